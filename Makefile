@@ -1,0 +1,73 @@
+# make serve   sets everything up, then serves REST on :8080 and gRPC on :8081 until Ctrl-C
+# make test    sets everything up, then passes all tests
+PYTHON ?= python3
+DATA ?= ../shared/data
+# Tests and benchmarks run beside a service of yours: they take their own ports.
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+GATEWAY := .venv
+TRITON := .venv-triton
+MODELS := .venv-models
+
+.PHONY: setup serve test test-unit test-compose check format proto lock train-lite export-lite evaluate-lite bench clean
+
+setup: $(GATEWAY)/done $(TRITON)/done
+
+serve: setup
+	@exec $(GATEWAY)/bin/python -m service
+
+test: setup $(GATEWAY)/dev $(MODELS)/done
+	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models
+	$(MODELS)/bin/python -m pytest tests/models
+
+test-compose: $(GATEWAY)/dev
+	$(GATEWAY)/bin/python -m pytest deploy/test_compose.py
+
+check: $(GATEWAY)/dev
+	$(GATEWAY)/bin/ruff check .
+	$(GATEWAY)/bin/ruff format --check .
+	$(GATEWAY)/bin/mypy
+	$(GATEWAY)/bin/python deploy/generate_stubs.py --check
+
+format: $(GATEWAY)/dev
+	$(GATEWAY)/bin/ruff check --fix .
+	$(GATEWAY)/bin/ruff format .
+
+proto: $(GATEWAY)/dev
+	$(GATEWAY)/bin/python deploy/generate_stubs.py
+
+train-lite: $(MODELS)/done
+	$(MODELS)/bin/python -m models.lite.train_frame --data $(DATA) --out build/lite
+	$(MODELS)/bin/python -m models.lite.train_clip --data $(DATA) --out build/lite
+	$(MAKE) export-lite
+
+export-lite: $(MODELS)/done
+	$(MODELS)/bin/python -m models.lite.export --out build/lite --repository model_repository
+
+bench: setup $(GATEWAY)/dev
+	$(GATEWAY)/bin/python -m bench.gateway_share
+
+clean:
+	rm -rf $(GATEWAY) $(TRITON) $(MODELS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Environments that do not disturb each other: the gateway never sees torch, Triton's Python stub needs NumPy 1.
+$(GATEWAY)/done: requirements/gateway.txt clients/python/pyproject.toml
+	$(PYTHON) -m venv $(GATEWAY)
+	$(GATEWAY)/bin/pip install -q -r requirements/gateway.txt
+	$(GATEWAY)/bin/pip install -q --no-deps -e clients/python
+	touch $@
+
+$(GATEWAY)/dev: $(GATEWAY)/done requirements/dev.txt
+	$(GATEWAY)/bin/pip install -q -r requirements/dev.txt
+	touch $@
+
+# --no-deps: of nvidia-pytriton only the binaries are used.
+$(TRITON)/done: requirements/triton.txt
+	$(PYTHON) -m venv $(TRITON)
+	$(TRITON)/bin/pip install -q --no-deps -r requirements/triton.txt
+	touch $@
+
+$(MODELS)/done: requirements/models.txt
+	$(PYTHON) -m venv $(MODELS)
+	$(MODELS)/bin/pip install -q -r requirements/models.txt
+	touch $@

@@ -1,0 +1,272 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class DropPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DROP_POLICY_UNSPECIFIED: _ClassVar[DropPolicy]
+    DROP_POLICY_LOSSLESS: _ClassVar[DropPolicy]
+    DROP_POLICY_LATEST: _ClassVar[DropPolicy]
+DROP_POLICY_UNSPECIFIED: DropPolicy
+DROP_POLICY_LOSSLESS: DropPolicy
+DROP_POLICY_LATEST: DropPolicy
+
+class ListModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[Model]
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("name", "version", "ready", "description", "layout", "dimensions", "input_size", "actions", "clip_frames", "sample_interval_s", "weights", "licence")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    READY_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    INPUT_SIZE_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    CLIP_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    ready: bool
+    description: str
+    layout: Layout
+    dimensions: int
+    input_size: int
+    actions: _containers.RepeatedScalarFieldContainer[str]
+    clip_frames: int
+    sample_interval_s: float
+    weights: str
+    licence: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., ready: _Optional[bool] = ..., description: _Optional[str] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., dimensions: _Optional[int] = ..., input_size: _Optional[int] = ..., actions: _Optional[_Iterable[str]] = ..., clip_frames: _Optional[int] = ..., sample_interval_s: _Optional[float] = ..., weights: _Optional[str] = ..., licence: _Optional[str] = ...) -> None: ...
+
+class Layout(_message.Message):
+    __slots__ = ("name", "joints", "edges")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    JOINTS_FIELD_NUMBER: _ClassVar[int]
+    EDGES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    joints: _containers.RepeatedScalarFieldContainer[str]
+    edges: _containers.RepeatedCompositeFieldContainer[Edge]
+    def __init__(self, name: _Optional[str] = ..., joints: _Optional[_Iterable[str]] = ..., edges: _Optional[_Iterable[_Union[Edge, _Mapping]]] = ...) -> None: ...
+
+class Edge(_message.Message):
+    __slots__ = ("to",)
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    to: int
+    def __init__(self, to: _Optional[int] = ..., **kwargs) -> None: ...
+
+class Box(_message.Message):
+    __slots__ = ("x", "y", "width", "height")
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    x: float
+    y: float
+    width: float
+    height: float
+    def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ..., width: _Optional[float] = ..., height: _Optional[float] = ...) -> None: ...
+
+class Keypoint(_message.Message):
+    __slots__ = ("name", "x", "y", "z", "score")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    Z_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    x: float
+    y: float
+    z: float
+    score: float
+    def __init__(self, name: _Optional[str] = ..., x: _Optional[float] = ..., y: _Optional[float] = ..., z: _Optional[float] = ..., score: _Optional[float] = ...) -> None: ...
+
+class Person(_message.Message):
+    __slots__ = ("box", "score", "keypoints")
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    KEYPOINTS_FIELD_NUMBER: _ClassVar[int]
+    box: Box
+    score: float
+    keypoints: _containers.RepeatedCompositeFieldContainer[Keypoint]
+    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., score: _Optional[float] = ..., keypoints: _Optional[_Iterable[_Union[Keypoint, _Mapping]]] = ...) -> None: ...
+
+class EstimatePoseRequest(_message.Message):
+    __slots__ = ("image", "model", "boxes", "layout")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    BOXES_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    image: bytes
+    model: str
+    boxes: _containers.RepeatedCompositeFieldContainer[Box]
+    layout: str
+    def __init__(self, image: _Optional[bytes] = ..., model: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., layout: _Optional[str] = ...) -> None: ...
+
+class EstimatePoseResponse(_message.Message):
+    __slots__ = ("model", "version", "image_width", "image_height", "layout", "people", "timing_ms")
+    class TimingMsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
+    TIMING_MS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    version: str
+    image_width: int
+    image_height: int
+    layout: Layout
+    people: _containers.RepeatedCompositeFieldContainer[Person]
+    timing_ms: _containers.ScalarMap[str, float]
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., people: _Optional[_Iterable[_Union[Person, _Mapping]]] = ..., timing_ms: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class StreamConfig(_message.Message):
+    __slots__ = ("model", "hop", "top_k", "layout", "want_keypoints", "drop_policy", "box")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    HOP_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    WANT_KEYPOINTS_FIELD_NUMBER: _ClassVar[int]
+    DROP_POLICY_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    hop: int
+    top_k: int
+    layout: str
+    want_keypoints: bool
+    drop_policy: DropPolicy
+    box: Box
+    def __init__(self, model: _Optional[str] = ..., hop: _Optional[int] = ..., top_k: _Optional[int] = ..., layout: _Optional[str] = ..., want_keypoints: _Optional[bool] = ..., drop_policy: _Optional[_Union[DropPolicy, str]] = ..., box: _Optional[_Union[Box, _Mapping]] = ...) -> None: ...
+
+class RawImage(_message.Message):
+    __slots__ = ("rgb", "width", "height")
+    RGB_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    rgb: bytes
+    width: int
+    height: int
+    def __init__(self, rgb: _Optional[bytes] = ..., width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
+
+class Frame(_message.Message):
+    __slots__ = ("encoded", "raw", "frame_id", "timestamp_ns")
+    ENCODED_FIELD_NUMBER: _ClassVar[int]
+    RAW_FIELD_NUMBER: _ClassVar[int]
+    FRAME_ID_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_NS_FIELD_NUMBER: _ClassVar[int]
+    encoded: bytes
+    raw: RawImage
+    frame_id: int
+    timestamp_ns: int
+    def __init__(self, encoded: _Optional[bytes] = ..., raw: _Optional[_Union[RawImage, _Mapping]] = ..., frame_id: _Optional[int] = ..., timestamp_ns: _Optional[int] = ...) -> None: ...
+
+class StreamVideoRequest(_message.Message):
+    __slots__ = ("config", "frame")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    config: StreamConfig
+    frame: Frame
+    def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ...) -> None: ...
+
+class ActionScore(_message.Message):
+    __slots__ = ("label", "score")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    score: float
+    def __init__(self, label: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+
+class Segment(_message.Message):
+    __slots__ = ("start_s", "end_s", "label", "score")
+    START_S_FIELD_NUMBER: _ClassVar[int]
+    END_S_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    start_s: float
+    end_s: float
+    label: str
+    score: float
+    def __init__(self, start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., label: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+
+class ClassifyClipResponse(_message.Message):
+    __slots__ = ("model", "version", "actions", "segments", "frames", "timing_ms")
+    class TimingMsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    TIMING_MS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    version: str
+    actions: _containers.RepeatedCompositeFieldContainer[ActionScore]
+    segments: _containers.RepeatedCompositeFieldContainer[Segment]
+    frames: int
+    timing_ms: _containers.ScalarMap[str, float]
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., frames: _Optional[int] = ..., timing_ms: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class PoseEvent(_message.Message):
+    __slots__ = ("people",)
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
+    people: _containers.RepeatedCompositeFieldContainer[Person]
+    def __init__(self, people: _Optional[_Iterable[_Union[Person, _Mapping]]] = ...) -> None: ...
+
+class ActionEvent(_message.Message):
+    __slots__ = ("start_s", "end_s", "first_frame_id", "actions")
+    START_S_FIELD_NUMBER: _ClassVar[int]
+    END_S_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FRAME_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    start_s: float
+    end_s: float
+    first_frame_id: int
+    actions: _containers.RepeatedCompositeFieldContainer[ActionScore]
+    def __init__(self, start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., first_frame_id: _Optional[int] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ...) -> None: ...
+
+class StreamVideoResponse(_message.Message):
+    __slots__ = ("frame_id", "timestamp_ns", "lag_ms", "dropped_frames", "pose", "action", "segment")
+    FRAME_ID_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_NS_FIELD_NUMBER: _ClassVar[int]
+    LAG_MS_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    POSE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    frame_id: int
+    timestamp_ns: int
+    lag_ms: float
+    dropped_frames: int
+    pose: PoseEvent
+    action: ActionEvent
+    segment: Segment
+    def __init__(self, frame_id: _Optional[int] = ..., timestamp_ns: _Optional[int] = ..., lag_ms: _Optional[float] = ..., dropped_frames: _Optional[int] = ..., pose: _Optional[_Union[PoseEvent, _Mapping]] = ..., action: _Optional[_Union[ActionEvent, _Mapping]] = ..., segment: _Optional[_Union[Segment, _Mapping]] = ...) -> None: ...

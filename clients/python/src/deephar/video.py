@@ -1,0 +1,30 @@
+"""Frames of a video file as the service takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+
+from deephar.v1 import inference_pb2 as pb
+
+
+def frames_of(path: str, jpeg_quality: int = 2) -> Iterator[pb.Frame]:
+    """Each frame as a JPEG with its presentation time. `jpeg_quality` is FFmpeg's scale: 2 is best, 31 worst."""
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        encoder = None
+        for frame_id, frame in enumerate(container.decode(stream)):
+            if encoder is None:
+                encoder = av.CodecContext.create("mjpeg", "w")
+                encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "yuvj420p"
+                encoder.time_base = stream.time_base or Fraction(1, 25)
+                encoder.options = {"qscale": str(jpeg_quality)}
+                encoder.qmin = encoder.qmax = jpeg_quality
+            picture = frame.reformat(format="yuvj420p")
+            picture.pts = None
+            jpeg = b"".join(bytes(packet) for packet in encoder.encode(picture))
+            time_s = float(frame.time) if frame.time is not None else frame_id / float(stream.average_rate or 25)
+            yield pb.Frame(encoded=jpeg, frame_id=frame_id, timestamp_ns=round(time_s * 1e9))

@@ -1,0 +1,192 @@
+"""Training data of the frame network: LSPET, LSP and PARSE people, pictures without people, and their augmentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# LSP's 14 joints in the slots of pa16; pelvis (0) and thorax (1) are the middles of the hips and of the shoulders.
+LSP_TO_PA16 = np.array([14, 12, 10, 11, 13, 15, 8, 6, 4, 5, 7, 9, 2, 3])
+PA16_FLIP = np.array([0, 1, 2, 3, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14])
+R_SHOULDER, L_SHOULDER, R_HIP, L_HIP = 4, 5, 10, 11
+LSP_HELD_OUT = 200  # the last people of LSP train are never trained on
+PERSON_MARGIN = 1.25  # side of the evaluation crop over the larger side of the joints' box
+
+
+@dataclass(frozen=True)
+class People:
+    images: list[NDArray[np.uint8]]  # RGB
+    joints: NDArray[np.float32]  # (N, 16, 2) pixels of the picture
+    valid: NDArray[np.bool_]  # (N, 16)
+
+
+def decode(jpegs: NDArray[np.uint8], offsets: NDArray[np.int64], index: int) -> NDArray[np.uint8]:
+    picture = cv2.imdecode(jpegs[offsets[index] : offsets[index + 1]], cv2.IMREAD_COLOR)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def to_pa16(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """LSP's 14 joints (N, 14, 2) to pa16 (N, 16, 2), with pelvis and thorax derived."""
+    out = np.zeros((len(joints), 16, 2), np.float32)
+    ok = np.zeros((len(joints), 16), bool)
+    out[:, LSP_TO_PA16], ok[:, LSP_TO_PA16] = joints, valid
+    for middle, (a, b) in {0: (R_HIP, L_HIP), 1: (R_SHOULDER, L_SHOULDER)}.items():
+        out[:, middle] = (out[:, a] + out[:, b]) / 2
+        ok[:, middle] = ok[:, a] & ok[:, b]
+    return out, ok
+
+
+def load_people(files: list[Path]) -> People:
+    images: list[NDArray[np.uint8]] = []
+    joints, valid = [], []
+    for file in files:
+        data = dict(np.load(file))
+        images += [decode(data["jpeg"], data["offsets"], i) for i in range(len(data["joints"]))]
+        joints.append(data["joints"])
+        valid.append(data["visibility"] > 0)
+    pa16, ok = to_pa16(np.concatenate(joints), np.concatenate(valid))
+    return People(images, pa16, ok)
+
+
+def select(people: People, indices: range) -> People:
+    return People([people.images[i] for i in indices], people.joints[indices], people.valid[indices])
+
+
+def load_training(data: Path) -> list[tuple[People, int]]:
+    """The training sets, each with the number of times that one pass shows it."""
+    lsp = load_people([data / "pose2d_lsp_train.npz"])
+    return [
+        (load_people([data / f"pose2d_lspet_{i}.npz" for i in range(3)]), 1),
+        (select(lsp, range(len(lsp.images) - LSP_HELD_OUT)), 3),
+        (load_people([data / "pose2d_parse_train.npz"]), 3),
+    ]
+
+
+def load_held_out(data: Path) -> People:
+    lsp = load_people([data / "pose2d_lsp_train.npz"])
+    return select(lsp, range(len(lsp.images) - LSP_HELD_OUT, len(lsp.images)))
+
+
+def load_without_people(data: Path) -> list[NDArray[np.uint8]]:
+    backgrounds = dict(np.load(data / "backgrounds.npz"))
+    pictures = [decode(backgrounds["jpeg"], backgrounds["offsets"], i) for i in range(len(backgrounds["offsets"]) - 1)]
+    for part in range(3):
+        boxes = dict(np.load(data / f"people_boxes_{part}.npz"))
+        empty = np.flatnonzero((np.diff(boxes["box_offsets"]) == 0) & (boxes["split"] == 0))
+        pictures += [decode(boxes["jpeg"], boxes["offsets"], int(i)) for i in empty]
+    return pictures
+
+
+def torso_size(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:
+    """The larger diagonal from a shoulder to the opposite hip, the yardstick of PCK; at least a fifth of the person."""
+    diagonals = [
+        float(np.linalg.norm(joints[a] - joints[b]))
+        for a, b in ((R_SHOULDER, L_HIP), (L_SHOULDER, R_HIP))
+        if valid[a] and valid[b]
+    ]
+    extent = np.ptp(joints[valid], axis=0).max() if valid.any() else 0.0
+    return max([*diagonals, 0.2 * float(extent)])
+
+
+def person_square(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:
+    """Centre and larger side of the box around the valid joints."""
+    low, high = joints[valid].min(0), joints[valid].max(0)
+    return (low + high) / 2, float((high - low).max())
+
+
+def crop_matrix(centre: NDArray[np.float32], side: float, size: int, angle: float, mirror: bool) -> NDArray[np.float64]:
+    """Affine 2x3 from picture pixels to pixels of a size x size crop."""
+    scale = size / side
+    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
+    linear = np.array([[cos, -sin], [sin, cos]])
+    if mirror:
+        linear[0] *= -1
+    return np.hstack([linear, (size / 2 - linear @ centre)[:, None]])
+
+
+@dataclass(frozen=True)
+class Sample:
+    image: NDArray[np.uint8]  # (S, S, 3)
+    joints: NDArray[np.float32]  # (16, 2) in 0..1 of the crop
+    valid: NDArray[np.bool_]  # (16,) labelled and inside the crop
+    torso: float  # in crop units; 0 without a person
+
+
+class Augmentation:
+    """Turns a person into a training sample: rotation, scale, shift, mirror, colour, occluders, other surroundings."""
+
+    def __init__(self, size: int, rng: np.random.Generator, surroundings: list[NDArray[np.uint8]]) -> None:
+        self.size, self.rng, self.surroundings = size, rng, surroundings
+
+    def person(self, image: NDArray[np.uint8], joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> Sample:
+        rng, size = self.rng, self.size
+        centre, extent = person_square(joints, valid)
+        extent = max(extent, 16.0)
+        if rng.random() < 0.82:
+            zoom, shift = np.exp(rng.uniform(np.log(1.0), np.log(1.7))), 0.10
+        else:  # a first look at a whole picture: small, anywhere
+            zoom = np.exp(rng.uniform(np.log(1.7), np.log(3.3)))
+            shift = 0.5 * (1 - 1 / zoom)
+        side = extent * zoom
+        angle = np.deg2rad(rng.normal(0, 30) if rng.random() < 0.7 else 0.0)
+        mirror = bool(rng.random() < 0.5)
+        matrix = crop_matrix(centre, side, size, angle, mirror)
+        matrix[:, 2] += rng.uniform(-shift, shift, 2) * size
+        crop = self.warp(image, matrix)
+        moved = (joints @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+        if mirror:
+            moved, valid = moved[PA16_FLIP], valid[PA16_FLIP]
+        torso = torso_size(joints, valid[PA16_FLIP] if mirror else valid) / side
+        moved = moved / np.float32(size)
+        inside = valid & (moved > 0).all(-1) & (moved < 1).all(-1)
+        return Sample(self.colour(self.occlude(crop)), moved, inside, torso)
+
+    def nobody(self, image: NDArray[np.uint8]) -> Sample:
+        height, width = image.shape[:2]
+        side = self.rng.uniform(0.25, 1.0) * max(height, width)
+        centre = self.rng.uniform(0.2, 0.8, 2).astype(np.float32) * (width, height)
+        matrix = crop_matrix(centre, side, self.size, 0.0, bool(self.rng.random() < 0.5))
+        crop = self.colour(self.warp(image, matrix))
+        return Sample(crop, np.zeros((16, 2), np.float32), np.zeros(16, bool), 0.0)
+
+    def warp(self, image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
+        size = (self.size, self.size)
+        choice = self.rng.random()
+        if choice < 0.45:
+            return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+        if choice < 0.6:
+            return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        around = self.surroundings[self.rng.integers(len(self.surroundings))]
+        height, width = around.shape[:2]
+        side = int(self.rng.uniform(0.3, 1.0) * min(height, width))
+        top, left = self.rng.integers(height - side + 1), self.rng.integers(width - side + 1)
+        canvas = cv2.resize(around[top : top + side, left : left + side], size)
+        return cv2.warpAffine(
+            image, matrix, size, dst=canvas, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+        )
+
+    def occlude(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self.rng.random() < 0.25:
+            width, height = self.rng.uniform(0.08, 0.3, 2) * self.size
+            x, y = self.rng.uniform(0, self.size, 2)
+            colour = tuple(int(c) for c in self.rng.integers(0, 256, 3))
+            cv2.rectangle(crop, (int(x), int(y)), (int(x + width), int(y + height)), colour, -1)
+        return crop
+
+    def colour(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        rng = self.rng
+        if rng.random() < 0.08:
+            crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        if rng.random() < 0.1:
+            crop = cv2.GaussianBlur(crop, (3, 3), float(rng.uniform(0.4, 1.2)))
+        ramp = np.arange(256) / 255.0
+        gain, offset = rng.uniform(0.7, 1.3), rng.uniform(-0.12, 0.12)
+        tables = [
+            np.clip(255 * (gain * rng.uniform(0.9, 1.1) * ramp ** rng.uniform(0.8, 1.25) + offset), 0, 255)
+            for _ in range(3)
+        ]
+        return cv2.LUT(crop, np.stack(tables, -1).astype(np.uint8).reshape(1, 256, 3))

@@ -1,0 +1,33 @@
+"""Writes `config.pbtxt` through Triton's own protobuf, never by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+Tensor = tuple[str, tuple[int, ...]]  # Triton's type without TYPE_, shape without the batch
+
+
+def write(
+    folder: Path,
+    inputs: dict[str, Tensor],
+    outputs: dict[str, Tensor],
+    max_batch: int,
+    card: dict[str, object] | None = None,
+) -> None:
+    """The configuration of the model in `folder`, with dynamic batching and, for a frame network, the card."""
+    config = model_config_pb2.ModelConfig(name=folder.name, backend="onnxruntime", max_batch_size=max_batch)
+    for name, (kind, dims) in inputs.items():
+        config.input.add(name=name, data_type=f"TYPE_{kind}", dims=dims)
+    for name, (kind, dims) in outputs.items():
+        config.output.add(name=name, data_type=f"TYPE_{kind}", dims=dims)
+    # Requests that wait while the network is busy go together; nobody waits for company.
+    config.dynamic_batching.max_queue_delay_microseconds = 0
+    if card is not None:
+        config.parameters["card"].string_value = json.dumps(card)
+    text = text_format.MessageToString(config, as_utf8=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.pbtxt").write_text(text)

@@ -1,0 +1,37 @@
+"""`python -m service`: REST and gRPC until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+
+from service.composition import create_app
+from service.settings import Settings
+
+
+def main() -> None:
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            where = (
+                "DEEPHAR_" + "_".join(str(part).upper() for part in problem["loc"]) if problem["loc"] else "settings"
+            )
+            print(f"{where}: {problem['msg']}", file=sys.stderr)
+        sys.exit(2)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.http_port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_s)),
+    )
+
+
+if __name__ == "__main__":
+    main()

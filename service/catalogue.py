@@ -1,0 +1,154 @@
+"""Which models there are: read from Triton at start and again whenever its repository changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from service.card import Card
+from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel
+from service.layouts import LAYOUTS, Layout
+from service.triton.client import LoadedModel, TritonClient
+
+log = logging.getLogger(__name__)
+
+FRAME_SUFFIX, CLIP_SUFFIX = "_frame", "_clip"
+CROPS_INPUT = "crop_boxes"
+
+
+@dataclass(frozen=True)
+class Model:
+    card: Card
+    version: str
+    ready: bool
+    max_batch: int
+    clip_takes_crops: bool  # whether the clip network wants to know where each frame's crop was
+
+    @property
+    def name(self) -> str:
+        return self.card.model
+
+    @property
+    def frame_network(self) -> str:
+        return self.card.model + FRAME_SUFFIX
+
+    @property
+    def clip_network(self) -> str:
+        return self.card.model + CLIP_SUFFIX
+
+    @property
+    def layout(self) -> Layout:
+        return LAYOUTS[self.card.layout]
+
+
+class Catalogue:
+    def __init__(self, triton: TritonClient, default_model: str, server_id: str | None, poll_s: float) -> None:
+        self._triton, self._default, self._server_id, self._poll_s = triton, default_model, server_id, poll_s
+        self._models: dict[str, Model] = {}
+        self._seen: frozenset[LoadedModel] | None = None
+        self._reachable = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._keep_reading(), name="catalogue")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    @property
+    def ready(self) -> bool:
+        """Triton answers, and so does the default model."""
+        default = self._models.get(self._default)
+        return self._reachable and default is not None and default.ready
+
+    def all(self) -> list[Model]:
+        self._must_have_been_read()
+        return [model if self._reachable else _away(model) for _, model in sorted(self._models.items())]
+
+    def card_of(self, name: str) -> Model:
+        """The model of this name, ready or not."""
+        self._must_have_been_read()
+        for model in self.all():
+            if model.name == name:
+                return model
+        raise UnknownModel(f"there is no model {name!r}; choose one of {', '.join(sorted(self._models)) or '(none)'}")
+
+    def named(self, name: str | None, needs_actions: bool = False) -> Model:
+        """The model to use; `None` or an empty name means the default."""
+        model = self.card_of(name or self._default)
+        if needs_actions and model.card.clip is None:
+            raise InvalidArgument(f"model {model.name!r} knows no actions; choose one whose card has a clip network")
+        if not model.ready:
+            raise Unavailable(f"model {model.name!r} is not ready at present; try again in a few seconds")
+        return model
+
+    def _must_have_been_read(self) -> None:
+        if self._seen is None:
+            raise Unavailable("the models are still being loaded; try again in a few seconds")
+
+    async def _keep_reading(self) -> None:
+        while True:
+            try:
+                await self.read()
+            except DeepharError as error:
+                if self._reachable:
+                    log.warning("Triton cannot be reached: %s", error)
+                self._reachable = False
+            except Exception:
+                log.exception("the models could not be read from Triton")
+            await asyncio.sleep(self._poll_s if self.ready else min(0.1, self._poll_s))
+
+    async def read(self) -> None:
+        if self._server_id is not None and await self._triton.server_name() != self._server_id:
+            raise Unavailable("another server answers on the embedded Triton's port")
+        loaded = frozenset(await self._triton.models())
+        if loaded != self._seen:
+            ready = {model.name: model.version for model in loaded if model.ready}
+            models = {}
+            for name in sorted({model.name for model in loaded}):
+                if name.endswith(FRAME_SUFFIX):
+                    model = await self._model(name, ready)
+                    if model is not None:
+                        models[model.name] = model
+            self._models, self._seen = models, loaded
+            log.info("models: %s", ", ".join(f"{m.name}{'' if m.ready else ' (not ready)'}" for m in models.values()))
+        self._reachable = True
+
+    async def _model(self, frame_network: str, ready: dict[str, str]) -> Model | None:
+        name = frame_network.removesuffix(FRAME_SUFFIX)
+        if frame_network not in ready:
+            # Triton tells nothing about a model it did not load; what was known of it stays known.
+            known = self._models.get(name)
+            return _away(known) if known else None
+        config = await self._triton.config(frame_network)
+        try:
+            card = Card.model_validate_json(config.parameters["card"].string_value)
+            LAYOUTS[card.layout]
+        except (ValidationError, KeyError) as error:
+            log.error("%s has no valid card and is left out: %s", frame_network, error)
+            return None
+        if card.model != name:
+            log.error("the card of %s is that of another model (%s): left out", frame_network, card.model)
+            return None
+        takes_crops = False
+        if card.clip is not None and name + CLIP_SUFFIX in ready:
+            clip_config = await self._triton.config(name + CLIP_SUFFIX)
+            takes_crops = CROPS_INPUT in {tensor.name for tensor in clip_config.input}
+        return Model(
+            card=card,
+            version=ready[frame_network],
+            ready=card.clip is None or name + CLIP_SUFFIX in ready,
+            max_batch=max(1, config.max_batch_size),
+            clip_takes_crops=takes_crops,
+        )
+
+
+def _away(model: Model) -> Model:
+    return Model(model.card, model.version, False, model.max_batch, model.clip_takes_crops)

@@ -1,0 +1,36 @@
+"""Skeletons on pictures."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from service.answers import Person
+from service.geometry import Image
+from service.layouts import Layout
+
+DRAWN_FROM_SCORE = 0.2
+_RIGHT, _LEFT, _MIDDLE = (255, 112, 67), (66, 165, 245), (156, 204, 101)
+
+
+def _colour(joint: str) -> tuple[int, int, int]:
+    return _RIGHT if joint.startswith("right") else _LEFT if joint.startswith("left") else _MIDDLE
+
+
+def draw_people(image: Image, people: list[Person], layout: Layout) -> Image:
+    """A copy of the picture with each person's bones and joints: right side orange, left side blue."""
+    canvas = image.copy()
+    for person in people:
+        size = max(person.box.width, person.box.height, 40.0)
+        thickness = max(2, round(size / 90))
+        points = np.clip(person.keypoints_px[:, :2], -10_000, 20_000).round().astype(int)
+        shown = person.scores >= DRAWN_FROM_SCORE
+        for a, b in layout.edges:
+            if shown[a] and shown[b]:
+                side = layout.joints[a] if not layout.joints[a].startswith(("pelvis", "thorax")) else layout.joints[b]
+                cv2.line(canvas, points[a].tolist(), points[b].tolist(), _colour(side), thickness, cv2.LINE_AA)
+        for joint, point, visible in zip(layout.joints, points, shown, strict=True):
+            if visible:
+                cv2.circle(canvas, point.tolist(), thickness + 1, (255, 255, 255), -1, cv2.LINE_AA)
+                cv2.circle(canvas, point.tolist(), thickness, _colour(joint), -1, cv2.LINE_AA)
+    return canvas

@@ -1,0 +1,51 @@
+"""Runs a model's frame network on square windows of a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.catalogue import Model
+from service.geometry import Image, Square, crop, to_picture
+from service.triton.client import TritonClient
+from service.workers import Workers
+
+Array = NDArray[np.float32]
+
+
+class FrameOutput(NamedTuple):
+    """What the frame network says of N windows."""
+
+    squares: list[Square]
+    keypoints_px: Array  # (N, K, D), x and y in pixels of the picture
+    scores: Array  # (N, K)
+    features: Array | None  # (N, F), where the model knows actions
+
+    def person_scores(self) -> Array:
+        """How sure the network is of a person in each window (N,)."""
+        mean: Array = self.scores.mean(axis=1)
+        return mean
+
+
+class FrameInference:
+    def __init__(self, triton: TritonClient, workers: Workers) -> None:
+        self._triton, self._workers = triton, workers
+
+    async def run(self, model: Model, image: Image, squares: list[Square]) -> FrameOutput:
+        size = model.card.crop.size
+        crops = await self._workers.run(lambda: np.stack([crop(image, square, size) for square in squares]))
+        step = model.max_batch
+        answers = await asyncio.gather(
+            *(
+                self._triton.infer(model.frame_network, {"image": crops[start : start + step]})
+                for start in range(0, len(crops), step)
+            )
+        )
+        tensors = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+        keypoints = np.stack(
+            [to_picture(points, square) for points, square in zip(tensors["keypoints"], squares, strict=True)]
+        )
+        return FrameOutput(squares, keypoints, tensors["keypoint_scores"], tensors.get("action_features"))

@@ -1,0 +1,1 @@
+"""REST: HTTP and JSON around the pipeline, and nothing else."""

@@ -1,0 +1,223 @@
+"""The HTTP application: routes, their documentation, and encoding."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from service.answers import ClipAnswer, Event
+from service.body_limit import BodyLimit
+from service.drawing import draw_people
+from service.errors import DeepharError, InvalidArgument
+from service.images import encode_image
+from service.pipeline import Frame, Pipeline, VideoOptions, VideoPlan
+from service.rest import problems
+from service.rest.requests import Payload, payload
+from service.rest.schemas import ActionsJson, HealthJson, ModelJson, ModelsJson, PoseJson, Problem, event_json
+from service.video import VideoLimits, VideoReader
+
+log = logging.getLogger(__name__)
+
+NDJSON = "application/x-ndjson"
+_FORM_OVERHEAD = 2**20  # a form's own words
+_BASE64_GROWTH = 1.4
+
+VideoEvents = AsyncGenerator[tuple[VideoPlan, VideoReader, Event | ClipAnswer], None]
+
+ModelOption = Annotated[str | None, Query(description="name from /v1/models; absent: the default")]
+LayoutOption = Annotated[str | None, Query(description="joint layout of the answer; absent: the model's own")]
+BoxesOption = Annotated[str | None, Query(description="JSON list of [x, y, width, height] in pixels")]
+
+
+def _file_body(field: str, kinds: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI of a body that is a form, a raw file or JSON."""
+    binary = {"type": "string", "format": "binary"}
+    form = {"type": "object", "required": [field], "properties": {field: binary, **options}}
+    encoded = {"type": "string", "format": "byte", "description": "base64"}
+    document = {"type": "object", "required": [field], "properties": {field: encoded, **options}}
+    content: dict[str, Any] = {"multipart/form-data": {"schema": form}, "application/json": {"schema": document}}
+    content |= {kind: {"schema": binary} for kind in kinds}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_POSE_OPTIONS = {
+    "model": {"type": "string"},
+    "layout": {"type": "string"},
+    "boxes": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+}
+_ACTION_OPTIONS = {**_POSE_OPTIONS, "hop": {"type": "integer"}, "top_k": {"type": "integer"}}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}} for status in (404, 413, 415, 422, 429, 503, 504)
+}
+
+
+def build_app(
+    pipeline_of: Callable[[], Pipeline],
+    body_limits: tuple[int, int],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+) -> FastAPI:
+    """`body_limits` are the largest picture and the largest video in bytes."""
+    app = FastAPI(
+        title="deephar-serve",
+        version="0.1.0",
+        summary="Human pose and action recognition: joints of a person in a picture, the action in a video.",
+        license_info={"name": "MIT", "identifier": "MIT"},
+        lifespan=lifespan,
+    )
+    picture_limit, video_limit = (int(_BASE64_GROWTH * limit) + _FORM_OVERHEAD for limit in body_limits)
+    app.add_middleware(BodyLimit, limit_of=lambda path: video_limit if path == "/v1/actions" else picture_limit)
+    problems.install(app)
+
+    @app.post(
+        "/v1/pose",
+        response_model=PoseJson,
+        response_model_exclude_none=True,
+        responses=_PROBLEMS | {200: {"content": {"image/jpeg": {}, "image/png": {}}}},
+        openapi_extra=_file_body("image", ("image/jpeg", "image/png", "image/webp", "image/bmp"), _POSE_OPTIONS),
+        tags=["pose"],
+    )
+    async def pose(
+        request: Request, model: ModelOption = None, layout: LayoutOption = None, boxes: BoxesOption = None
+    ) -> Response:
+        """Joints of the people in a picture. With `Accept: image/jpeg` or `image/png`: the picture with skeletons."""
+        pipeline = pipeline_of()
+        query = {"model": model, "layout": layout, "boxes": boxes}
+        async with payload(request, "image", ("image/",), query) as sent:
+            image = sent.file.read()
+            answer = await pipeline.estimate_pose(image, sent.text("model"), sent.boxes(), sent.text("layout"))
+        wanted = _accepted(request, ("application/json", "image/jpeg", "image/png"))
+        if wanted == "application/json":
+            return JSONResponse(PoseJson.of(answer).model_dump(exclude_none=True))
+        drawn = await pipeline.workers.run(
+            lambda: encode_image(draw_people(answer.image, answer.people, answer.layout), wanted)
+        )
+        return Response(drawn, media_type=wanted)
+
+    @app.post(
+        "/v1/actions",
+        response_model=ActionsJson,
+        responses=_PROBLEMS | {200: {"content": {NDJSON: {}}}},
+        openapi_extra=_file_body("video", ("video/mp4", "video/webm", "video/quicktime"), _ACTION_OPTIONS),
+        tags=["actions"],
+    )
+    async def actions(
+        request: Request,
+        model: ModelOption = None,
+        layout: LayoutOption = None,
+        boxes: BoxesOption = None,
+        hop: Annotated[str | None, Query(description="sampled frames between two windows")] = None,
+        top_k: Annotated[str | None, Query(description="how many actions to name")] = None,
+    ) -> Response:
+        """The action in a video. With `Accept: application/x-ndjson`: one event a line, as they become known."""
+        query = {"model": model, "layout": layout, "boxes": boxes, "hop": hop, "top_k": top_k}
+        events = _classified(pipeline_of(), request, query)
+        if _accepted(request, ("application/json", NDJSON)) == NDJSON:
+            lines = _lines(events)
+            first = await anext(lines)  # what is wrong with the video is known before the status is sent
+            return StreamingResponse(_chain(first, lines), media_type=NDJSON)
+        async with aclosing(events):
+            async for plan, reader, event in events:
+                if isinstance(event, ClipAnswer):
+                    return JSONResponse(_answer_json(plan, reader, event))
+        raise RuntimeError("the pipeline ended without an answer")
+
+    @app.get("/v1/models", responses=_PROBLEMS, tags=["models"])
+    async def models() -> ModelsJson:
+        return ModelsJson(models=[ModelJson.of(model) for model in pipeline_of().catalogue.all()])
+
+    @app.get("/v1/models/{name}", responses=_PROBLEMS, tags=["models"])
+    async def model(name: str) -> ModelJson:
+        return ModelJson.of(pipeline_of().catalogue.card_of(name))
+
+    @app.get("/healthz", tags=["health"])
+    async def live() -> HealthJson:
+        """The service runs."""
+        return HealthJson(status="ok")
+
+    @app.get("/readyz", responses={503: {"model": HealthJson}}, tags=["health"])
+    async def ready() -> Response:
+        """Triton answers and the default model is loaded."""
+        if pipeline_of().catalogue.ready:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "loading"}, 503)
+
+    return app
+
+
+def _accepted(request: Request, offered: tuple[str, ...]) -> str:
+    """The first offered type that the caller names; the first of all where none is named or anything will do."""
+    for part in request.headers.get("accept", "").split(","):
+        media_type = part.split(";")[0].strip().lower()
+        if media_type in offered:
+            return media_type
+    return offered[0]
+
+
+def _video(pipeline: Pipeline, sent: Payload) -> tuple[VideoPlan, VideoReader]:
+    boxes = sent.boxes()
+    if len(boxes) > 1:
+        raise InvalidArgument("a video takes one box: where the person is in its first frame")
+    options = VideoOptions(
+        model=sent.text("model"),
+        layout=sent.text("layout"),
+        hop=sent.whole_number("hop"),
+        top_k=sent.whole_number("top_k"),
+        box=boxes[0] if boxes else None,
+    )
+    settings = pipeline.settings
+    limits = VideoLimits(settings.max_video_seconds, settings.max_image_pixels)
+    return pipeline.plan(options), VideoReader(sent.file, limits, pipeline.workers)
+
+
+async def _frames(reader: VideoReader, plan: VideoPlan) -> AsyncIterator[Frame]:
+    async with aclosing(reader.frames(plan.interval_s)) as frames:
+        async for frame in frames:
+            yield Frame(frame.image, frame.frame_id, frame.time_s)
+
+
+async def _classified(pipeline: Pipeline, request: Request, query: dict[str, Any]) -> VideoEvents:
+    """Reads the video and follows it; what is sent is held until the last event."""
+    async with payload(request, "video", ("video/",), query) as sent:
+        plan, reader = _video(pipeline, sent)
+        async with aclosing(pipeline.follow(_frames(reader, plan), plan)) as events:
+            async for event in events:
+                yield plan, reader, event
+
+
+def _answer_json(plan: VideoPlan, reader: VideoReader, answer: ClipAnswer) -> dict[str, Any]:
+    assert reader.facts is not None  # complete, since the frames have ended
+    return ActionsJson.of(answer, plan, reader.facts).model_dump()
+
+
+async def _lines(events: VideoEvents) -> AsyncGenerator[str, None]:
+    """Events as lines; the last is the whole answer. An error after the first line becomes a line of its own."""
+    started = False
+    try:
+        async with aclosing(events):
+            async for plan, reader, event in events:
+                if isinstance(event, ClipAnswer):
+                    line = {"event": "answer", **_answer_json(plan, reader, event)}
+                else:
+                    line = event_json(event, plan)
+                yield json.dumps(line) + "\n"
+                started = True
+    except Exception as error:
+        if not started:
+            raise
+        if not isinstance(error, DeepharError):
+            log.exception("a video failed")
+        body = problems.own_error(error) if isinstance(error, DeepharError) else problems.internal_error()
+        yield json.dumps({"event": "error", **json.loads(bytes(body.body))}) + "\n"
+
+
+async def _chain(first: str, rest: AsyncGenerator[str, None]) -> AsyncIterator[str]:
+    async with aclosing(rest):
+        yield first
+        async for line in rest:
+            yield line

@@ -1,0 +1,61 @@
+"""Errors as RFC 9457 problem details. Nothing of a failure's inside reaches the caller."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service.errors import INTERNAL_DETAIL, STATUS, DeepharError, InvalidArgument, Overloaded
+from service.rest.schemas import Problem
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem(status: int, title: str, detail: str, code: str, headers: dict[str, str] | None = None) -> Response:
+    body = Problem(title=title, status=status, detail=detail, code=code).model_dump()
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def own_error(error: DeepharError) -> Response:
+    status = STATUS[error.code]
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else None
+    return problem(status.http, status.title, str(error), error.code, headers)
+
+
+def internal_error() -> Response:
+    status = STATUS["internal"]
+    return problem(status.http, status.title, INTERNAL_DETAIL, "internal")
+
+
+def install(app: FastAPI) -> None:
+    @app.exception_handler(DeepharError)
+    async def _(_: Request, error: DeepharError) -> Response:
+        return own_error(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return own_error(InvalidArgument(f"{where}: {first['msg']}"))
+
+    @app.exception_handler(HTTPException)
+    async def _(_: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # a form that cannot be parsed
+            return own_error(InvalidArgument(f"the body cannot be read: {error.detail}"))
+        codes = {404: "not_found", 405: "method_not_allowed"}
+        code = codes.get(error.status_code, "invalid_argument")
+        return problem(
+            error.status_code, str(error.detail), f"{error.detail}; see /docs", code, dict(error.headers or {})
+        )
+
+    @app.exception_handler(Exception)
+    async def _(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return internal_error()

@@ -1,0 +1,123 @@
+"""The three ways to send a picture or a video: multipart form, raw body, JSON with base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, cast
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+
+from service.errors import InvalidArgument, UnsupportedMediaType
+from service.geometry import Box
+
+_IN_MEMORY = 2**20  # larger videos wait on disk
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The file that came with a request and the options beside it."""
+
+    file: BinaryIO
+    options: dict[str, Any]
+
+    def text(self, name: str) -> str | None:
+        value = self.options.get(name)
+        if value is not None and not isinstance(value, str):
+            raise InvalidArgument(f"{name} must be a text")
+        return value or None
+
+    def whole_number(self, name: str) -> int | None:
+        value = self.options.get(name)
+        if value is None or value == "":
+            return None
+        try:
+            number = int(str(value))
+        except ValueError:
+            raise InvalidArgument(f"{name} must be a whole number, not {value!r}") from None
+        if number < 1:
+            raise InvalidArgument(f"{name} must be at least 1")
+        return number
+
+    def boxes(self) -> list[Box]:
+        value = self.options.get("boxes")
+        if value is None or value == "":
+            return []
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                raise InvalidArgument("boxes must be JSON: [[x, y, width, height], ...] in pixels") from None
+        try:
+            return [Box(*_four_numbers(box)) for box in value]
+        except TypeError:
+            raise InvalidArgument("boxes must be a list of [x, y, width, height] in pixels") from None
+
+
+def _four_numbers(box: Any) -> list[float]:
+    if not isinstance(box, list) or len(box) != 4:
+        raise TypeError
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in box):
+        raise TypeError
+    try:
+        return [float(value) for value in box]
+    except OverflowError:
+        raise TypeError from None
+
+
+@asynccontextmanager
+async def payload(
+    request: Request, field: str, kinds: tuple[str, ...], query: dict[str, Any]
+) -> AsyncIterator[Payload]:
+    """Reads the request; `field` names the file in a form and in JSON, `kinds` are the raw bodies that are taken."""
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    options = {name: value for name, value in query.items() if value is not None}
+    if media_type == "multipart/form-data":
+        async with request.form(max_files=1, max_fields=20) as form:
+            yield _from_form(form, field, options)
+    elif media_type == "application/json":
+        yield _from_json(await request.body(), field, options)
+    elif not media_type or media_type == "application/octet-stream" or media_type.startswith(kinds):
+        with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+            async for part in request.stream():
+                file.write(part)
+            file.seek(0)
+            yield Payload(cast(BinaryIO, file), options)
+    else:
+        raise UnsupportedMediaType(
+            f"a body of type {media_type} is not taken here; send {' or '.join(kind + '*' for kind in kinds)}, "
+            f"multipart/form-data with a file {field!r}, or application/json with base64 in {field!r}"
+        )
+
+
+def _from_form(form: FormData, field: str, options: dict[str, Any]) -> Payload:
+    upload = form.get(field)
+    if not isinstance(upload, UploadFile):
+        raise InvalidArgument(f"the form has no file named {field!r}; send it as: curl -F {field}=@FILE")
+    return Payload(upload.file, options | {name: value for name, value in form.items() if name != field})
+
+
+def _from_json(body: bytes, field: str, options: dict[str, Any]) -> Payload:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidArgument("the body is not valid JSON") from None
+    if not isinstance(document, dict) or not isinstance(document.get(field), str):
+        raise InvalidArgument(f"the JSON must be an object with base64 text in {field!r}")
+    text = document.pop(field)
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidArgument(f"{field!r} is not valid base64") from None
+    file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed with the payload's last reference
+    file.write(data)
+    file.seek(0)
+    return Payload(cast(BinaryIO, file), options | document)

@@ -1,0 +1,177 @@
+"""The JSON that REST answers, and how it is made from the pipeline's answers."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from service.answers import ActionEvent, ActionScore, ClipAnswer, Event, Person, PoseAnswer, PoseEvent, SegmentEvent
+from service.catalogue import Model
+from service.layouts import Layout
+from service.pipeline import VideoPlan
+from service.video import VideoFacts
+from service.windows import Segment
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="stable name of the error, the same over gRPC")
+
+
+class ImageJson(BaseModel):
+    width: int
+    height: int
+
+
+class LayoutJson(BaseModel):
+    name: str
+    joints: list[str]
+    edges: list[tuple[int, int]] = Field(description="bones, as indices of joints")
+
+    @staticmethod
+    def of(layout: Layout) -> LayoutJson:
+        return LayoutJson(name=layout.name, joints=list(layout.joints), edges=list(layout.edges))
+
+
+class KeypointJson(BaseModel):
+    name: str
+    x: float = Field(description="pixels of the picture, from its left")
+    y: float = Field(description="pixels of the picture, from its top")
+    z: float | None = Field(None, description="only from models with three dimensions")
+    score: float = Field(description="0..1")
+
+
+class PersonJson(BaseModel):
+    box: tuple[float, float, float, float] = Field(description="x, y, width, height in pixels")
+    score: float
+    keypoints: list[KeypointJson]
+
+    @staticmethod
+    def of(person: Person, layout: Layout) -> PersonJson:
+        box = person.box
+        keypoints = []
+        for name, point, score in zip(layout.joints, person.keypoints_px.tolist(), person.scores.tolist(), strict=True):
+            z = point[2] if len(point) > 2 else None
+            keypoints.append(KeypointJson(name=name, x=point[0], y=point[1], z=z, score=score))
+        return PersonJson(box=(box.x, box.y, box.width, box.height), score=person.score, keypoints=keypoints)
+
+
+class PoseJson(BaseModel):
+    model: str
+    version: str
+    image: ImageJson
+    layout: LayoutJson
+    people: list[PersonJson]
+    timing_ms: dict[str, float]
+
+    @staticmethod
+    def of(answer: PoseAnswer) -> PoseJson:
+        height, width = answer.image.shape[:2]
+        return PoseJson(
+            model=answer.model.name,
+            version=answer.model.version,
+            image=ImageJson(width=width, height=height),
+            layout=LayoutJson.of(answer.layout),
+            people=[PersonJson.of(person, answer.layout) for person in answer.people],
+            timing_ms=answer.timing_ms,
+        )
+
+
+class VideoJson(BaseModel):
+    width: int
+    height: int
+    frames: int
+    fps: float
+    duration_s: float
+
+    @staticmethod
+    def of(facts: VideoFacts) -> VideoJson:
+        return VideoJson(**vars(facts))
+
+
+class ActionJson(BaseModel):
+    label: str
+    score: float
+
+    @staticmethod
+    def of(actions: list[ActionScore]) -> list[ActionJson]:
+        return [ActionJson(label=action.label, score=action.score) for action in actions]
+
+
+class SegmentJson(BaseModel):
+    start_s: float
+    end_s: float
+    label: str
+    score: float
+
+    @staticmethod
+    def of(segment: Segment) -> SegmentJson:
+        return SegmentJson(**vars(segment))
+
+
+class ActionsJson(BaseModel):
+    model: str
+    version: str
+    video: VideoJson
+    actions: list[ActionJson] = Field(description="best first, over the whole video")
+    segments: list[SegmentJson] = Field(description="stretches in which one action leads")
+    timing_ms: dict[str, float]
+
+    @staticmethod
+    def of(answer: ClipAnswer, plan: VideoPlan, facts: VideoFacts) -> ActionsJson:
+        return ActionsJson(
+            model=plan.model.name,
+            version=plan.model.version,
+            video=VideoJson.of(facts),
+            actions=ActionJson.of(answer.actions),
+            segments=[SegmentJson.of(segment) for segment in answer.segments],
+            timing_ms=answer.timing_ms,
+        )
+
+
+def event_json(event: Event, plan: VideoPlan) -> dict[str, Any]:
+    """One event as a line of newline-delimited JSON."""
+    common: dict[str, Any] = {"frame_id": event.frame_id, "time_s": event.time_s}
+    match event:
+        case PoseEvent():
+            people = [PersonJson.of(person, plan.layout).model_dump(exclude_none=True) for person in event.people]
+            return {"event": "pose", **common, "people": people}
+        case ActionEvent():
+            actions = [action.model_dump() for action in ActionJson.of(event.actions)]
+            span = {"start_s": event.start_s, "end_s": event.end_s, "first_frame_id": event.first_frame_id}
+            return {"event": "action", **common, **span, "actions": actions}
+        case SegmentEvent():
+            return {"event": "segment", **common, **vars(event.segment)}
+    raise TypeError(f"no JSON for {type(event).__name__}")
+
+
+class ModelJson(BaseModel):
+    name: str
+    version: str
+    ready: bool
+    card: dict[str, Any] = Field(description="what the model is: crop, layout, labels, weights, licence")
+    layout: LayoutJson
+
+    @staticmethod
+    def of(model: Model) -> ModelJson:
+        return ModelJson(
+            name=model.name,
+            version=model.version,
+            ready=model.ready,
+            card=model.card.model_dump(exclude_none=True),
+            layout=LayoutJson.of(model.layout),
+        )
+
+
+class ModelsJson(BaseModel):
+    models: list[ModelJson]
+
+
+class HealthJson(BaseModel):
+    status: Literal["ok", "loading"]

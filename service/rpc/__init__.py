@@ -1,0 +1,1 @@
+"""gRPC: protobuf messages around the pipeline, and nothing else."""

@@ -1,0 +1,134 @@
+"""The pipeline's answers as protobuf messages, and requests as the pipeline's options."""
+
+from __future__ import annotations
+
+import numpy as np
+from deephar.v1 import inference_pb2 as pb
+
+from service.answers import ActionEvent, ActionScore, ClipAnswer, Event, Person, PoseAnswer, PoseEvent, SegmentEvent
+from service.catalogue import Model
+from service.errors import InvalidArgument, InvalidImage, PayloadTooLarge
+from service.geometry import Box
+from service.layouts import Layout
+from service.pipeline import Frame, VideoOptions, VideoPlan
+from service.windows import Segment
+
+
+def layout_message(layout: Layout) -> pb.Layout:
+    edges = [pb.Edge(**{"from": a, "to": b}) for a, b in layout.edges]
+    return pb.Layout(name=layout.name, joints=layout.joints, edges=edges)
+
+
+def model_message(model: Model) -> pb.Model:
+    card = model.card
+    message = pb.Model(
+        name=model.name,
+        version=model.version,
+        ready=model.ready,
+        description=card.description,
+        layout=layout_message(model.layout),
+        dimensions=card.dims,
+        input_size=card.crop.size,
+        weights=card.weights,
+        licence=card.licence,
+    )
+    if card.clip is not None:
+        message.actions.extend(card.clip.labels)
+        message.clip_frames = card.clip.frames
+        message.sample_interval_s = card.clip.interval_s
+    return message
+
+
+def box_of(message: pb.Box) -> Box:
+    return Box(message.x, message.y, message.width, message.height)
+
+
+def person_message(person: Person, layout: Layout) -> pb.Person:
+    box = person.box
+    keypoints = []
+    for name, point, score in zip(layout.joints, person.keypoints_px.tolist(), person.scores.tolist(), strict=True):
+        z = point[2] if len(point) > 2 else None
+        keypoints.append(pb.Keypoint(name=name, x=point[0], y=point[1], z=z, score=score))
+    where = pb.Box(x=box.x, y=box.y, width=box.width, height=box.height)
+    return pb.Person(box=where, score=person.score, keypoints=keypoints)
+
+
+def pose_message(answer: PoseAnswer) -> pb.EstimatePoseResponse:
+    height, width = answer.image.shape[:2]
+    return pb.EstimatePoseResponse(
+        model=answer.model.name,
+        version=answer.model.version,
+        image_width=width,
+        image_height=height,
+        layout=layout_message(answer.layout),
+        people=[person_message(person, answer.layout) for person in answer.people],
+        timing_ms=answer.timing_ms,
+    )
+
+
+def action_messages(actions: list[ActionScore]) -> list[pb.ActionScore]:
+    return [pb.ActionScore(label=action.label, score=action.score) for action in actions]
+
+
+def segment_message(segment: Segment) -> pb.Segment:
+    return pb.Segment(**vars(segment))
+
+
+def clip_message(answer: ClipAnswer, plan: VideoPlan) -> pb.ClassifyClipResponse:
+    return pb.ClassifyClipResponse(
+        model=plan.model.name,
+        version=plan.model.version,
+        actions=action_messages(answer.actions),
+        segments=[segment_message(segment) for segment in answer.segments],
+        frames=answer.frames,
+        timing_ms=answer.timing_ms,
+    )
+
+
+def event_message(event: Event, plan: VideoPlan, lag_ms: float, dropped: int) -> pb.StreamVideoResponse:
+    message = pb.StreamVideoResponse(
+        frame_id=event.frame_id, timestamp_ns=round(event.time_s * 1e9), lag_ms=lag_ms, dropped_frames=dropped
+    )
+    match event:
+        case PoseEvent():
+            message.pose.SetInParent()
+            message.pose.people.extend(person_message(person, plan.layout) for person in event.people)
+        case ActionEvent():
+            message.action.start_s, message.action.end_s = event.start_s, event.end_s
+            message.action.first_frame_id = event.first_frame_id
+            message.action.actions.extend(action_messages(event.actions))
+        case SegmentEvent():
+            message.segment.CopyFrom(segment_message(event.segment))
+    return message
+
+
+def video_options(config: pb.StreamConfig) -> VideoOptions:
+    return VideoOptions(
+        model=config.model or None,
+        hop=config.hop or None,
+        top_k=config.top_k or None,
+        layout=config.layout or None,
+        box=box_of(config.box) if config.HasField("box") else None,
+        every_frame=config.want_keypoints,
+    )
+
+
+def frame_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame:
+    time_s = message.timestamp_ns / 1e9
+    match message.WhichOneof("picture"):
+        case "encoded":
+            if len(message.encoded) > max_bytes:
+                raise PayloadTooLarge(f"a frame has {len(message.encoded)} bytes; at most {max_bytes} are taken")
+            return Frame(message.encoded, message.frame_id, time_s)
+        case "raw":
+            raw = message.raw
+            if raw.width * raw.height > max_pixels:
+                raise PayloadTooLarge(f"a frame has {raw.width} x {raw.height} pixels; at most {max_pixels} are taken")
+            if not raw.rgb or len(raw.rgb) != raw.width * raw.height * 3:
+                raise InvalidImage(
+                    f"a raw frame of {raw.width} x {raw.height} must have {raw.width * raw.height * 3} bytes of RGB, "
+                    f"not {len(raw.rgb)}"
+                )
+            pixels = np.frombuffer(raw.rgb, np.uint8).reshape(raw.height, raw.width, 3)
+            return Frame(pixels, message.frame_id, time_s)
+    raise InvalidArgument("a frame must hold a picture: encoded bytes or raw pixels")

@@ -1,0 +1,46 @@
+"""All settings, read once from environment variables `DEEPHAR_*`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="DEEPHAR_", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address that REST and gRPC listen on")
+    http_port: int = Field(8080, ge=1, le=65535)
+    grpc_port: int = Field(8081, ge=1, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    triton_url: str = Field("", description="host:port of a Triton's gRPC; empty: an embedded one is started")
+    triton_env: Path = Field(ROOT / ".venv-triton", description="environment with nvidia-pytriton and OpenVINO")
+    model_repository: Path = Field(ROOT / "model_repository", description="of the embedded Triton")
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="of the embedded Triton's networks")
+    default_model: str = "lite"
+    catalogue_poll_s: float = Field(2.0, gt=0, description="how often Triton is asked which models it has")
+    inference_timeout_s: float = Field(30.0, gt=0)
+
+    max_image_bytes: int = Field(20 * 2**20, gt=0)
+    max_image_pixels: int = Field(50_000_000, gt=0)
+    max_video_bytes: int = Field(256 * 2**20, gt=0)
+    max_video_seconds: float = Field(300.0, gt=0)
+    max_boxes: int = Field(64, gt=0)
+    max_requests: int = Field(64, gt=0, description="requests in work at once; further ones are told to come again")
+    max_streams: int = Field(32, gt=0, description="videos in work at once, streamed or uploaded")
+    stream_queue_frames: int = Field(16, gt=0, description="frames that one stream may have waiting")
+    workers: int = Field(min(8, (os.cpu_count() or 2) + 2), gt=0, description="threads for decoding and drawing")
+    shutdown_grace_s: float = Field(5.0, ge=0, description="time that running requests get when the service stops")
+
+    @model_validator(mode="after")
+    def ports_differ(self) -> Settings:
+        if self.http_port == self.grpc_port:
+            raise ValueError("DEEPHAR_HTTP_PORT and DEEPHAR_GRPC_PORT must differ")
+        return self

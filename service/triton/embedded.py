@@ -1,0 +1,124 @@
+"""Becomes the real `tritonserver` that the wheel nvidia-pytriton carries, on the plain model repository.
+
+    .venv-triton/bin/python service/triton/embedded.py --repository model_repository --port 8001
+
+Runs in the environment that holds the wheel and OpenVINO, with nothing but the standard library, prepares what the
+server needs there and replaces itself by it. Triton 2.51 is old and has known holes: it listens on loopback only, and
+only for gRPC.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import filecmp
+import importlib.util
+import os
+import shutil
+import signal
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+BACKEND_SOURCE = Path(__file__).with_name("openvino_backend.py")
+PR_SET_PDEATHSIG = 1
+
+
+def wheel_folder() -> Path:
+    found = importlib.util.find_spec("pytriton")
+    if found is None or not found.submodule_search_locations:
+        sys.exit(f"embedded Triton: nvidia-pytriton is not installed for {sys.executable}; run `make setup`")
+    return Path(found.submodule_search_locations[0])
+
+
+def prepare_backends(wheel: Path) -> Path:
+    """The backend directory, beside the wheel so that it is made once. Copies, since Triton refuses links."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    stub = wheel / "tritonserver" / "python_backend_stubs" / version / "triton_python_backend_stub"
+    if not stub.exists():
+        sys.exit(f"embedded Triton: its Python backend does not know Python {version}; use 3.11 or 3.12")
+    python_backend = wheel / "tritonserver" / "backends" / "python"
+    target = Path(sys.prefix) / "deephar_backends"
+    files = {
+        "python/libtriton_python.so": python_backend / "libtriton_python.so",
+        "python/triton_python_backend_utils.py": python_backend / "triton_python_backend_utils.py",
+        "python/triton_python_backend_stub": stub,
+        "onnxruntime/model.py": BACKEND_SOURCE,
+    }
+    for name, source in files.items():
+        copy = target / name
+        if not copy.exists() or not filecmp.cmp(source, copy, shallow=False):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            # Renamed into place: another service may be starting from the same environment.
+            with tempfile.NamedTemporaryFile(dir=copy.parent, delete=False) as part:
+                pass
+            shutil.copy2(source, part.name)
+            os.replace(part.name, copy)
+    return target
+
+
+def environment(wheel: Path) -> dict[str, str]:
+    """The stub runs isolated: it finds the environment's packages by the first `python3` on the path."""
+    library_folder = sysconfig.get_config_var("LIBDIR") or ""
+    library = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
+    if not (Path(library_folder) / library).exists():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            sys.exit(f"embedded Triton: {library} is missing; install Python's shared library (Debian: libpython3.11)")
+    return os.environ | {
+        "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ.get('PATH', '/usr/bin:/bin')}",
+        "LD_LIBRARY_PATH": f"{library_folder}:{wheel.parent / 'nvidia_pytriton.libs'}",
+    }
+
+
+def command(wheel: Path, backends: Path, repository: Path, port: int, server_id: str) -> list[str]:
+    return [
+        str(wheel / "tritonserver" / "bin" / "tritonserver"),
+        f"--id={server_id}",
+        f"--model-repository={repository}",
+        f"--backend-directory={backends}",
+        "--grpc-address=127.0.0.1",
+        f"--grpc-port={port}",
+        "--allow-http=false",
+        "--allow-metrics=false",
+        # Folders may be added while it runs; one bad model must not take the others down.
+        "--model-control-mode=poll",
+        "--repository-poll-secs=2",
+        "--exit-on-error=false",
+        "--strict-readiness=false",
+        "--disable-auto-complete-config",
+        "--pinned-memory-pool-byte-size=0",
+        "--exit-timeout-secs=3",
+        f"--backend-config=python,shm-region-prefix-name={server_id}",
+    ]
+
+
+def die_with(parent: int) -> None:
+    """Asks the kernel to end this process with its parent, however that one ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("embedded Triton: the service is gone already")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repository", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--id", default=f"deephar{os.getpid()}", help="name of the server and of its shared memory")
+    parser.add_argument("--parent", type=int, help="process that this one must not outlive")
+    parser.add_argument("--prepare-only", action="store_true", help="for images whose files are read-only later")
+    arguments = parser.parse_args()
+    if arguments.parent is not None:
+        die_with(arguments.parent)
+    wheel = wheel_folder()
+    backends = prepare_backends(wheel)
+    if arguments.prepare_only:
+        return
+    argv = command(wheel, backends, arguments.repository.resolve(), arguments.port, arguments.id)
+    os.execve(argv[0], argv, environment(wheel))  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

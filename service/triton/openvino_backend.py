@@ -1,0 +1,54 @@
+"""Triton's backend `onnxruntime`, made of OpenVINO: runs a model's `model.onnx` on the processor.
+
+Installed as `onnxruntime/model.py` in the embedded server's backend directory. Runs inside Triton's Python stub with
+NumPy 1 (with NumPy 2 this Triton answers with empty tensors).
+"""
+
+import json
+import os
+
+import numpy as np
+import openvino
+import triton_python_backend_utils as triton
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        config = json.loads(args["model_config"])
+        self.inputs = [tensor["name"] for tensor in config["input"]]
+        self.outputs = [tensor["name"] for tensor in config["output"]]
+        path = os.path.join(args["model_repository"], args["model_version"], "model.onnx")
+        core = openvino.Core()
+        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision(core)}
+        self.request = core.compile_model(path, "CPU", options).create_infer_request()
+
+    @staticmethod
+    def precision(core):
+        """bf16 where the processor computes in it (AMX, AVX512-BF16), unless DEEPHAR_PRECISION says otherwise."""
+        wanted = os.environ.get("DEEPHAR_PRECISION", "auto")
+        if wanted == "auto":
+            wanted = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+        return {"bf16": "bf16", "fp32": "f32"}[wanted]
+
+    def execute(self, requests):
+        """One inference for all requests that Triton's dynamic batcher brought together."""
+        parts = [
+            [triton.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs] for request in requests
+        ]
+        feed = {
+            name: parts[0][i] if len(parts) == 1 else np.concatenate([part[i] for part in parts])
+            for i, name in enumerate(self.inputs)
+        }
+        try:
+            results = self.request.infer(feed)
+        except Exception as error:
+            failed = triton.TritonError(f"OpenVINO: {error}")
+            return [triton.InferenceResponse(error=failed) for _ in requests]
+        arrays = [results[name] for name in self.outputs]
+        responses, start = [], 0
+        for part in parts:
+            end = start + len(part[0])
+            tensors = [triton.Tensor(name, array[start:end]) for name, array in zip(self.outputs, arrays, strict=True)]
+            responses.append(triton.InferenceResponse(tensors))
+            start = end
+        return responses
