@@ -1,7 +1,8 @@
 """Finds the main person of a picture with nothing but the frame network: a look, then a crop around the joints.
 
-The first look takes the whole picture and, since a network trained on people that fill their crop is weak on small ones,
-overlapping windows of it, all in one batch. Each further look crops around the joints that the last one was sure of.
+The first look takes the whole picture and, since a network trained on people that fill their crop is weak on small
+ones, overlapping windows of it, all in one batch. Each further look crops around the joints that the last one was
+sure of.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from PIL import ImageOps, UnidentifiedImageError
 from service.errors import InvalidImage, PayloadTooLarge, UnsupportedMediaType
 from service.geometry import Image
 
-# MPO is what many phones call a JPEG that holds a second picture.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP")
+# Pillow itself makes an MPO of a JPEG that holds a second picture, as those of many phones do.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _SUPPORTED = "JPEG, PNG, WebP or BMP"
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 # First bytes of files that are pictures or videos, but not ones that are read here.

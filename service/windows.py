@@ -47,10 +47,10 @@ class WindowBuffer:
     def add(self, sample: Sample, ticks: int) -> list[Window]:
         """The windows that are complete with this sample, which stands `ticks` after the one before.
 
-        Ticks without a frame of their own repeat the frame before. After a gap as long as a window nothing is known of
+        Ticks without a frame of their own repeat the frame before. After a gap longer than a window nothing is known of
         what happened, and a new window begins.
         """
-        if ticks >= self._frames:
+        if ticks > self._frames:
             self._samples.clear()
             self._until_next = self._frames
         elif self._samples:

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def person_jpeg() -> bytes:
+    return (SAMPLES / "person.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def clip_mp4() -> bytes:
+    return (SAMPLES / "jumping_jacks.mp4").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real data (../shared/data) is not on this machine")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[object]:
+    from tests.service_process import running_service  # not at import: the models' environment has no httpx
+
+    with running_service() as running:
+        yield running

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import InvalidArgument
+from service.geometry import Square
+from service.sampling import Sampler
+from service.windows import Sample, SegmentMerger, WindowBuffer
+
+
+def sample(i: int) -> Sample:
+    return Sample(i, i * 0.1, np.full(3, i, np.float32), Square(i, 0, 10))
+
+
+@given(st.sampled_from([10, 12.5, 14.29, 24, 25, 29.97, 30, 33.33, 50, 60, 120]), st.floats(0, 1000))
+def test_every_tick_is_counted_once_at_any_frame_rate(fps: float, first_s: float) -> None:
+    sampler = Sampler(0.1)
+    ticks = [sampler.ticks(first_s + i / fps) for i in range(100)]
+    assert sum(ticks) == pytest.approx(1 + 99 / fps / 0.1, abs=1)
+    assert ticks[0] == 1
+    if fps >= 10:
+        assert max(ticks) <= 2
+
+
+def test_thirty_frames_a_second_give_every_third() -> None:
+    sampler = Sampler(0.1)
+    assert [sampler.ticks(i / 30) for i in range(7)] == [1, 0, 0, 1, 0, 0, 1]
+
+
+def test_a_slow_video_counts_several_ticks_a_frame() -> None:
+    sampler = Sampler(0.1)
+    assert [sampler.ticks(i / 5) for i in range(4)] == [1, 2, 2, 2]
+
+
+def test_time_must_rise() -> None:
+    sampler = Sampler(0.1)
+    sampler.ticks(1.0)
+    with pytest.raises(InvalidArgument, match="rise"):
+        sampler.ticks(1.0)
+
+
+@given(st.integers(1, 16), st.integers(1, 16), st.integers(0, 80))
+def test_windows_come_first_when_full_then_each_hop(frames: int, hop: int, count: int) -> None:
+    buffer = WindowBuffer(frames, hop)
+    windows = [w for i in range(count) for w in buffer.add(sample(i), 1)]
+    expected = 0 if count < frames else 1 + (count - frames) // hop
+    assert len(windows) == expected == buffer.given
+    for n, window in enumerate(windows):
+        ids = [s.frame_id for s in window.samples]
+        assert ids == list(range(n * hop, n * hop + frames))
+
+
+def test_missing_ticks_repeat_the_frame_before() -> None:
+    buffer = WindowBuffer(4, 1)
+    buffer.add(sample(0), 1)
+    (window,) = buffer.add(sample(1), 3)
+    assert [s.frame_id for s in window.samples] == [0, 0, 0, 1]
+
+
+def test_a_long_gap_begins_a_new_window() -> None:
+    buffer = WindowBuffer(3, 1)
+    assert len([w for i in range(3) for w in buffer.add(sample(i), 1)]) == 1
+    assert buffer.add(sample(3), 50) == []
+    assert buffer.add(sample(4), 1) == []
+    (window,) = buffer.add(sample(5), 1)
+    assert [s.frame_id for s in window.samples] == [3, 4, 5]
+
+
+@given(st.integers(1, 15))
+def test_a_short_clip_is_stretched_evenly_and_in_order(count: int) -> None:
+    buffer = WindowBuffer(16, 4)
+    for i in range(count):
+        assert buffer.add(sample(i), 1) == []
+    window = buffer.stretched()
+    assert window is not None
+    ids = [s.frame_id for s in window.samples]
+    assert len(ids) == 16
+    assert ids == sorted(ids)
+    assert set(ids) == set(range(count))
+    assert window.features().shape == (1, 16, 3)
+    assert window.crop_boxes().shape == (1, 16, 4)
+
+
+def test_segments_tile_the_time_and_average_their_scores() -> None:
+    merger = SegmentMerger()
+    assert merger.add(0.0, 1.5, "squat", 0.5) is None
+    assert merger.add(0.4, 1.9, "squat", 0.7) is None
+    first = merger.add(0.8, 2.3, "pullup", 0.9)
+    last = merger.finish()
+    assert first is not None
+    assert (first.start_s, first.end_s, first.label, first.score) == (0.0, 1.9, "squat", pytest.approx(0.6))
+    assert last is not None
+    assert (last.start_s, last.end_s, last.label, last.score) == (1.9, 2.3, "pullup", pytest.approx(0.9))
+    assert merger.finish() is None
