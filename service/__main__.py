@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 
 import uvicorn
@@ -10,6 +11,18 @@ from pydantic import ValidationError
 
 from service.composition import create_app
 from service.settings import Settings
+
+
+def can_listen(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
 
 
 def main() -> None:
@@ -22,6 +35,10 @@ def main() -> None:
             )
             print(f"{where}: {problem['msg']}", file=sys.stderr)
         sys.exit(2)
+    for name in ("http_port", "grpc_port"):
+        port = getattr(settings, name)
+        if not can_listen(settings.host, port):
+            sys.exit(f"cannot listen on {settings.host}:{port}; set DEEPHAR_{name.upper()} to a free port")
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     uvicorn.run(
         create_app(settings),

@@ -17,6 +17,7 @@ from service.triton.client import LoadedModel, TritonClient
 log = logging.getLogger(__name__)
 
 FRAME_SUFFIX, CLIP_SUFFIX = "_frame", "_clip"
+LOADING_POLL_S = 0.1
 CROPS_INPUT = "crop_boxes"
 
 
@@ -50,7 +51,6 @@ class Catalogue:
         self._triton, self._default, self._server_id, self._poll_s = triton, default_model, server_id, poll_s
         self._models: dict[str, Model] = {}
         self._seen: frozenset[LoadedModel] | None = None
-        self._reachable = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -66,11 +66,12 @@ class Catalogue:
     def ready(self) -> bool:
         """Triton answers, and so does the default model."""
         default = self._models.get(self._default)
-        return self._reachable and default is not None and default.ready
+        return self._seen is not None and not self._triton.lost.is_set() and default is not None and default.ready
 
     def all(self) -> list[Model]:
         self._must_have_been_read()
-        return [model if self._reachable else _away(model) for _, model in sorted(self._models.items())]
+        lost = self._triton.lost.is_set()
+        return [_away(model) if lost else model for _, model in sorted(self._models.items())]
 
     def card_of(self, name: str) -> Model:
         """The model of this name, ready or not."""
@@ -97,13 +98,17 @@ class Catalogue:
         while True:
             try:
                 await self.read()
+                self._triton.lost.clear()
             except DeepharError as error:
-                if self._reachable:
-                    log.warning("Triton cannot be reached: %s", error)
-                self._reachable = False
+                log.debug("Triton cannot be reached: %s", error)
+                self._triton.lost.set()
             except Exception:
                 log.exception("the models could not be read from Triton")
-            await asyncio.sleep(self._poll_s if self.ready else min(0.1, self._poll_s))
+            if self.ready:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._triton.lost.wait(), self._poll_s)
+            else:
+                await asyncio.sleep(LOADING_POLL_S)
 
     async def read(self) -> None:
         if self._server_id is not None and await self._triton.server_name() != self._server_id:
@@ -119,7 +124,6 @@ class Catalogue:
                         models[model.name] = model
             self._models, self._seen = models, loaded
             log.info("models: %s", ", ".join(f"{m.name}{'' if m.ready else ' (not ready)'}" for m in models.values()))
-        self._reachable = True
 
     async def _model(self, frame_network: str, ready: dict[str, str]) -> Model | None:
         name = frame_network.removesuffix(FRAME_SUFFIX)

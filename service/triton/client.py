@@ -39,6 +39,7 @@ class TritonClient:
     def __init__(self, url: str, inference_timeout_s: float) -> None:
         self._client = InferenceServerClient(url, channel_args=_CHANNEL_OPTIONS)
         self._inference_timeout_s = inference_timeout_s
+        self.lost = asyncio.Event()  # set by a call that did not reach Triton; cleared by who finds it again
 
     async def close(self) -> None:
         await self._client.close()
@@ -47,7 +48,7 @@ class TritonClient:
         try:
             metadata = await self._client.get_server_metadata(client_timeout=_QUESTION_TIMEOUT_S)
         except InferenceServerException as error:
-            raise _own(error) from error
+            raise self._own(error) from error
         return str(metadata.name)
 
     async def models(self) -> list[LoadedModel]:
@@ -55,14 +56,14 @@ class TritonClient:
         try:
             index = await self._client.get_model_repository_index(client_timeout=_QUESTION_TIMEOUT_S)
         except InferenceServerException as error:
-            raise _own(error) from error
+            raise self._own(error) from error
         return [LoadedModel(model.name, model.version, model.state == "READY") for model in index.models]
 
     async def config(self, model: str) -> ModelConfig:
         try:
             answer = await self._client.get_model_config(model, client_timeout=_QUESTION_TIMEOUT_S)
         except InferenceServerException as error:
-            raise _own(error) from error
+            raise self._own(error) from error
         return answer.config
 
     async def infer(self, model: str, tensors: Tensors) -> Tensors:
@@ -74,7 +75,7 @@ class TritonClient:
         try:
             result = await self._client.infer(model, inputs, client_timeout=self._inference_timeout_s)
         except InferenceServerException as error:
-            raise _own(error) from error
+            raise self._own(error) from error
         except asyncio.CancelledError:
             # A channel that is closed under a call cancels it; a caller's own cancellation looks different.
             current = asyncio.current_task()
@@ -84,13 +85,13 @@ class TritonClient:
         answer = result.get_response()
         return {output.name: result.as_numpy(output.name) for output in answer.outputs}
 
-
-def _own(error: InferenceServerException) -> Exception:
-    status, text = str(error.status() or ""), str(error.message() or "")
-    if "UNAVAILABLE" in status or "NOT_FOUND" in status or "not healthy" in text or "not ready" in text:
-        return Unavailable("Triton does not answer for this model at present; try again in a few seconds")
-    if "DEADLINE_EXCEEDED" in status:
-        return DeadlineExceeded("Triton did not answer in time; try again, or send less at once")
-    if "RESOURCE_EXHAUSTED" in status or "maximum queue size" in text:
-        return Overloaded("Triton's queue is full; try again in a second")
-    return RuntimeError(f"Triton: {status} {text}")
+    def _own(self, error: InferenceServerException) -> Exception:
+        status, text = str(error.status() or ""), str(error.message() or "")
+        if "UNAVAILABLE" in status or "NOT_FOUND" in status or "not healthy" in text or "not ready" in text:
+            self.lost.set()
+            return Unavailable("Triton does not answer for this model at present; try again in a few seconds")
+        if "DEADLINE_EXCEEDED" in status:
+            return DeadlineExceeded("Triton did not answer in time; try again, or send less at once")
+        if "RESOURCE_EXHAUSTED" in status or "maximum queue size" in text:
+            return Overloaded("Triton's queue is full; try again in a second")
+        return RuntimeError(f"Triton: {status} {text}")

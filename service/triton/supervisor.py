@@ -54,6 +54,7 @@ class TritonSupervisor:
         self._environment = os.environ | {"DEEPHAR_PRECISION": settings.precision}
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
+        self._log_reader: asyncio.Task[str] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -76,24 +77,29 @@ class TritonSupervisor:
                 process.kill()
                 await process.wait()
         self._clear_away()
+        if self._log_reader is not None:
+            await self._log_reader
 
     async def _keep_running(self) -> None:
         back_off = FIRST_BACK_OFF_S
         while True:
             started = time.monotonic()
+            # A pipe of our own: asyncio's would have `wait` wait for stubs that outlive a killed server, too.
+            read_end, write_end = os.pipe()
             # A session of its own: Ctrl-C goes to the service, which ends Triton when its callers are served.
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env=self._environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
+                stderr=write_end,
                 start_new_session=True,
             )
-            log_reader = asyncio.create_task(_last_lines(self._process))
+            os.close(write_end)
+            self._log_reader = asyncio.create_task(_last_lines(read_end))
             code = await self._process.wait()
             self._clear_away()
-            last_words = await log_reader
+            last_words = await self._log_reader
             if time.monotonic() - started > STEADY_S:
                 back_off = FIRST_BACK_OFF_S
             log.error("Triton ended with code %s, starting it again in %.2f s. It said: %s", code, back_off, last_words)
@@ -109,13 +115,24 @@ class TritonSupervisor:
             region.unlink(missing_ok=True)
 
 
-async def _last_lines(process: asyncio.subprocess.Process, keep: int = 5) -> str:
-    """Drains the server's log until it ends; warnings and errors go on to ours."""
-    assert process.stderr is not None
+async def _last_lines(read_end: int, keep: int = 5) -> str:
+    """Drains the server's log until it ends; errors go on to ours."""
+    reader = asyncio.StreamReader()
+    with os.fdopen(read_end, "rb", buffering=0) as pipe:
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        try:
+            return await _drained(reader, keep)
+        finally:
+            transport.close()
+
+
+async def _drained(reader: asyncio.StreamReader, keep: int) -> str:
     lines: list[str] = []
     while True:
         try:
-            raw = await process.stderr.readline()
+            raw = await reader.readline()
         except ValueError:  # a line longer than the reader's buffer
             continue
         if not raw:

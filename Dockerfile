@@ -1,0 +1,42 @@
+# docker build --target gateway .   REST and gRPC in front of the Triton that DEEPHAR_TRITON_URL names
+# docker build --target triton .    the embedded Triton, on 127.0.0.1:8001 of whatever network it shares; models in /models
+
+FROM python:3.11-slim-bookworm AS base
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
+WORKDIR /app
+
+# The environments are made by the base image's pip and contain none: nothing is installed in a running container.
+FROM base AS gateway-environment
+COPY requirements/gateway.txt .
+RUN python -m venv --without-pip /venv && pip --python /venv/bin/python install -r gateway.txt
+COPY clients/python client
+RUN pip --python /venv/bin/python install --no-deps ./client
+
+FROM base AS triton-environment
+COPY requirements/triton.txt .
+# --no-deps: of nvidia-pytriton only the binaries are used.
+RUN python -m venv --without-pip /venv && pip --python /venv/bin/python install --no-deps -r triton.txt
+
+FROM base AS triton
+# Triton's Python stub needs it. Python's own image has it, Debian's Python in its place has not.
+RUN python -c "import ctypes; ctypes.CDLL('libpython3.11.so.1.0')" 2>/dev/null || { \
+    apt-get update && apt-get install -y --no-install-recommends libpython3.11 && rm -rf /var/lib/apt/lists/*; }
+COPY --from=triton-environment /venv /venv
+COPY deploy/triton_health.py service/triton/embedded.py service/triton/openvino_backend.py ./
+# The backend directory is made now: later the file system is read-only.
+RUN python embedded.py --repository /models --port 8001 --prepare-only
+USER 10001:10001
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "triton_health.py"]
+CMD ["python", "embedded.py", "--repository", "/models", "--port", "8001"]
+
+FROM base AS gateway
+COPY --from=gateway-environment /venv /venv
+COPY service service
+ENV DEEPHAR_HOST=0.0.0.0
+USER 10001:10001
+EXPOSE 8080 8081
+# Ready, not merely alive: Docker restarts nothing for its health, but shows it and lets `up --wait` wait for it.
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-c", "import http.client, os, sys; \
+c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('DEEPHAR_HTTP_PORT', 8080)), timeout=4); \
+c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
+CMD ["python", "-m", "service"]
