@@ -2,7 +2,6 @@
 # make test    sets everything up, then passes all tests
 PYTHON ?= python3
 DATA ?= ../shared/data
-# Tests and benchmarks run beside a service of yours: they take their own ports.
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 GATEWAY := .venv
@@ -43,6 +42,9 @@ train-lite: $(MODELS)/done
 
 export-lite: $(MODELS)/done
 	$(MODELS)/bin/python -m models.lite.export --out build/lite --repository model_repository
+
+evaluate-lite: setup $(GATEWAY)/dev
+	$(GATEWAY)/bin/python -m bench.accuracy --data $(DATA)
 
 bench: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m bench.gateway_share

@@ -61,7 +61,7 @@ def load_training(data: Path) -> list[tuple[People, int]]:
     lsp = load_people([data / "pose2d_lsp_train.npz"])
     return [
         (load_people([data / f"pose2d_lspet_{i}.npz" for i in range(3)]), 1),
-        (select(lsp, range(len(lsp.images) - LSP_HELD_OUT)), 3),
+        (select(lsp, range(len(lsp.images) - LSP_HELD_OUT)), 6),  # careful labels: LSPET has many wrong limbs
         (load_people([data / "pose2d_parse_train.npz"]), 3),
     ]
 
@@ -126,13 +126,13 @@ class Augmentation:
         rng, size = self.rng, self.size
         centre, extent = person_square(joints, valid)
         extent = max(extent, 16.0)
-        if rng.random() < 0.82:
-            zoom, shift = np.exp(rng.uniform(np.log(1.0), np.log(1.7))), 0.10
+        if rng.random() < 0.87:
+            zoom, shift = np.exp(rng.uniform(np.log(1.0), np.log(1.6))), 0.08
         else:  # a first look at a whole picture: small, anywhere
-            zoom = np.exp(rng.uniform(np.log(1.7), np.log(3.3)))
+            zoom = np.exp(rng.uniform(np.log(1.6), np.log(3.2)))
             shift = 0.5 * (1 - 1 / zoom)
         side = extent * zoom
-        angle = np.deg2rad(rng.normal(0, 30) if rng.random() < 0.7 else 0.0)
+        angle = np.deg2rad(rng.normal(0, 27) if rng.random() < 0.6 else 0.0)
         mirror = bool(rng.random() < 0.5)
         matrix = crop_matrix(centre, side, size, angle, mirror)
         matrix[:, 2] += rng.uniform(-shift, shift, 2) * size
@@ -170,7 +170,7 @@ class Augmentation:
         )
 
     def occlude(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if self.rng.random() < 0.25:
+        if self.rng.random() < 0.15:
             width, height = self.rng.uniform(0.08, 0.3, 2) * self.size
             x, y = self.rng.uniform(0, self.size, 2)
             colour = tuple(int(c) for c in self.rng.integers(0, 256, 3))

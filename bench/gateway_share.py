@@ -1,0 +1,83 @@
+"""How long one picture with a box takes, and how much of that is the gateway's own: everything but Triton's compute.
+
+    make bench
+
+Starts a service of its own. Triton's compute is read from its statistics before and after each request.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import tritonclient.grpc as triton
+from deephar import Client
+from deephar.video import frames_of
+
+from tests.service_process import ROOT, ServiceProcess, running_service
+
+BOX = "[[225, 70, 190, 345]]"  # the person in the sample picture, which has 640 x 480 pixels
+WARM_UP, REQUESTS, CALLERS = 20, 200, 8
+
+
+def triton_address(service: ServiceProcess) -> str:
+    for pid in service.triton_pids():
+        for argument in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+            if argument.startswith("--grpc-port="):
+                return f"127.0.0.1:{argument.removeprefix('--grpc-port=')}"
+    raise RuntimeError("the service has no embedded Triton")
+
+
+def compute_ms(client: triton.InferenceServerClient) -> float:
+    """Triton's compute for the frame network since its start, as Triton reports it."""
+    (model,) = client.get_inference_statistics("lite_frame").model_stats
+    stats = model.inference_stats
+    return float(stats.compute_input.ns + stats.compute_infer.ns + stats.compute_output.ns) / 1e6
+
+
+def row(name: str, values: list[float]) -> str:
+    ordered = sorted(values)
+    p95 = ordered[int(0.95 * (len(ordered) - 1))]
+    return f"{name:34} {statistics.median(values):8.2f} {p95:8.2f}"
+
+
+def main() -> None:
+    picture = (ROOT / "samples" / "person.jpg").read_bytes()
+    clip = str(ROOT / "samples" / "jumping_jacks.mp4")
+    with running_service() as service, httpx.Client(timeout=60) as http, Client(service.grpc_address) as client:
+        inside = triton.InferenceServerClient(triton_address(service))
+
+        def pose(_: int = 0, boxes: str = BOX) -> float:
+            began = time.perf_counter()
+            http.post(f"{service.url}/v1/pose", files={"image": picture}, data={"boxes": boxes}).raise_for_status()
+            return 1e3 * (time.perf_counter() - began)
+
+        totals, shares = [], []
+        for i in range(WARM_UP + REQUESTS):
+            before = compute_ms(inside)
+            total = pose()
+            if i >= WARM_UP:
+                totals.append(total)
+                shares.append(total - (compute_ms(inside) - before))
+        searches = [pose(boxes="") for _ in range(50)]
+        began = time.perf_counter()
+        with ThreadPoolExecutor(CALLERS) as pool:
+            list(pool.map(pose, range(REQUESTS)))
+        together = REQUESTS / (time.perf_counter() - began)
+        frames = list(frames_of(clip))
+        began = time.perf_counter()
+        client.classify(frames)
+        video = len(frames) / (time.perf_counter() - began)
+    print(f"{'milliseconds':34} {'median':>8} {'p95':>8}")
+    print(row("picture with a box, total", totals))
+    print(row("  the gateway's own share", shares))
+    print(row("picture without a box, total", searches))
+    print(f"{f'pictures a second, {CALLERS} callers':34} {together:8.1f}")
+    print(f"{'video frames a second, one stream':34} {video:8.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
+
+from models.lite import pose_data, train_frame  # noqa: E402
+
+
+def some_people(count: int) -> pose_data.People:
+    rng = np.random.default_rng(5)
+    images = [rng.integers(0, 255, (150, 120, 3), dtype=np.uint8) for _ in range(count)]
+    return pose_data.People(
+        images, rng.uniform(10, 110, (count, 16, 2)).astype(np.float32), rng.random((count, 16)) > 0.1
+    )
+
+
+def test_augmented_joints_stay_on_what_they_mark() -> None:
+    """A white dot under each joint is still under it after rotation, scaling, mirroring and recolouring."""
+    joints = np.array([[40 + 12 * (i % 4), 30 + 25 * (i // 4)] for i in range(16)], np.float32)
+    image = np.zeros((160, 120, 3), np.uint8)
+    for x, y in joints.astype(int):
+        image[y - 2 : y + 3, x - 2 : x + 3] = 255
+    augmentation = pose_data.Augmentation(128, np.random.default_rng(1), [np.zeros((50, 50, 3), np.uint8)])
+    augmentation.occlude = lambda crop: crop  # type: ignore[method-assign]
+    checked = 0
+    for _ in range(40):
+        sample = augmentation.person(image, joints, np.ones(16, bool))
+        brightness = sample.image.max(axis=2)
+        for (x, y), valid in zip(sample.joints * 128, sample.valid, strict=True):
+            if valid and 2 < x < 125 and 2 < y < 125:
+                assert brightness[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2].max() > brightness.mean() + 20
+                checked += 1
+    assert checked > 300
+
+
+def test_mirroring_swaps_left_and_right() -> None:
+    flip = pose_data.PA16_FLIP
+    assert np.array_equal(flip[flip], np.arange(16))
+    assert [int(flip[i]) for i in (pose_data.R_SHOULDER, pose_data.R_HIP)] == [pose_data.L_SHOULDER, pose_data.L_HIP]
+
+
+def test_people_held_out_are_not_trained_on(shared_data: Path) -> None:
+    held_out = pose_data.load_held_out(shared_data)
+    assert len(held_out.images) == 200
+    kept = {image.tobytes() for image in held_out.images}
+    for people, _ in pose_data.load_training(shared_data):
+        assert not kept & {image.tobytes() for image in people.images}
+
+
+def test_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pose_data, "load_training", lambda data: [(some_people(60), 1)])
+    monkeypatch.setattr(pose_data, "load_held_out", lambda data: some_people(4))
+    monkeypatch.setattr(pose_data, "load_without_people", lambda data: some_people(3).images)
+    train_frame.train(tmp_path, tmp_path, 1, [(64, 1)])
+    train_frame.train(tmp_path, tmp_path, 1, [(64, 1), (96, 1)])
+    log = [json.loads(line) for line in (tmp_path / "frame_log.jsonl").read_text().splitlines()]
+    assert [(line["pass"], line["size"]) for line in log] == [(1, 64), (2, 96)]
+    state = torch.load(tmp_path / "frame_checkpoint.pt", weights_only=True)
+    assert state["passes"] == 2
+    assert all(torch.isfinite(v).all() for v in state["average"].values())
