@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from models.lite import clip_data
-from models.lite.clip_data import ACTIONS, Clips, Floats, FrameErrors, Ints
+from models.lite.clip_data import ACTIONS, Clips, Floats, Ints
+from models.lite.frame_errors import FrameErrors
 
 HOP = 4  # samples
 SEVERITIES = {"mild": 0.15, "medium": 0.4, "strong": 0.7}

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from models.lite import clip_data
+from models.lite.clip_batches import TrainingBatches
 from models.lite.clip_network import ClipNetwork
 
 BATCH = 128
@@ -76,7 +77,7 @@ def train(data: Path, out: Path, seed: int, rounds: int) -> None:
     for round_ in range(first, rounds):
         # Seeded per round, so that a resumed run sees what an unbroken one would.
         torch.manual_seed(seed + round_)
-        batches = clip_data.TrainingBatches(clips, BATCH, np.random.default_rng([seed, round_]))
+        batches = TrainingBatches(clips, BATCH, np.random.default_rng([seed, round_]))
         began, running, right = time.time(), 0.0, 0
         network.train()
         for step in range(round_ * STEPS_PER_ROUND, (round_ + 1) * STEPS_PER_ROUND):
