@@ -26,7 +26,7 @@ COPY deploy/triton_health.py service/triton/embedded.py service/triton/openvino_
 # The backend directory is made now: later the file system is read-only.
 RUN python embedded.py --repository /models --port 8001 --prepare-only
 USER 10001:10001
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "triton_health.py"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "triton_health.py"]
 CMD ["python", "embedded.py", "--repository", "/models", "--port", "8001"]
 
 FROM base AS gateway
@@ -36,7 +36,7 @@ ENV DEEPHAR_HOST=0.0.0.0
 USER 10001:10001
 EXPOSE 8080 8081
 # Ready, not merely alive: Docker restarts nothing for its health, but shows it and lets `up --wait` wait for it.
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-c", "import http.client, os, sys; \
-c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('DEEPHAR_HTTP_PORT', 8080)), timeout=4); \
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "-c", "import http.client, os, sys; \
+c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('DEEPHAR_HTTP_PORT', 8080)), timeout=8); \
 c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
 CMD ["python", "-m", "service"]

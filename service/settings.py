@@ -33,9 +33,9 @@ class Settings(BaseSettings):
     max_video_bytes: int = Field(256 * 2**20, gt=0)
     max_video_seconds: float = Field(300.0, gt=0)
     max_boxes: int = Field(64, gt=0)
-    max_requests: int = Field(64, gt=0, description="requests in work at once; further ones are told to come again")
-    max_streams: int = Field(32, gt=0, description="videos in work at once, streamed or uploaded")
-    stream_queue_frames: int = Field(16, gt=0, description="frames that one stream may have waiting")
+    max_requests: int = Field(32, gt=0, description="requests in work at once; further ones are told to come again")
+    max_streams: int = Field(16, gt=0, description="videos in work at once, streamed or uploaded")
+    stream_queue_frames: int = Field(8, gt=0, description="frames that one stream may have waiting")
     workers: int = Field(min(8, (os.cpu_count() or 2) + 2), gt=0, description="threads for decoding and drawing")
     shutdown_grace_s: float = Field(5.0, ge=0, description="time that running requests get when the service stops")
 

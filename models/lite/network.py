@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 NUM_JOINTS = 16  # layout pa16
 FEATURES_PER_FRAME = NUM_JOINTS * 3  # x, y, score
+WINDOW, SHARPNESS = 5, 10.0  # cells; exponent of a window's mass
 
 
 def conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
@@ -71,6 +72,17 @@ def soft_argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
     x = (maps.sum(2) * cell_centres(width, maps)).sum(-1)
     y = (maps.sum(3) * cell_centres(height, maps)).sum(-1)
     return maps, torch.stack((x, y), dim=-1)
+
+
+def likeliest_place(maps: Tensor) -> Tensor:
+    """The position (B, K, 2) in 0..1 where most of each map's mass is, of maps (B, K, H, W).
+
+    The expectation over a map with two peaks lies between them, where no joint is. Over a window's mass, sharpened, it
+    lies on one of them. For use, not for training: what it does not choose gets no gradient.
+    """
+    mass = nn.functional.avg_pool2d(maps, WINDOW, stride=1, padding=WINDOW // 2)
+    _, keypoints = soft_argmax(SHARPNESS * torch.log(mass + 1e-9))
+    return keypoints
 
 
 class PredictionHead(nn.Module):
@@ -157,5 +169,5 @@ class ServedFrame(nn.Module):
         x = image.permute(0, 3, 1, 2).float() * (2.0 / 255.0) - 1.0
         last = self.network(x)[-1]
         scores = torch.sigmoid(last.score_logits)
-        features = torch.cat((last.keypoints.flatten(1), scores), dim=1)
-        return last.keypoints, scores, features
+        keypoints = likeliest_place(last.heatmaps)
+        return keypoints, scores, torch.cat((keypoints.flatten(1), scores), dim=1)

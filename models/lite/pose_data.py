@@ -14,7 +14,7 @@ LSP_TO_PA16 = np.array([14, 12, 10, 11, 13, 15, 8, 6, 4, 5, 7, 9, 2, 3])
 PA16_FLIP = np.array([0, 1, 2, 3, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14])
 R_SHOULDER, L_SHOULDER, R_HIP, L_HIP = 4, 5, 10, 11
 LSP_HELD_OUT = 200  # the last people of LSP train are never trained on
-PERSON_MARGIN = 1.25  # side of the evaluation crop over the larger side of the joints' box
+PERSON_MARGIN = 1.15  # side of the evaluation crop over the larger side of the joints' box
 
 
 @dataclass(frozen=True)

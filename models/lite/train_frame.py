@@ -31,7 +31,7 @@ WARM_UP_STEPS = 300
 EMA_DECAY = 0.998
 HIT_TORSO = 0.2
 # Coarse pictures first: a pass at 64 px costs a quarter of one at 128 and teaches most of what a body is.
-SCHEDULE = [(64, 8), (96, 7), (128, 5)]  # (side of the crop, passes)
+SCHEDULE = [(64, 8), (96, 7), (128, 6)]  # (side of the crop, passes)
 
 
 Array = NDArray[Any]

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
+from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -153,9 +154,10 @@ def build_app(
 def _accepted(request: Request, offered: tuple[str, ...]) -> str:
     """The first offered type that the caller names; the first of all where none is named or anything will do."""
     for part in request.headers.get("accept", "").split(","):
-        media_type = part.split(";")[0].strip().lower()
-        if media_type in offered:
-            return media_type
+        wanted = part.split(";")[0].strip().lower()
+        for media_type in offered:
+            if fnmatchcase(media_type, wanted):
+                return media_type
     return offered[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -82,7 +83,8 @@ async def payload(
         async with request.form(max_files=1, max_fields=20) as form:
             yield _from_form(form, field, options)
     elif media_type == "application/json":
-        yield _from_json(await request.body(), field, options)
+        # Base64 of a large file takes a while: not on the event loop.
+        yield await asyncio.to_thread(_from_json, await request.body(), field, options)
     elif not media_type or media_type == "application/octet-stream" or media_type.startswith(kinds):
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
             async for part in request.stream():

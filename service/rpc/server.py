@@ -152,7 +152,8 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
-        self._server.add_insecure_port(f"{self._settings.host}:{self._settings.grpc_port}")
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        self._server.add_insecure_port(f"{host}:{self._settings.grpc_port}")
         await self._server.start()
         self._watch = asyncio.create_task(self._tell_health(), name="gRPC health")
 

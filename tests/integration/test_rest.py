@@ -83,6 +83,11 @@ def test_the_picture_with_the_skeleton(service: ServiceProcess, person_jpeg: byt
     assert 500 < (difference > 60).sum() < 30_000  # lines, and only lines
 
 
+def test_any_picture_will_do(service: ServiceProcess, person_jpeg: bytes) -> None:
+    response = post(service, "/v1/pose", files={"image": person_jpeg}, headers={"accept": "image/*"})
+    assert response.headers["content-type"] == "image/jpeg"
+
+
 def test_layouts_are_converted(service: ServiceProcess, person_jpeg: bytes) -> None:
     options = {"boxes": json.dumps([BOX])}
     own = joints(post(service, "/v1/pose", files={"image": person_jpeg}, data=options).json())

@@ -8,7 +8,14 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from models.lite.clip_network import NUM_ACTIONS, NUM_FRAMES, ClipNetwork, ServedClip  # noqa: E402
-from models.lite.network import FEATURES_PER_FRAME, NUM_JOINTS, FrameNetwork, ServedFrame, soft_argmax  # noqa: E402
+from models.lite.network import (  # noqa: E402
+    FEATURES_PER_FRAME,
+    NUM_JOINTS,
+    FrameNetwork,
+    ServedFrame,
+    likeliest_place,
+    soft_argmax,
+)
 from models.lite.train_frame import gaussian_maps, jensen_shannon  # noqa: E402
 
 
@@ -21,12 +28,19 @@ def test_soft_argmax_of_one_peak_is_its_cell(column: int, row: int) -> None:
     assert points[0, 0].tolist() == pytest.approx([(column + 0.5) / 8, (row + 0.5) / 6], abs=1e-4)
 
 
+def test_of_two_peaks_one_is_chosen_and_not_the_place_between() -> None:
+    peaks = [gaussian_maps(torch.tensor([[place]]), 32, 1.3) for place in ([0.2, 0.3], [0.8, 0.7])]
+    maps = 0.6 * peaks[0] + 0.4 * peaks[1]
+    assert likeliest_place(maps)[0, 0].tolist() == pytest.approx([0.2, 0.3], abs=0.03)
+
+
 @settings(max_examples=20)
 @given(st.floats(0.15, 0.85), st.floats(0.15, 0.85))
 def test_a_gaussian_map_has_its_mean_at_the_joint(x: float, y: float) -> None:
     maps = gaussian_maps(torch.tensor([[[x, y]]]), 32, 1.3)
     _, points = soft_argmax(torch.log(maps))
     assert points[0, 0].tolist() == pytest.approx([x, y], abs=2e-3)
+    assert likeliest_place(maps)[0, 0].tolist() == pytest.approx([x, y], abs=5e-3)
 
 
 def test_the_divergence_is_zero_for_equal_maps_and_bounded() -> None:
