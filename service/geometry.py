@@ -62,25 +62,23 @@ def crop(image: Image, square: Square, size: int) -> Image:
     """The window as a (size, size, 3) picture.
 
     A pixel at (x, y) of the picture lands at ((x - left), (y - top)) * size / side of the crop, as in training. What is
-    shrunk is averaged first, since bilinear sampling alone would skip pixels.
+    shrunk much is averaged first by a whole factor, since bilinear sampling alone would skip pixels.
     """
     height, width = image.shape[:2]
     scale = size / square.side
     left, right = _span(square.left, square.side, width)
     top, bottom = _span(square.top, square.side, height)
     part = image[top:bottom, left:right]
-    scale_x = scale_y = 1.0
-    if scale < 1:
-        columns = max(1, round(part.shape[1] * scale))
-        rows = max(1, round(part.shape[0] * scale))
-        scale_x, scale_y = columns / part.shape[1], rows / part.shape[0]
-        part = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
-    # Pixel i of the shrunk part has its centre at (i + 0.5) / scale_x - 0.5 of the part.
-    rest_x, rest_y = scale / scale_x, scale / scale_y
+    factor = min(max(1, round(1 / scale)), *part.shape[:2])
+    if factor > 1:
+        rows, columns = part.shape[0] // factor, part.shape[1] // factor
+        part = cv2.resize(part[: rows * factor, : columns * factor], (columns, rows), interpolation=cv2.INTER_AREA)
+    # Pixel i of the shrunk part has its centre at (i + 0.5) * factor - 0.5 of the part.
+    rest = scale * factor
     matrix = np.array(
         [
-            [rest_x, 0, (left - square.left - 0.5) * scale + 0.5 * rest_x],
-            [0, rest_y, (top - square.top - 0.5) * scale + 0.5 * rest_y],
+            [rest, 0, (left - square.left - 0.5) * scale + 0.5 * rest],
+            [0, rest, (top - square.top - 0.5) * scale + 0.5 * rest],
         ]
     )
     out: Image = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR)

@@ -15,6 +15,7 @@ from service.geometry import Image
 # Pillow itself makes an MPO of a JPEG that holds a second picture, as those of many phones do.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _SUPPORTED = "JPEG, PNG, WebP or BMP"
+_ORIENTATION = 0x0112  # EXIF tag
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 # First bytes of files that are pictures or videos, but not ones that are read here.
 _KNOWN_OTHERS = {
@@ -56,10 +57,11 @@ def decode_image(data: bytes, max_bytes: int, max_pixels: int) -> Image:
         if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
             raise UnsupportedMediaType("the picture is animated; send one frame, or a video to /v1/actions")
         try:
-            upright = ImageOps.exif_transpose(picture)
+            # Each step only where it changes something: Pillow would copy the picture each time.
+            upright = picture if picture.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(picture)
             if upright.mode.startswith("I"):  # 16 bits a pixel
                 upright = upright.point(lambda value: value / 256).convert("L")
-            return np.asarray(upright.convert("RGB"))
+            return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
         except Exception as error:  # Pillow's decoders raise many kinds on damaged data
             raise InvalidImage("the picture is truncated or damaged; send the whole file") from error
 

@@ -94,7 +94,7 @@ def build_app(
             answer = await pipeline.estimate_pose(image, sent.text("model"), sent.boxes(), sent.text("layout"))
         wanted = _accepted(request, ("application/json", "image/jpeg", "image/png"))
         if wanted == "application/json":
-            return JSONResponse(PoseJson.of(answer).model_dump(exclude_none=True))
+            return Response(PoseJson.of(answer).model_dump_json(exclude_none=True), media_type=wanted)
         drawn = await pipeline.workers.run(
             lambda: encode_image(draw_people(answer.image, answer.people, answer.layout), wanted)
         )
