@@ -65,6 +65,8 @@ $(GATEWAY)/dev: $(GATEWAY)/done requirements/dev.txt
 
 # --no-deps: of nvidia-pytriton only the binaries are used.
 $(TRITON)/done: requirements/triton.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || \
+	  { echo "The embedded Triton runs with Python 3.11 or 3.12: make PYTHON=python3.12 serve"; exit 1; }
 	$(PYTHON) -m venv $(TRITON)
 	$(TRITON)/bin/pip install -q --no-deps -r requirements/triton.txt
 	touch $@
