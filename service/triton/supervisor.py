@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 FIRST_BACK_OFF_S = 0.25
 LONGEST_BACK_OFF_S = 10.0
 STEADY_S = 20.0  # a server that ran this long starts again without back-off
-STOP_PATIENCE_S = 5.0
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Triton keeps it
 _LAUNCHER = ROOT / "service" / "triton" / "embedded.py"
 
@@ -70,12 +69,9 @@ class TritonSupervisor:
                 await self._task
         process = self._process
         if process is not None and process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOP_PATIENCE_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            # Nobody waits for an answer any more, and what Triton would clear away in its seconds of leave, we do.
+            process.kill()
+            await process.wait()
         self._clear_away()
         if self._log_reader is not None:
             await self._log_reader
