@@ -4,6 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines are shared and noisy: how long an example takes says nothing.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
