@@ -1,0 +1,38 @@
+"""Which frames of a sequence make a clip. Indices count the sequence's frames from 0."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+
+def single_clip(frames: int, clip: int, subsampling: int) -> list[int]:
+    """`clip` frames, `subsampling` apart, from the middle of a sequence of `frames`.
+
+    A sequence that is too short for the subsampling gets a smaller one. One shorter than the clip is played slower, by
+    1.5 as often as needed, so frames repeat. ValueError if a number is below 1.
+    """
+    _check(frames, clip, subsampling)
+    slow_down = Fraction(1)  # exact: a rounded factor would pick other frames
+    while frames * slow_down < clip:
+        slow_down *= Fraction(3, 2)
+    length = frames * slow_down
+    step = min(subsampling, int(length / clip))
+    span = step * (clip - 1) + 1
+    start = int((length - span) / 2)
+    return [int((start + step * i) / slow_down) for i in range(clip)]
+
+
+def multi_clip(frames: int, clip: int, subsampling: int) -> list[list[int]]:
+    """All clips of a sequence, half overlapping; empty if the sequence is shorter than clip * subsampling frames.
+
+    For such a sequence either take its `single_clip` or count it as `fusion.ShortSequences` says.
+    """
+    _check(frames, clip, subsampling)
+    hop = max(1, clip // 2 + subsampling - 1)
+    starts = range(0, frames - clip * subsampling + 1, hop)
+    return [[start + subsampling * i for i in range(clip)] for start in starts]
+
+
+def _check(frames: int, clip: int, subsampling: int) -> None:
+    if min(frames, clip, subsampling) < 1:
+        raise ValueError(f"frames {frames}, clip {clip} and subsampling {subsampling} must all be at least 1")
