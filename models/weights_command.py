@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.weights_action == "pull":
             return _pull(released, cache)
         return _import(released, arguments.file or released_file(released, cache), cache, not arguments.unchecked)
+    except BrokenPipeError:
+        return 1  # whoever reads our output has seen enough
     except OSError as error:
         return _failed(f"{error.filename or cache}: {error.strerror or error}")
 
@@ -87,7 +89,8 @@ def _import(released: Released, file: Path, cache: Path, check_content: bool) ->
         imported = keras_import.import_file(released.model, file, cache, check_content)
     except keras_file.WrongWeights as error:
         return _failed(str(error))
-    print(f"{released.model}: {imported}")
+    print(f"{imported} is here")
+    print(f"Next: deephar export {released.model}")
     return 0
 
 

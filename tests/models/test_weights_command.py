@@ -15,7 +15,8 @@ import pytest
 from models import released as table_module
 from models.released import RELEASED, cache_folder, imported_file, released_file, released_for
 from models.weights_command import configure, run
-from tests.models.weights_server import BODY, MD5, WeightsServer, weights_server
+from tests.models.made_weights import made_file
+from tests.models.weights_server import BODY, HDF5, MD5, WeightsServer, weights_server
 
 
 @pytest.fixture
@@ -140,3 +141,26 @@ def test_import_of_nothing_says_how_to_get_it(cache: Path, capsys: pytest.Captur
     told = capsys.readouterr().err
     assert str(released_file(released_for("mpii"), cache)) in told
     assert "deephar weights pull mpii" in told
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5", HDF5 + bytes(1000)])
+def test_import_refuses_what_are_no_weights(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    file = tmp_path / "weights.h5"
+    file.write_bytes(content)
+    assert deephar_weights("import", "mpii", str(file), "--unchecked") == 1
+    assert capsys.readouterr().err.startswith("deephar: ")
+    assert not imported_file("mpii", cache).exists()
+
+
+def test_from_the_server_to_weights_of_ours(
+    server: WeightsServer, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.body, server.breaks = made_file("ntu", tmp_path).read_bytes(), [30_000_000]
+    assert deephar_weights("pull", "ntu") == 0
+    assert deephar_weights("import", "ntu", "--unchecked") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "Next: deephar export ntu"
+    assert imported_file("ntu", cache).stat().st_size > 40_000_000
+    deephar_weights("list")
+    assert "ntu          imported" in capsys.readouterr().out

@@ -67,10 +67,12 @@ class _Handler(BaseHTTPRequestHandler):
         rest = server.body[start:]
         headers: dict[str, str | None] = {"Content-Type": server.content_type}
         headers |= {"ETag": server.etag, "Last-Modified": server.last_modified}
-        headers |= {"Content-Length": str(len(rest))} if server.length else {"Transfer-Encoding": "chunked"}
+        headers["Content-Length" if server.length else "Transfer-Encoding"] = (
+            str(len(rest)) if server.length else "chunked"
+        )
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(server.body) - 1}/{len(server.body)}"
-        self._head(206 if start else server.status, headers | server.headers)
+        self._head(206 if start else server.status, {**headers, **server.headers})
         self._body(rest)
 
     def _start(self) -> int:
