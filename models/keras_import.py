@@ -1,74 +1,76 @@
-"""Keras' released weight files into our networks: every array used exactly once, every difference reported by name."""
+"""A released Keras file becomes weights of ours in the cache, or nothing does."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
 from torch import nn
 
-from models.keras_file import FileGroup, WrongWeights
-from models.keras_layout import Group, groups_of
-from models.spnet import SPNet
+from models import keras_file, keras_match
+from models.content_check import check_sees_people
+from models.keras_file import WrongWeights
+from models.networks import NETWORKS
+from models.released import imported_file, released_for
+
+__all__ = ["Imported", "WrongWeights", "import_file", "read_imported"]
 
 
-def load(network: nn.Module, file_groups: list[FileGroup]) -> None:
-    """Fills the network. Raises WrongWeights, naming the first array that is wrong; the network is then of no use."""
-    expected = groups_of(network)
-    pairs = _by_name(expected, file_groups) if isinstance(network, SPNet) else _by_order(expected, file_groups)
-    for theirs, ours in pairs:
-        _fill(theirs, ours)
+@dataclass(frozen=True)
+class Imported:
+    """Where weights came from, and why they are believed."""
+
+    model: str
+    file: str
+    sha256: str
+    checked: str  # "md5": the published sum; "content": they see people; "no": nobody looked
 
 
-def _by_order(expected: list[Group], found: list[FileGroup]) -> list[tuple[FileGroup, Group]]:
-    pairs = list(zip(found, expected, strict=False))
-    for theirs, ours in pairs:
-        _same_form(theirs, ours)
-    if len(found) > len(expected):
-        extra = found[len(expected)]
-        raise WrongWeights(f"{_path(extra, 0)} is one array too many: the network ends before it")
-    if len(found) < len(expected):
-        raise WrongWeights(f"{expected[len(found)].name}/{expected[len(found)].slots[0].kind} is missing")
-    return pairs
+def import_file(model: str, file: Path, cache: Path, check_content: bool = True) -> Path:
+    """Reads `file` strictly, checks that its weights see people, and keeps them in the cache.
+
+    A file with the published MD5 is believed. Raises WrongWeights, with nothing written.
+    """
+    network = NETWORKS[model].build(NETWORKS[model].all_blocks)
+    keras_match.load(network, keras_file.read(file))
+    checked = "no"
+    if _digest(file, "md5") == released_for(model).md5:
+        checked = "md5"
+    elif check_content:
+        check_sees_people(network)
+        checked = "content"
+    about = Imported(model, file.name, _digest(file, "sha256"), checked)
+    target = imported_file(model, cache)
+    _write(target, {"about": asdict(about), "state": network.state_dict()})
+    return target
 
 
-def _by_name(expected: list[Group], found: list[FileGroup]) -> list[tuple[FileGroup, Group]]:
-    theirs = {group.name: group for group in found}
-    names = {group.name for group in expected}
-    for group in expected:
-        if group.name not in theirs:
-            raise WrongWeights(f"{group.name}/{group.slots[0].kind} is missing{_replica_hint(group.name)}")
-        _same_form(theirs[group.name], group)
-    for other in found:
-        if other.name not in names:
-            raise WrongWeights(f"{_path(other, 0)} is in the file and not in the network{_replica_hint(other.name)}")
-    return [(theirs[group.name], group) for group in expected]
+def read_imported(model: str, cache: Path, network: nn.Module) -> Imported:
+    """Fills `network`, which may be cut to fewer blocks than the imported one. FileNotFoundError: not imported yet."""
+    stored = torch.load(imported_file(model, cache), map_location="cpu", weights_only=True)
+    missing, _ = network.load_state_dict(stored["state"], strict=False)
+    if missing:
+        raise WrongWeights(f"the imported weights of {model} lack {missing[0]}; import them again")
+    return Imported(**stored["about"])
 
 
-def _replica_hint(name: str) -> str:
-    if not name.endswith("_replica"):
-        return ""
-    return ": the action part's own maps (replica) are those of another training; this is the file of another network"
+def _write(target: Path, content: dict[str, Any]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    try:
+        torch.save(content, name)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
-def _same_form(theirs: FileGroup, ours: Group) -> None:
-    """The same arrays in the same order, by kind and shape."""
-    for index, slot in enumerate(ours.slots):
-        if index == len(theirs.arrays):
-            raise WrongWeights(f"{theirs.name} ends after {index} of {len(ours.slots)} arrays: {slot.kind} is missing")
-        array = theirs.arrays[index]
-        if array.kind != slot.kind:
-            raise WrongWeights(f"{_path(theirs, index)} stands where a {slot.kind} of {ours.name} must stand")
-        if array.values.shape != slot.shape:
-            raise WrongWeights(f"{_path(theirs, index)} has shape {array.values.shape}, not {slot.shape}")
-    if len(theirs.arrays) > len(ours.slots):
-        raise WrongWeights(f"{_path(theirs, len(ours.slots))} is one array too many in its group")
-
-
-def _fill(theirs: FileGroup, ours: Group) -> None:
-    for index, slot in enumerate(ours.slots):
-        try:
-            slot.put(theirs.arrays[index].values)
-        except WrongWeights as error:
-            raise WrongWeights(f"{_path(theirs, index)} {error}") from None
-
-
-def _path(group: FileGroup, index: int) -> str:
-    return f"{group.name}/{group.arrays[index].name}"
+def _digest(file: Path, algorithm: str) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()

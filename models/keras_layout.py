@@ -1,8 +1,8 @@
 """Which array of deephar's released files belongs where in our networks.
 
-The CVPR'18 files are read by order: groups in the file's order, and inside a group Keras writes what is trained, layer by
-layer, and then the statistics of batch normalisation, layer by layer. Layers come in Keras' order of depth, which the
-tables here spell out as paths of our modules. SPNet's files are read by name: our module paths are the names.
+The CVPR'18 files are read by order: groups in the file's order, and inside a group Keras writes what is trained, layer
+by layer, and then the statistics of batch normalisation, layer by layer. Layers come in Keras' order of depth, which
+the tables here spell out as paths of our modules. SPNet's files are read by name: our module paths are the names.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ _RECEPTION = (
     "l2_3.shortcut.conv l2_3.conv l1.conv l2_3.shortcut.bn l2_3.bn l1.bn"
 )
 _POSE_STEM = (
-    "tall.conv square.conv wide.conv tall.bn square.bn wide.bn narrow.conv narrow.bn direct.conv through.conv direct.bn "
-    "through.bn"
+    "tall.conv square.conv wide.conv tall.bn square.bn wide.bn narrow.conv narrow.bn direct.conv through.conv "
+    "direct.bn through.bn"
 )
 _ACTION = "reduce.conv reduce.bn expand.conv expand.bn conv.conv conv.bn maps"
 _REINJECT = "reinject.conv reinject.bn"
@@ -184,7 +184,7 @@ def _place_slots(layer: SoftArgmax, channels: int) -> Iterator[Slot]:
 
 def _ramp(kind: str, shape: tuple[int, ...], target: Tensor, axis: int) -> Slot:
     def put(values: Array) -> None:
-        line = values.take(0, 1 - axis)[:, 0, 0]
+        line: Array = (values[0] if axis else values[:, 0])[:, 0, 0]
         along = line.reshape(tuple(-1 if a == axis else 1 for a in range(4)))
         if np.abs(values - along).max() > RAMP_TOLERANCE:
             raise WrongWeights("is no ramp: it differs between channels or across its direction")
@@ -195,7 +195,7 @@ def _ramp(kind: str, shape: tuple[int, ...], target: Tensor, axis: int) -> Slot:
 
 def _depth_slot(layer: DepthArgmax, joints: int) -> Slot:
     def put(values: Array) -> None:
-        line = values[:, 0, 0]
+        line: Array = values[:, 0, 0]
         if np.abs(values - line[:, None, None] * np.eye(joints)).max() > RAMP_TOLERANCE:
             raise WrongWeights("is no ramp over depth, alike for each joint")
         layer.ramp_z.copy_(torch.from_numpy(line.copy()))

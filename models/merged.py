@@ -3,8 +3,8 @@
 The pose network sees each frame; two small networks see the clip, one the poses, one the visual features at the joints,
 and their last maps are weighted and added.
 
-It comes in two parts. `MergedFrame` is all that one frame needs, `MergedClip` the rest; one after the other they are the
-whole network (`MergedActionNet`), number by number.
+It comes in two parts. `MergedFrame` is all that one frame needs, `MergedClip` the rest; one after the other they are
+the whole network (`MergedActionNet`), number by number.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.layers import BatchNorm, Conv, global_max_min, max_min_pool, max_pool, upsample
+from models.layers import Conv, global_max_min, max_min_pool, max_pool, upsample
 from models.reception import WIDTH, ConvBn, PoseMaps, ReceptionConfig, ReceptionNet
 
 BLOCKS = 4  # of each action network
@@ -54,7 +54,7 @@ class MergedConfig:
 
 
 class ActionBlock(nn.Module):
-    """Maps of actions (B, A, T / 4, K / 4) from features (B, C, T / 2, K / 2), and features for the next block (figure 8)."""
+    """Figure 8: maps of actions (B, A, T / 4, K / 4) from features (B, C, T / 2, K / 2), and features for the next."""
 
     def __init__(self, width: int, actions: int, last: bool) -> None:
         super().__init__()
@@ -129,7 +129,8 @@ class MapWeights(nn.Module):
 
 class FrameFindings(NamedTuple):
     pose: Tensor  # (B, K, D)
-    visibility: Tensor  # (B, K, 1)
+    visibility: Tensor  # (B, K, 1), the pose network's
+    weight: Tensor  # (B, K, 1), the sharper visibility that the action networks take
     features: Tensor  # (B, F), for the clip network
 
 
@@ -154,7 +155,7 @@ class MergedFrame(nn.Module):
         gathered = seen.probabilities.flatten(2) @ low.flatten(2).transpose(1, 2)  # (B, K, C)
         visual = self.visual(gathered.transpose(1, 2)[..., None])  # (B, V, K, 1)
         parts = [(seen.pose * weight).flatten(1), visual.squeeze(3).transpose(1, 2).flatten(1)]
-        return FrameFindings(seen.pose, seen.evidence.sigmoid(), torch.cat(parts, dim=1))
+        return FrameFindings(seen.pose, seen.evidence.sigmoid(), weight, torch.cat(parts, dim=1))
 
 
 class MergedScores(NamedTuple):
@@ -197,6 +198,6 @@ class MergedActionNet(nn.Module):
         super().__init__()
         self.frame, self.clip = MergedFrame(config), MergedClip(config)
 
-    def forward(self, clip: Tensor) -> MergedScores:
-        features = self.frame(clip.flatten(0, 1)).features
-        return self.clip.all_scores(features.unflatten(0, clip.shape[:2]))
+    def forward(self, clip: Tensor) -> tuple[FrameFindings, MergedScores]:
+        found = self.frame(clip.flatten(0, 1))
+        return found, self.clip.all_scores(found.features.unflatten(0, clip.shape[:2]))

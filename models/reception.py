@@ -1,7 +1,7 @@
 """ReceptionNet: the pose network of deephar's CVPR'18 paper (section 3.1, figures 2 and 7), 2D and volumetric 3D.
 
 A stem brings 256 x 256 pictures to 32 x 32 x 576. Each of the following blocks predicts the pose anew from maps of its
-own and hands its features and its maps on to the next. The `cvpr18` form of the original: the one of the released weights.
+own and hands its features and its maps on to the next. This is the original's `cvpr18` form: that of its weights.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class PredictionBlock(nn.Module):
 
 
 class ContextHead(nn.Module):
-    """2D: first one map for each joint, then `contexts` maps for each, which say where a joint is by where others are."""
+    """2D: first a map for each joint, then `contexts` maps for each, which say where it is by where others are."""
 
     def __init__(self, config: ReceptionConfig) -> None:
         super().__init__()

@@ -1,11 +1,11 @@
 """SPNet: the multi-task network of deephar's TPAMI'20 paper (sections 3 and 4, figures 3 to 7), 2D and 3D.
 
-After an entry flow come pyramids that go down and up through scales by turns. At every scale a prediction block finds the
-pose anew; in the action pyramids it also predicts the action from the poses and the looks of all frames so far.
+After an entry flow come pyramids that go down and up through scales by turns. At every scale a prediction block finds
+the pose anew; in the action pyramids it also predicts the action from the poses and the looks of all frames so far.
 
 It comes in two parts. `SPNetFrame` is all that one frame needs, `SPNetClip` the rest; one after the other they are the
-whole network (`SPNet`), number by number. Modules are named so that their path is the layer's name in the released files:
-`dp1.pb1.heatmaps.conv1` is `dp1_pb1_heatmaps_conv1`.
+whole network (`SPNet`), number by number. Modules are named so that their path is the layer's name in the released
+files: `dp1.pb1.heatmaps.conv1` is `dp1_pb1_heatmaps_conv1`.
 """
 
 from __future__ import annotations
@@ -137,9 +137,10 @@ class Heatmaps(nn.Module):
     def __init__(self, config: SPNetConfig, width: int, replica: bool, last: bool) -> None:
         super().__init__()
         self.conv1 = Conv(width, config.joints)
-        self.conv1_replica = Conv(width, config.joints) if replica else None
-        self.fw_maps = None if last else Conv(width, config.joints)  # free maps beside those of the joints
-        self.conv2 = None if last else Conv(2 * config.joints, width)
+        self.conv1_replica: nn.Module | None = Conv(width, config.joints) if replica else None
+        if not last:
+            self.fw_maps = Conv(width, config.joints)  # free maps beside those of the joints
+            self.conv2 = Conv(2 * config.joints, width)
 
     def reinjection(self, active: Tensor, maps: Tensor) -> Tensor:
         return self.conv2(torch.cat([self.fw_maps(active), maps], dim=1).relu())
@@ -151,7 +152,8 @@ class Depthmaps(nn.Module):
     def __init__(self, config: SPNetConfig, width: int, last: bool) -> None:
         super().__init__()
         self.conv1 = Conv(width, config.joints)
-        self.conv2 = None if last else Conv(config.joints, width)
+        if not last:
+            self.conv2 = Conv(config.joints, width)
 
 
 class BlockMaps(NamedTuple):
@@ -258,7 +260,9 @@ class SPNetFrame(nn.Module):
         x = self.entry(image)
         lateral = {0: x}  # the newest features of each level
         looks = {0: x}  # the first ones
-        poses, confidences, features = [], [], []
+        poses: list[Tensor] = []
+        confidences: list[Tensor] = []
+        features: list[Tensor] = []
         for place in self.config.places:
             pyramid = self.get_submodule(place.pyramid_name)
             x = lateral[place.level - 1 if place.down else place.level + 1]

@@ -1,0 +1,147 @@
+"""`deephar export MODEL`: imported weights become a folder of the model repository that Triton serves.
+
+A network can be cut at an earlier prediction block (`--blocks`): less exact and faster (TPAMI'20, section 5). It is
+then a model of its own, such as penn@14, and knows actions as long as an action block is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models import onnx_export, triton_config
+from models.keras_import import Imported, WrongWeights, read_imported
+from models.networks import DEPTH_SCALE_MM, IMAGE_SIZE, NETWORKS, Network
+from models.released import cache_folder, released_for
+from models.served import served_parts
+
+MAX_BATCH = 32
+LICENCE = "the weights' authors' (github.com/dluvizon/deephar); their training data have terms of their own"
+
+
+class CannotExport(Exception):
+    """The text says what to do."""
+
+
+def export(model: str, repository: Path, cache: Path, blocks: int | None = None, precision: str = "fp32") -> str:
+    """Writes `<name>_frame` and, where the network knows actions, `<name>_clip`, and gives the name.
+
+    What was written is checked first, and only then takes the place of what was there.
+    """
+    network = NETWORKS[model]
+    blocks = network.all_blocks if blocks is None else blocks
+    if not 1 <= blocks <= network.all_blocks:
+        raise CannotExport(f"{model} has {network.all_blocks} prediction blocks; --blocks must be from 1 to that")
+    built = network.build(blocks)
+    try:
+        weights = read_imported(model, cache, built)
+    except FileNotFoundError:
+        raise CannotExport(
+            f"the weights of {model} are not here yet: deephar weights pull {model}; deephar weights import {model}"
+        ) from None
+    name = model if blocks == network.all_blocks else f"{model}@{blocks}"
+    repository.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=repository.parent, prefix=".export-") as folder:
+        write(Path(folder), name, network, built.eval(), weights, blocks, precision)
+        for old in (repository / f"{name}_frame", repository / f"{name}_clip"):
+            shutil.rmtree(old, ignore_errors=True)
+        # The clip network first: a frame network whose card promises actions must find it there.
+        for part in sorted(Path(folder).iterdir()):
+            part.rename(repository / part.name)
+    return name
+
+
+def write(
+    folder: Path, name: str, network: Network, built: nn.Module, weights: Imported, blocks: int, precision: str
+) -> None:
+    frame, clip = served_parts(built)
+    joints, features = _sizes(frame)
+    outputs = {"keypoints": ("FP32", (joints, network.dims)), "keypoint_scores": ("FP32", (joints,))}
+    if clip is not None:
+        outputs["action_features"] = ("FP32", (features,))
+    target = folder / f"{name}_frame"
+    half = precision == "fp16"
+    sha256 = onnx_export.export(frame, _pictures, ("image",), tuple(outputs), target / "1" / "model.onnx", half)
+    triton_config.write(
+        target,
+        inputs={"image": ("UINT8", (IMAGE_SIZE, IMAGE_SIZE, 3))},
+        outputs=outputs,
+        max_batch=MAX_BATCH,
+        card=card(name, network, weights, sha256, blocks, precision, knows_actions=clip is not None),
+    )
+    if clip is None or network.clip is None:
+        return
+    frames = network.clip.frames
+
+    def clips(batch: int) -> tuple[torch.Tensor, ...]:
+        return (torch.rand(batch, frames, features),)
+
+    target = folder / f"{name}_clip"
+    onnx_export.export(clip, clips, ("action_features",), ("action_scores",), target / "1" / "model.onnx", half)
+    triton_config.write(
+        target,
+        inputs={"action_features": ("FP32", (frames, features))},
+        outputs={"action_scores": ("FP32", (len(network.clip.labels),))},
+        max_batch=MAX_BATCH,
+    )
+
+
+def card(
+    name: str, network: Network, weights: Imported, sha256: str, blocks: int, precision: str, knows_actions: bool
+) -> dict[str, object]:
+    released = released_for(network.model)
+    known = {"md5": "published MD5", "content": "checked by content", "no": "unchecked"}[weights.checked]
+    made: dict[str, object] = {
+        "model": name,
+        "description": network.description,
+        "layout": network.layout,
+        "dims": network.dims,
+        "crop": {"size": IMAGE_SIZE, "margin": network.margin},
+        "weights": f"{weights.file} ({known}) for deephar's {released.file}, {released.place}",
+        "weights_sha256": sha256,
+        "licence": LICENCE,
+        "precision": f"weights stored as {precision}, computed as the server decides",
+        "blocks": {"used": blocks, "all": network.all_blocks},
+    }
+    if network.dims == 3:
+        made["depth_scale_mm"] = DEPTH_SCALE_MM
+    if knows_actions and network.clip is not None:
+        clip = network.clip
+        made["clip"] = {"frames": clip.frames, "interval_s": clip.interval_s, "labels": list(clip.labels)}
+    return made
+
+
+def _pictures(batch: int) -> tuple[torch.Tensor, ...]:
+    return (torch.randint(0, 256, (batch, IMAGE_SIZE, IMAGE_SIZE, 3), dtype=torch.uint8),)
+
+
+def _sizes(frame: nn.Module) -> tuple[int, int]:
+    """Joints, and features of a frame."""
+    with torch.inference_mode():
+        keypoints, _, *features = frame(*_pictures(1))
+    return keypoints.shape[1], features[0].shape[1] if features else 0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", choices=list(NETWORKS), metavar="MODEL", help=", ".join(NETWORKS))
+    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="default: %(default)s")
+    parser.add_argument("--blocks", type=int, help="stop after so many prediction blocks: faster, less exact")
+    parser.add_argument(
+        "--precision", choices=("fp32", "fp16"), default="fp32", help="of the stored weights; fp16 halves the files"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    try:
+        name = export(arguments.model, arguments.repository, cache_folder(), arguments.blocks, arguments.precision)
+    except (CannotExport, WrongWeights, onnx_export.DiffersFromTorch) as error:
+        print(f"deephar: {error}", file=sys.stderr)
+        return 1
+    print(f"{name}: {arguments.repository / f'{name}_frame'}. A running service takes it up by itself.")
+    return 0
