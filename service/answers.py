@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +15,33 @@ from service.layouts import Layout
 from service.windows import Segment
 
 
+class Point(NamedTuple):
+    """One joint in Python's own numbers."""
+
+    x: float
+    y: float
+    score: float
+    z_mm: float | None
+    position_mm: tuple[float, float, float] | None
+
+
 @dataclass(frozen=True)
 class Person:
     box: Box
     score: float
-    keypoints_px: NDArray[np.float32]  # (K, D): x and y in pixels, z as the network gives it
+    keypoints_px: NDArray[np.float32]  # (K, 2)
     scores: NDArray[np.float32]  # (K,)
+    depths_mm: NDArray[np.float32] | None = None  # (K,) from the root joint's plane; of models with three dimensions
+    positions_mm: NDArray[np.float32] | None = None  # (K, 3) in the camera's coordinates; where a camera was sent
+
+    def points(self) -> Iterator[Point]:
+        """The joints in the order of the layout."""
+        unknown = [None] * len(self.scores)
+        depths = self.depths_mm.tolist() if self.depths_mm is not None else unknown
+        positions = self.positions_mm.tolist() if self.positions_mm is not None else unknown
+        points = zip(self.keypoints_px.tolist(), self.scores.tolist(), depths, positions, strict=True)
+        for (x, y), score, z, position in points:
+            yield Point(x, y, score, z, tuple(position) if position else None)
 
 
 @dataclass(frozen=True)

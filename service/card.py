@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class CropRule(BaseModel):
@@ -35,8 +35,18 @@ class Card(BaseModel):
     dims: Literal[2, 3]
     crop: CropRule
     clip: ClipRule | None = None
-    depth_scale_mm: float | None = None
+    depth_scale_mm: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="depth of the crop: z from 0 to 1; only where dims is 3"
+    )
     weights: str = Field(description="where the weights come from")
     weights_sha256: str
     licence: str
     precision: str = "fp32"
+
+    @model_validator(mode="after")
+    def depth_goes_with_three_dimensions(self) -> Self:
+        if self.dims == 3 and self.depth_scale_mm is None:
+            raise ValueError("a card with dims 3 must have depth_scale_mm")
+        if self.dims == 2 and self.depth_scale_mm is not None:
+            raise ValueError("a card with dims 2 must not have depth_scale_mm")
+        return self

@@ -7,8 +7,6 @@ import contextlib
 import logging
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from service.card import Card
 from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel
 from service.layouts import LAYOUTS, Layout
@@ -19,6 +17,7 @@ log = logging.getLogger(__name__)
 FRAME_SUFFIX, CLIP_SUFFIX = "_frame", "_clip"
 LOADING_POLL_S = 0.1
 CROPS_INPUT = "crop_boxes"
+KEYPOINTS_OUTPUT = "keypoints"
 
 
 @dataclass(frozen=True)
@@ -134,8 +133,8 @@ class Catalogue:
         config = await self._triton.config(frame_network)
         try:
             card = Card.model_validate_json(config.parameters["card"].string_value)
-            LAYOUTS[card.layout]
-        except (ValidationError, KeyError) as error:
+            _check_keypoints(card, {tensor.name: list(tensor.dims) for tensor in config.output})
+        except (ValueError, KeyError) as error:  # pydantic's errors are ValueErrors
             log.error("%s has no valid card and is left out: %s", frame_network, error)
             return None
         if card.model != name:
@@ -151,6 +150,15 @@ class Catalogue:
             ready=card.clip is None or name + CLIP_SUFFIX in ready,
             max_batch=max(1, config.max_batch_size),
             clip_takes_crops=takes_crops,
+        )
+
+
+def _check_keypoints(card: Card, outputs: dict[str, list[int]]) -> None:
+    """Raises where the network does not answer the joints and dimensions that its card promises."""
+    promised = [len(LAYOUTS[card.layout].joints), card.dims]
+    if outputs[KEYPOINTS_OUTPUT] != promised:
+        raise ValueError(
+            f"the card promises keypoints of shape {promised}, the network has {outputs[KEYPOINTS_OUTPUT]}"
         )
 
 

@@ -23,7 +23,7 @@ def draw_people(image: Image, people: list[Person], layout: Layout) -> Image:
     for person in people:
         size = max(person.box.width, person.box.height, 40.0)
         thickness = max(2, round(size / 90))
-        points = np.clip(person.keypoints_px[:, :2], -10_000, 20_000).round().astype(int)
+        points = np.clip(person.keypoints_px, -10_000, 20_000).round().astype(int)
         shown = person.scores >= DRAWN_FROM_SCORE
         for a, b in layout.edges:
             if shown[a] and shown[b]:

@@ -66,5 +66,6 @@ async def find_person(inference: FrameInference, model: Model, image: Image) -> 
 
 def _only(output: FrameOutput, index: int) -> FrameOutput:
     one = slice(index, index + 1)
+    depths_mm = None if output.depths_mm is None else output.depths_mm[one]
     features = None if output.features is None else output.features[one]
-    return FrameOutput(output.squares[one], output.keypoints_px[one], output.scores[one], features)
+    return FrameOutput(output.squares[one], output.keypoints_px[one], depths_mm, output.scores[one], features)

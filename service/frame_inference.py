@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.catalogue import Model
-from service.geometry import Image, Square, crop, to_picture
+from service.geometry import Image, Square, crop, depth_from_root, to_picture
 from service.triton.client import TritonClient
 from service.workers import Workers
 
@@ -20,7 +20,8 @@ class FrameOutput(NamedTuple):
     """What the frame network says of N windows."""
 
     squares: list[Square]
-    keypoints_px: Array  # (N, K, D), x and y in pixels of the picture
+    keypoints_px: Array  # (N, K, 2)
+    depths_mm: Array | None  # (N, K) from the root joint's plane, where the model has three dimensions
     scores: Array  # (N, K)
     features: Array | None  # (N, F), where the model knows actions
 
@@ -45,7 +46,10 @@ class FrameInference:
             )
         )
         tensors = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
-        keypoints = np.stack(
-            [to_picture(points, square) for points, square in zip(tensors["keypoints"], squares, strict=True)]
+        keypoints_crop = tensors["keypoints"]  # (N, K, D)
+        keypoints_px = np.stack(
+            [to_picture(points[:, :2], square) for points, square in zip(keypoints_crop, squares, strict=True)]
         )
-        return FrameOutput(squares, keypoints, tensors["keypoint_scores"], tensors.get("action_features"))
+        scale_mm = model.card.depth_scale_mm
+        depths_mm = depth_from_root(keypoints_crop[..., 2], scale_mm) if scale_mm is not None else None
+        return FrameOutput(squares, keypoints_px, depths_mm, tensors["keypoint_scores"], tensors.get("action_features"))

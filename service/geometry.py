@@ -92,14 +92,16 @@ def _span(start: float, side: float, limit: int) -> tuple[int, int]:
 
 
 def to_picture(keypoints_crop: NDArray[np.float32], square: Square) -> NDArray[np.float32]:
-    """x, y of (..., D) from 0..1 of the crop to pixels of the picture; z is left as it is."""
-    out = keypoints_crop.astype(np.float32, copy=True)
-    out[..., :2] = out[..., :2] * square.side + np.array([square.left, square.top], np.float32)
-    return out
+    """x, y (..., 2) from 0..1 of the crop to pixels of the picture."""
+    return keypoints_crop * np.float32(square.side) + np.array([square.left, square.top], np.float32)
+
+
+def depth_from_root(z_crop: NDArray[np.float32], scale_mm: float) -> NDArray[np.float32]:
+    """z from 0..1 of the crop's depth to millimetres behind the root joint's plane, which is 0.5 (< 0: before it)."""
+    return (z_crop - np.float32(0.5)) * np.float32(scale_mm)
 
 
 def box_around(keypoints_px: NDArray[np.float32]) -> Box:
-    """The tightest box around points (N, >= 2)."""
-    low = keypoints_px[:, :2].min(axis=0)
-    high = keypoints_px[:, :2].max(axis=0)
+    """The tightest box around points (N, 2)."""
+    low, high = keypoints_px.min(axis=0), keypoints_px.max(axis=0)
     return Box(float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))

@@ -1,7 +1,7 @@
 """Joint layouts as data: names, bones, and how each is made from the joints of another.
 
 Every layout can be made from every other: a joint that the source lacks is the middle of two that it has (a spine), or,
-where no rule makes it (eyes from a network that knows none), stands at the head with score 0.
+where no rule makes it, stands with score 0 where it belongs best: a hand at the wrist, eyes at the head.
 """
 
 from __future__ import annotations
@@ -49,6 +49,13 @@ LAYOUTS: dict[str, Layout] = {
             f"pelvis-spine spine-thorax {_PA16_TRUNK.removeprefix('pelvis-thorax ')} {_LIMBS}",
         ),
         _layout(
+            "pa20",
+            "pelvis thorax neck head right_shoulder left_shoulder right_elbow left_elbow right_wrist left_wrist "
+            "right_hand left_hand right_hip left_hip right_knee left_knee right_ankle left_ankle right_foot left_foot",
+            f"{_PA16_TRUNK} {_LIMBS} "
+            "right_wrist-right_hand left_wrist-left_hand right_ankle-right_foot left_ankle-left_foot",
+        ),
+        _layout(
             "mpii16",
             "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax neck head "
             "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist",
@@ -91,16 +98,21 @@ _MIDDLES = {
     "shoulder_middle": ("right_shoulder", "left_shoulder"),
     "spine": ("pelvis", "thorax"),
 }
-_STAND_IN = ("head", "nose")
+_STAND_INS = {
+    "right_hand": "right_wrist",
+    "left_hand": "left_wrist",
+    "right_foot": "right_ankle",
+    "left_foot": "left_ankle",
+}
+_STAND_INS_OF_THE_REST = ("head", "nose")
 
 
 def convert(
     keypoints: NDArray[np.float32], scores: NDArray[np.float32], source: Layout, target: Layout
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Keypoints (..., K, D) and scores (..., K) of one layout in the joints of another."""
+    """Coordinates (..., K, D) of any kind and scores (..., K) of one layout in the joints of another."""
     if source is target:
         return keypoints, scores
-    stand_in = next((source.joints.index(joint) for joint in _STAND_IN if joint in source.joints), 0)
     points, confidence = [], []
     for joint in target.joints:
         if joint in source.joints:
@@ -112,8 +124,10 @@ def convert(
             points.append((keypoints[..., a, :] + keypoints[..., b, :]) / np.float32(2))
             confidence.append(np.minimum(scores[..., a], scores[..., b]))
         else:
-            points.append(keypoints[..., stand_in, :])
-            confidence.append(np.zeros_like(scores[..., stand_in]))
+            candidates = (_STAND_INS.get(joint), *_STAND_INS_OF_THE_REST)
+            index = next((source.joints.index(name) for name in candidates if name in source.joints), 0)
+            points.append(keypoints[..., index, :])
+            confidence.append(np.zeros_like(scores[..., index]))
     return np.stack(points, axis=-2), np.stack(confidence, axis=-1)
 
 

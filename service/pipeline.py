@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service import finding
-from service.answers import ActionEvent, ActionScore, ClipAnswer, Event, Person, PoseAnswer, PoseEvent, SegmentEvent
+from service.answers import ActionEvent, ActionScore, ClipAnswer, Event, PoseAnswer, PoseEvent, SegmentEvent
+from service.camera import Camera, check_camera
 from service.catalogue import CROPS_INPUT, Catalogue, Model
 from service.errors import InvalidArgument, InvalidVideo
-from service.frame_inference import Array, FrameInference, FrameOutput
+from service.finding import find_person
+from service.frame_inference import Array, FrameInference
 from service.geometry import Box, Image, check_box, square_around
 from service.images import decode_image
-from service.layouts import Layout, convert, layout_named
+from service.layouts import Layout, layout_named
+from service.people import person_in
 from service.sampling import Sampler
 from service.settings import Settings
 from service.tracking import PersonTracker
@@ -69,15 +71,22 @@ class Pipeline:
         self.streams = Admission(settings.max_streams, "videos")
 
     async def estimate_pose(
-        self, image: bytes, model: str | None = None, boxes: list[Box] | None = None, layout: str | None = None
+        self,
+        image: bytes,
+        model: str | None = None,
+        boxes: list[Box] | None = None,
+        layout: str | None = None,
+        camera: Camera | None = None,
     ) -> PoseAnswer:
         """The people in a picture: one for each box, in their order; without boxes the main person, if there is one."""
         with self.requests.enter():
             started = time.perf_counter()
             chosen = self.catalogue.named(model)
-            target = layout_named(layout) if layout else chosen.layout
+            own, target = chosen.layout, layout_named(layout) if layout else chosen.layout
             if boxes and len(boxes) > self.settings.max_boxes:
                 raise InvalidArgument(f"{len(boxes)} boxes were sent; at most {self.settings.max_boxes} are taken")
+            if camera is not None:
+                check_camera(camera, chosen.card, len(boxes) if boxes else 1)
             pixels = await self.decode(image)
             decoded = time.perf_counter()
             height, width = pixels.shape[:2]
@@ -86,11 +95,11 @@ class Pipeline:
                 wanted = [check_box(box, width, height) for box in boxes]
                 squares = [square_around(box, chosen.card.crop.margin) for box in wanted]
                 output = await self._inference.run(chosen, pixels, squares)
-                people = [_person(output, i, box, chosen, target) for i, box in enumerate(wanted)]
+                people = [person_in(output, i, box, own, target, camera) for i, box in enumerate(wanted)]
             else:
-                found = await finding.find_person(self._inference, chosen, pixels)
+                found = await find_person(self._inference, chosen, pixels)
                 if found is not None:
-                    people = [_person(found, 0, finding.person_box(found, 0), chosen, target)]
+                    people = [person_in(found, 0, None, own, target, camera)]
             done = time.perf_counter()
             timing = {"decode": decoded - started, "inference": done - decoded, "total": done - started}
             return PoseAnswer(chosen, pixels, target, people, {name: 1e3 * s for name, s in timing.items()})
@@ -134,7 +143,8 @@ class Pipeline:
                     box = check_box(plan.box, image.shape[1], image.shape[0]) if plan.box else None
                     tracker = PersonTracker(self._inference, plan.model, box)
                 output, seen = await tracker.step(image)
-                yield PoseEvent(frame.frame_id, frame.time_s, _people(output, seen, plan))
+                people = [person_in(output, 0, None, plan.model.layout, plan.layout)] if seen else []
+                yield PoseEvent(frame.frame_id, frame.time_s, people)
                 if not ticks:
                     continue
                 assert output.features is not None
@@ -183,13 +193,3 @@ def _action(plan: VideoPlan, window: Window, scores: Array, newest: Sample) -> A
 def _ranked(scores: Array, plan: VideoPlan) -> list[ActionScore]:
     best = np.argsort(-scores, kind="stable")[: plan.top_k]
     return [ActionScore(plan.labels[i], float(scores[i])) for i in best]
-
-
-def _people(output: FrameOutput, seen: bool, plan: VideoPlan) -> list[Person]:
-    return [_person(output, 0, finding.person_box(output, 0), plan.model, plan.layout)] if seen else []
-
-
-def _person(output: FrameOutput, index: int, box: Box | None, model: Model, target: Layout) -> Person:
-    points, scores = convert(output.keypoints_px[index], output.scores[index], model.layout, target)
-    where = box or output.squares[index].as_box()
-    return Person(where, float(output.scores[index].mean()), points, scores)

@@ -6,7 +6,7 @@ import math
 
 from service.errors import InvalidArgument
 
-_TOLERANCE = 1e-3  # of an interval: time stamps are rounded
+_ROUNDING_S = 1.5e-3  # Matroska and WebM round time stamps to milliseconds, that of the first frame as well
 
 
 class Sampler:
@@ -31,7 +31,7 @@ class Sampler:
         self._last_s = time_s
         if self._first_s is None:
             self._first_s = time_s
-        tick = math.floor((time_s - self._first_s) / self._interval_s + _TOLERANCE)
+        tick = math.floor((time_s - self._first_s + _ROUNDING_S) / self._interval_s)
         passed = tick - self._last_tick
         self._last_tick = tick
         return passed

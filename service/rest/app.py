@@ -19,8 +19,9 @@ from service.errors import DeepharError, InvalidArgument
 from service.images import encode_image
 from service.pipeline import Frame, Pipeline, VideoOptions, VideoPlan
 from service.rest import problems
+from service.rest.openapi import ACTION_OPTIONS, POSE_OPTIONS, PROBLEMS, file_body
 from service.rest.requests import Payload, payload
-from service.rest.schemas import ActionsJson, HealthJson, ModelJson, ModelsJson, PoseJson, Problem, event_json
+from service.rest.schemas import ActionsJson, HealthJson, ModelJson, ModelsJson, PoseJson, event_json
 from service.video import VideoLimits, VideoReader
 
 log = logging.getLogger(__name__)
@@ -34,28 +35,13 @@ VideoEvents = AsyncGenerator[tuple[VideoPlan, VideoReader, Event | ClipAnswer], 
 ModelOption = Annotated[str | None, Query(description="name from /v1/models; absent: the default")]
 LayoutOption = Annotated[str | None, Query(description="joint layout of the answer; absent: the model's own")]
 BoxesOption = Annotated[str | None, Query(description="JSON list of [x, y, width, height] in pixels")]
-
-
-def _file_body(field: str, kinds: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """OpenAPI of a body that is a form, a raw file or JSON."""
-    binary = {"type": "string", "format": "binary"}
-    form = {"type": "object", "required": [field], "properties": {field: binary, **options}}
-    encoded = {"type": "string", "format": "byte", "description": "base64"}
-    document = {"type": "object", "required": [field], "properties": {field: encoded, **options}}
-    content: dict[str, Any] = {"multipart/form-data": {"schema": form}, "application/json": {"schema": document}}
-    content |= {kind: {"schema": binary} for kind in kinds}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-_POSE_OPTIONS = {
-    "model": {"type": "string"},
-    "layout": {"type": "string"},
-    "boxes": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
-}
-_ACTION_OPTIONS = {**_POSE_OPTIONS, "hop": {"type": "integer"}, "top_k": {"type": "integer"}}
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}} for status in (404, 413, 415, 422, 429, 503, 504)
-}
+CameraOption = Annotated[
+    str | None,
+    Query(
+        description="for models with three dimensions: JSON object of fx, fy, cx, cy in pixels of the upright picture, "
+        "and root_depth_mm, how far the pelvis is along the optical axis (a list for several boxes)"
+    ),
+]
 
 
 def build_app(
@@ -79,19 +65,25 @@ def build_app(
         "/v1/pose",
         response_model=PoseJson,
         response_model_exclude_none=True,
-        responses=_PROBLEMS | {200: {"content": {"image/jpeg": {}, "image/png": {}}}},
-        openapi_extra=_file_body("image", ("image/jpeg", "image/png", "image/webp", "image/bmp"), _POSE_OPTIONS),
+        responses=PROBLEMS | {200: {"content": {"image/jpeg": {}, "image/png": {}}}},
+        openapi_extra=file_body("image", ("image/jpeg", "image/png", "image/webp", "image/bmp"), POSE_OPTIONS),
         tags=["pose"],
     )
     async def pose(
-        request: Request, model: ModelOption = None, layout: LayoutOption = None, boxes: BoxesOption = None
+        request: Request,
+        model: ModelOption = None,
+        layout: LayoutOption = None,
+        boxes: BoxesOption = None,
+        camera: CameraOption = None,
     ) -> Response:
         """Joints of the people in a picture. With `Accept: image/jpeg` or `image/png`: the picture with skeletons."""
         pipeline = pipeline_of()
-        query = {"model": model, "layout": layout, "boxes": boxes}
+        query = {"model": model, "layout": layout, "boxes": boxes, "camera": camera}
         async with payload(request, "image", ("image/",), query) as sent:
             image = sent.file.read()
-            answer = await pipeline.estimate_pose(image, sent.text("model"), sent.boxes(), sent.text("layout"))
+            answer = await pipeline.estimate_pose(
+                image, sent.text("model"), sent.boxes(), sent.text("layout"), sent.camera()
+            )
         wanted = _accepted(request, ("application/json", "image/jpeg", "image/png"))
         if wanted == "application/json":
             return Response(PoseJson.of(answer).model_dump_json(exclude_none=True), media_type=wanted)
@@ -103,8 +95,8 @@ def build_app(
     @app.post(
         "/v1/actions",
         response_model=ActionsJson,
-        responses=_PROBLEMS | {200: {"content": {NDJSON: {}}}},
-        openapi_extra=_file_body("video", ("video/mp4", "video/webm", "video/quicktime"), _ACTION_OPTIONS),
+        responses=PROBLEMS | {200: {"content": {NDJSON: {}}}},
+        openapi_extra=file_body("video", ("video/mp4", "video/webm", "video/quicktime"), ACTION_OPTIONS),
         tags=["actions"],
     )
     async def actions(
@@ -128,11 +120,11 @@ def build_app(
                     return JSONResponse(_answer_json(plan, reader, event))
         raise RuntimeError("the pipeline ended without an answer")
 
-    @app.get("/v1/models", responses=_PROBLEMS, tags=["models"])
+    @app.get("/v1/models", response_model_exclude_none=True, responses=PROBLEMS, tags=["models"])
     async def models() -> ModelsJson:
         return ModelsJson(models=[ModelJson.of(model) for model in pipeline_of().catalogue.all()])
 
-    @app.get("/v1/models/{name}", responses=_PROBLEMS, tags=["models"])
+    @app.get("/v1/models/{name}", response_model_exclude_none=True, responses=PROBLEMS, tags=["models"])
     async def model(name: str) -> ModelJson:
         return ModelJson.of(pipeline_of().catalogue.card_of(name))
 

@@ -15,10 +15,16 @@ from typing import Any, BinaryIO, cast
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
+from service.camera import Camera
 from service.errors import InvalidArgument, UnsupportedMediaType
 from service.geometry import Box
 
 _IN_MEMORY = 2**20  # larger videos wait on disk
+CAMERA_NUMBERS, ROOT_DEPTH = ("fx", "fy", "cx", "cy"), "root_depth_mm"
+_CAMERA_FORM = (
+    '{"fx": .., "fy": .., "cx": .., "cy": .., "root_depth_mm": ..} of numbers; with several boxes root_depth_mm may be '
+    "a list of one for each"
+)
 
 
 @dataclass(frozen=True)
@@ -47,27 +53,47 @@ class Payload:
         return number
 
     def boxes(self) -> list[Box]:
-        value = self.options.get("boxes")
-        if value is None or value == "":
+        value = self._json("boxes", "[[x, y, width, height], ...] in pixels")
+        if value is None:
             return []
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except (ValueError, RecursionError):
-                raise InvalidArgument("boxes must be JSON: [[x, y, width, height], ...] in pixels") from None
         try:
-            return [Box(*_four_numbers(box)) for box in value]
+            return [Box(*_numbers(box, 4)) for box in value]
         except TypeError:
             raise InvalidArgument("boxes must be a list of [x, y, width, height] in pixels") from None
 
+    def camera(self) -> Camera | None:
+        value = self._json("camera", _CAMERA_FORM)
+        if value is None:
+            return None
+        try:
+            if set(value) != {*CAMERA_NUMBERS, ROOT_DEPTH}:
+                raise TypeError
+            depths = value[ROOT_DEPTH] if isinstance(value[ROOT_DEPTH], list) else [value[ROOT_DEPTH]]
+            fx, fy, cx, cy = _numbers([value[name] for name in CAMERA_NUMBERS], 4)
+            return Camera(fx, fy, cx, cy, tuple(_numbers(depths, len(depths))))
+        except TypeError:
+            raise InvalidArgument(f"camera must be an object {_CAMERA_FORM}") from None
 
-def _four_numbers(box: Any) -> list[float]:
-    if not isinstance(box, list) or len(box) != 4:
+    def _json(self, name: str, form: str) -> Any:
+        """An option that is JSON: a value in a JSON body, text in a form or a query; None where it is absent."""
+        value = self.options.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, str):
+            try:
+                return json.loads(value)
+            except (ValueError, RecursionError):
+                raise InvalidArgument(f"{name} must be JSON: {form}") from None
+        return value
+
+
+def _numbers(values: Any, count: int) -> list[float]:
+    if not isinstance(values, list) or len(values) != count:
         raise TypeError
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in box):
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         raise TypeError
     try:
-        return [float(value) for value in box]
+        return [float(value) for value in values]
     except OverflowError:
         raise TypeError from None
 

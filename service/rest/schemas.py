@@ -29,22 +29,40 @@ class ImageJson(BaseModel):
     height: int
 
 
+class UnitsJson(BaseModel):
+    """Of the coordinates of keypoints: `px` of the picture, `mm_from_root` behind the root joint (the pelvis)."""
+
+    x: Literal["px"] = "px"
+    y: Literal["px"] = "px"
+    z: Literal["mm_from_root"] | None = Field(None, description="only of models with three dimensions")
+
+
 class LayoutJson(BaseModel):
     name: str
     joints: list[str]
     edges: list[tuple[int, int]] = Field(description="bones, as indices of joints")
+    units: UnitsJson
 
     @staticmethod
-    def of(layout: Layout) -> LayoutJson:
-        return LayoutJson(name=layout.name, joints=list(layout.joints), edges=list(layout.edges))
+    def of(layout: Layout, dims: int) -> LayoutJson:
+        units = UnitsJson(z="mm_from_root") if dims == 3 else UnitsJson()
+        return LayoutJson(name=layout.name, joints=list(layout.joints), edges=list(layout.edges), units=units)
 
 
 class KeypointJson(BaseModel):
     name: str
     x: float = Field(description="pixels of the picture, from its left")
     y: float = Field(description="pixels of the picture, from its top")
-    z: float | None = Field(None, description="only from models with three dimensions")
+    z: float | None = Field(
+        None,
+        description="millimetres behind the root joint's plane (less than 0: before it); only from models with three "
+        "dimensions",
+    )
     score: float = Field(description="0..1")
+    position_mm: tuple[float, float, float] | None = Field(
+        None,
+        description="only with a camera: place in its coordinates, x to the right, y down, z along the optical axis",
+    )
 
 
 class PersonJson(BaseModel):
@@ -55,10 +73,12 @@ class PersonJson(BaseModel):
     @staticmethod
     def of(person: Person, layout: Layout) -> PersonJson:
         box = person.box
-        keypoints = []
-        for name, point, score in zip(layout.joints, person.keypoints_px.tolist(), person.scores.tolist(), strict=True):
-            z = point[2] if len(point) > 2 else None
-            keypoints.append(KeypointJson(name=name, x=point[0], y=point[1], z=z, score=score))
+        keypoints = [
+            KeypointJson(
+                name=name, x=point.x, y=point.y, z=point.z_mm, score=point.score, position_mm=point.position_mm
+            )
+            for name, point in zip(layout.joints, person.points(), strict=True)
+        ]
         return PersonJson(box=(box.x, box.y, box.width, box.height), score=person.score, keypoints=keypoints)
 
 
@@ -77,7 +97,7 @@ class PoseJson(BaseModel):
             model=answer.model.name,
             version=answer.model.version,
             image=ImageJson(width=width, height=height),
-            layout=LayoutJson.of(answer.layout),
+            layout=LayoutJson.of(answer.layout, answer.model.card.dims),
             people=[PersonJson.of(person, answer.layout) for person in answer.people],
             timing_ms=answer.timing_ms,
         )
@@ -165,7 +185,7 @@ class ModelJson(BaseModel):
             version=model.version,
             ready=model.ready,
             card=model.card.model_dump(exclude_none=True),
-            layout=LayoutJson.of(model.layout),
+            layout=LayoutJson.of(model.layout, model.card.dims),
         )
 
 

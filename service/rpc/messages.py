@@ -6,6 +6,7 @@ import numpy as np
 from deephar.v1 import inference_pb2 as pb
 
 from service.answers import ActionEvent, ActionScore, ClipAnswer, Event, Person, PoseAnswer, PoseEvent, SegmentEvent
+from service.camera import Camera
 from service.catalogue import Model
 from service.errors import InvalidArgument, InvalidImage, PayloadTooLarge
 from service.geometry import Box
@@ -14,9 +15,11 @@ from service.pipeline import Frame, VideoOptions, VideoPlan
 from service.windows import Segment
 
 
-def layout_message(layout: Layout) -> pb.Layout:
+def layout_message(layout: Layout, dims: int) -> pb.Layout:
     edges = [pb.Edge(**{"from": a, "to": b}) for a, b in layout.edges]
-    return pb.Layout(name=layout.name, joints=layout.joints, edges=edges)
+    z = pb.UNIT_MM_FROM_ROOT if dims == 3 else pb.UNIT_UNSPECIFIED
+    units = pb.Units(x=pb.UNIT_PX, y=pb.UNIT_PX, z=z)
+    return pb.Layout(name=layout.name, joints=layout.joints, edges=edges, units=units)
 
 
 def model_message(model: Model) -> pb.Model:
@@ -26,7 +29,7 @@ def model_message(model: Model) -> pb.Model:
         version=model.version,
         ready=model.ready,
         description=card.description,
-        layout=layout_message(model.layout),
+        layout=layout_message(model.layout, card.dims),
         dimensions=card.dims,
         input_size=card.crop.size,
         weights=card.weights,
@@ -43,12 +46,18 @@ def box_of(message: pb.Box) -> Box:
     return Box(message.x, message.y, message.width, message.height)
 
 
+def camera_of(message: pb.Camera) -> Camera:
+    return Camera(message.fx, message.fy, message.cx, message.cy, tuple(message.root_depth_mm))
+
+
 def person_message(person: Person, layout: Layout) -> pb.Person:
     box = person.box
     keypoints = []
-    for name, point, score in zip(layout.joints, person.keypoints_px.tolist(), person.scores.tolist(), strict=True):
-        z = point[2] if len(point) > 2 else None
-        keypoints.append(pb.Keypoint(name=name, x=point[0], y=point[1], z=z, score=score))
+    for name, point in zip(layout.joints, person.points(), strict=True):
+        place = pb.Position(**dict(zip("xyz", point.position_mm, strict=True))) if point.position_mm else None
+        keypoints.append(
+            pb.Keypoint(name=name, x=point.x, y=point.y, z=point.z_mm, score=point.score, position_mm=place)
+        )
     where = pb.Box(x=box.x, y=box.y, width=box.width, height=box.height)
     return pb.Person(box=where, score=person.score, keypoints=keypoints)
 
@@ -60,7 +69,7 @@ def pose_message(answer: PoseAnswer) -> pb.EstimatePoseResponse:
         version=answer.model.version,
         image_width=width,
         image_height=height,
-        layout=layout_message(answer.layout),
+        layout=layout_message(answer.layout, answer.model.card.dims),
         people=[person_message(person, answer.layout) for person in answer.people],
         timing_ms=answer.timing_ms,
     )

@@ -64,8 +64,9 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
     async def EstimatePose(self, request: pb.EstimatePoseRequest, context: Context) -> pb.EstimatePoseResponse:  # noqa: N802
         async def answer() -> pb.EstimatePoseResponse:
             boxes = [messages.box_of(box) for box in request.boxes]
+            camera = messages.camera_of(request.camera) if request.HasField("camera") else None
             found = await self._pipeline.estimate_pose(
-                request.image, request.model or None, boxes, request.layout or None
+                request.image, request.model or None, boxes, request.layout or None, camera
             )
             return messages.pose_message(found)
 

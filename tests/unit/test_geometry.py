@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import InvalidArgument
-from service.geometry import Box, Square, box_around, check_box, crop, square_around, to_picture, whole_picture
+from service.geometry import (
+    Box,
+    Square,
+    box_around,
+    check_box,
+    crop,
+    depth_from_root,
+    square_around,
+    to_picture,
+    whole_picture,
+)
 
 lengths = st.floats(1, 2000)
 places = st.floats(-1000, 3000)
@@ -32,9 +42,9 @@ def test_crop_coordinates_come_back(left: float, top: float, side: float, points
     assert np.allclose(back, keypoints_crop, atol=2e-3 * max(1, abs(left) / side, abs(top) / side))
 
 
-def test_depth_is_left_as_it_is() -> None:
-    out = to_picture(np.array([[0.5, 0.5, 0.7]], np.float32), Square(10, 20, 100))
-    assert out[0].tolist() == pytest.approx([60, 70, 0.7])
+def test_depth_is_counted_from_the_middle_of_the_crop() -> None:
+    z_crop = np.array([0, 0.5, 0.7, 1], np.float32)
+    assert depth_from_root(z_crop, 2000).tolist() == pytest.approx([-1000, 0, 400, 1000], abs=1e-3)
 
 
 @pytest.mark.parametrize("side", [32.0, 64.0, 128.0, 300.0, 700.0])
@@ -94,4 +104,4 @@ def test_boxes_over_the_edge_are_taken() -> None:
 
 
 def test_box_around_points() -> None:
-    assert box_around(np.array([[1, 5, 9], [4, 2, 9]], np.float32)) == Box(1, 2, 3, 3)
+    assert box_around(np.array([[1, 5], [4, 2]], np.float32)) == Box(1, 2, 3, 3)

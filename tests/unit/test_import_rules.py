@@ -44,7 +44,18 @@ def test_transports_do_not_know_each_other() -> None:
 
 
 def test_the_pipeline_knows_no_transport() -> None:
-    for module in ("pipeline", "finding", "tracking", "frame_inference", "windows", "sampling", "video", "images"):
+    for module in (
+        "pipeline",
+        "camera",
+        "people",
+        "finding",
+        "tracking",
+        "frame_inference",
+        "windows",
+        "sampling",
+        "video",
+        "images",
+    ):
         names = imports(ROOT / "service" / f"{module}.py")
         assert not {n for n in names if n.split(".")[0] in {"grpc", "fastapi", "starlette", "deephar"}}, module
 

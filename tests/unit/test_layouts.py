@@ -9,7 +9,7 @@ from service.errors import InvalidArgument
 from service.layouts import LAYOUTS, Layout, convert, layout_named
 
 names = st.sampled_from(sorted(LAYOUTS))
-PA16 = LAYOUTS["pa16"]
+PA16, PA20 = LAYOUTS["pa16"], LAYOUTS["pa20"]
 
 
 def points_of(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +28,16 @@ def test_bones_join_joints_and_nothing_twice(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("pa16", 16), ("pa17", 17), ("mpii16", 16), ("lsp14", 14), ("coco17", 17), ("h36m17", 17), ("openpose18", 18)],
+    [
+        ("pa16", 16),
+        ("pa17", 17),
+        ("pa20", 20),
+        ("mpii16", 16),
+        ("lsp14", 14),
+        ("coco17", 17),
+        ("h36m17", 17),
+        ("openpose18", 18),
+    ],
 )
 def test_every_published_layout_has_its_joints(name: str, count: int) -> None:
     assert len(layout_named(name).joints) == count
@@ -56,6 +65,44 @@ def test_mpii_is_a_permutation_of_pa16_and_back() -> None:
     # deephar's own map between the two (golden/layouts.json, map_from_mpii).
     order = [6, 7, 8, 9, 12, 13, 11, 14, 10, 15, 2, 3, 1, 4, 0, 5]
     assert np.array_equal(there[0][order], keypoints)
+
+
+def test_hands_and_feet_are_left_out_as_by_deephar() -> None:
+    """deephar's own maps (golden/layouts.json, map_to_mpii and map_to_pa16j)."""
+    keypoints, scores = points_of(PA20)
+    to_mpii = [16, 14, 12, 13, 15, 17, 0, 1, 2, 3, 8, 6, 4, 5, 7, 9]
+    to_pa16 = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17]
+    for name, order in {"mpii16": to_mpii, "pa16": to_pa16}.items():
+        points, confidence = convert(keypoints, scores, PA20, LAYOUTS[name])
+        assert np.array_equal(points, keypoints[order])
+        assert np.array_equal(confidence, scores[order])
+
+
+def test_hands_and_feet_that_nobody_knows_are_at_wrists_and_ankles() -> None:
+    keypoints, scores = points_of(PA16)
+    points, confidence = convert(keypoints, scores, PA16, PA20)
+    for side in ("right", "left"):
+        for end, known in {"hand": "wrist", "foot": "ankle"}.items():
+            i = PA20.joints.index(f"{side}_{end}")
+            assert confidence[i] == 0
+            assert np.array_equal(points[i], keypoints[PA16.joints.index(f"{side}_{known}")])
+
+
+def test_sides_are_mirrored_joint_by_joint() -> None:
+    """Swapping right and left in the names is deephar's hflip of 20 joints."""
+    swapped = [
+        PA20.joints.index(j.replace("right", "?").replace("left", "right").replace("?", "left")) for j in PA20.joints
+    ]
+    assert swapped == [0, 1, 2, 3, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14, 17, 16, 19, 18]
+
+
+@given(names, names, st.floats(-3, 3))
+def test_conversion_is_linear(source_name: str, target_name: str, factor: float) -> None:
+    source, target = LAYOUTS[source_name], LAYOUTS[target_name]
+    keypoints, scores = points_of(source)
+    shifted = keypoints * np.float32(factor) + np.float32(1)
+    straight, _ = convert(keypoints, scores, source, target)
+    assert convert(shifted, scores, source, target)[0] == pytest.approx(straight * factor + 1, abs=1e-5)
 
 
 def test_the_spine_lies_between_pelvis_and_thorax() -> None:

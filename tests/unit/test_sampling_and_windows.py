@@ -30,6 +30,14 @@ def test_thirty_frames_a_second_give_every_third() -> None:
     assert [sampler.ticks(i / 30) for i in range(7)] == [1, 0, 0, 1, 0, 0, 1]
 
 
+@given(st.integers(1, 16), st.sampled_from([15, 24, 25, 30, 60]), st.floats(0, 100))
+def test_time_stamps_in_whole_milliseconds_give_every_nth_frame(nth: int, fps: int, first_s: float) -> None:
+    """As WebM has them, for intervals that are no whole milliseconds."""
+    sampler = Sampler(nth / fps)
+    ticks = [sampler.ticks(round(first_s + i / fps, 3)) for i in range(100)]
+    assert ticks == [int(i % nth == 0) for i in range(100)]
+
+
 def test_a_slow_video_counts_several_ticks_a_frame() -> None:
     sampler = Sampler(0.1)
     assert [sampler.ticks(i / 5) for i in range(4)] == [1, 2, 2, 2]

@@ -1,5 +1,5 @@
 """Client of deephar-serve."""
 
-from deephar.client import Client
+from deephar.client import Camera, Client
 
-__all__ = ["Client"]
+__all__ = ["Camera", "Client"]

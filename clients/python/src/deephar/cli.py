@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import grpc
 
-from deephar.client import Client
+from deephar.client import Camera, Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.video import frames_of
 
@@ -20,7 +20,14 @@ def main() -> None:
     parser.add_argument("--model", default="", help="absent: the service's default")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("models", help="the models that the service has")
-    commands.add_parser("pose", help="joints of the person in a picture").add_argument("file", type=Path)
+    pose = commands.add_parser("pose", help="joints of the person in a picture")
+    pose.add_argument("file", type=Path)
+    pose.add_argument(
+        "--camera",
+        type=_camera,
+        metavar="FX,FY,CX,CY,DEPTH",
+        help="in pixels, and the pelvis' distance in mm; 3D models",
+    )
     commands.add_parser("classify", help="the action in a video").add_argument("file", type=Path)
     commands.add_parser("stream", help="actions while the video is being sent").add_argument("file", type=Path)
     arguments = parser.parse_args()
@@ -33,6 +40,22 @@ def main() -> None:
         sys.exit(f"deephar: {error}")
 
 
+def _camera(text: str) -> Camera:
+    try:
+        fx, fy, cx, cy, depth = (float(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"five numbers with commas between them are wanted, not {text!r}") from None
+    return Camera(fx=fx, fy=fy, cx=cx, cy=cy, root_depth_mm=[depth])
+
+
+def _line(point: pb.Keypoint) -> str:
+    """Name, x, y in pixels, z in mm from the pelvis if there is one, score, and the place in space if there is one."""
+    z = f" {point.z:8.1f}" if point.HasField("z") else ""
+    place = point.position_mm
+    space = f"   {place.x:9.1f} {place.y:9.1f} {place.z:9.1f}" if point.HasField("position_mm") else ""
+    return f"{point.name:15} {point.x:8.1f} {point.y:8.1f}{z}   {point.score:.2f}{space}"
+
+
 def _run(client: Client, arguments: argparse.Namespace) -> None:
     config = pb.StreamConfig(model=arguments.model)
     match arguments.command:
@@ -40,10 +63,10 @@ def _run(client: Client, arguments: argparse.Namespace) -> None:
             for model in client.models():
                 print(f"{model.name}\t{'ready' if model.ready else 'not ready'}\t{model.description}")
         case "pose":
-            answer = client.pose(arguments.file.read_bytes(), model=arguments.model)
+            answer = client.pose(arguments.file.read_bytes(), model=arguments.model, camera=arguments.camera)
             for person in answer.people:
                 for point in person.keypoints:
-                    print(f"{point.name:15} {point.x:8.1f} {point.y:8.1f}   {point.score:.2f}")
+                    print(_line(point))
         case "classify":
             for action in client.classify(frames_of(str(arguments.file)), config).actions:
                 print(f"{action.score:.3f} {action.label}")

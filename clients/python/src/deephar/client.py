@@ -11,6 +11,7 @@ from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
+Camera = pb.Camera  # fx, fy, cx, cy in pixels of the picture; root_depth_mm: [one for all] or one for each box
 
 
 class Client:
@@ -38,11 +39,16 @@ class Client:
         return list(response.models)
 
     def pose(
-        self, image: bytes, model: str = "", boxes: Sequence[Box] = (), layout: str = ""
+        self,
+        image: bytes,
+        model: str = "",
+        boxes: Sequence[Box] = (),
+        layout: str = "",
+        camera: Camera | None = None,
     ) -> pb.EstimatePoseResponse:
-        """Joints of the people in an encoded picture, in pixels."""
+        """Joints of the people in an encoded picture, in pixels. With a camera, a 3D model places them in space too."""
         wanted = [pb.Box(x=x, y=y, width=width, height=height) for x, y, width, height in boxes]
-        request = pb.EstimatePoseRequest(image=image, model=model, boxes=wanted, layout=layout)
+        request = pb.EstimatePoseRequest(image=image, model=model, boxes=wanted, layout=layout, camera=camera)
         return self._stub.EstimatePose(request, timeout=self._timeout_s)
 
     def classify(self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None = None) -> pb.ClassifyClipResponse:

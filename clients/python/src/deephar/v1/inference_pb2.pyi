@@ -7,11 +7,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Unit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    UNIT_UNSPECIFIED: _ClassVar[Unit]
+    UNIT_PX: _ClassVar[Unit]
+    UNIT_MM_FROM_ROOT: _ClassVar[Unit]
+
 class DropPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DROP_POLICY_UNSPECIFIED: _ClassVar[DropPolicy]
     DROP_POLICY_LOSSLESS: _ClassVar[DropPolicy]
     DROP_POLICY_LATEST: _ClassVar[DropPolicy]
+UNIT_UNSPECIFIED: Unit
+UNIT_PX: Unit
+UNIT_MM_FROM_ROOT: Unit
 DROP_POLICY_UNSPECIFIED: DropPolicy
 DROP_POLICY_LOSSLESS: DropPolicy
 DROP_POLICY_LATEST: DropPolicy
@@ -55,14 +64,26 @@ class Model(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., ready: _Optional[bool] = ..., description: _Optional[str] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., dimensions: _Optional[int] = ..., input_size: _Optional[int] = ..., actions: _Optional[_Iterable[str]] = ..., clip_frames: _Optional[int] = ..., sample_interval_s: _Optional[float] = ..., weights: _Optional[str] = ..., licence: _Optional[str] = ...) -> None: ...
 
 class Layout(_message.Message):
-    __slots__ = ("name", "joints", "edges")
+    __slots__ = ("name", "joints", "edges", "units")
     NAME_FIELD_NUMBER: _ClassVar[int]
     JOINTS_FIELD_NUMBER: _ClassVar[int]
     EDGES_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
     name: str
     joints: _containers.RepeatedScalarFieldContainer[str]
     edges: _containers.RepeatedCompositeFieldContainer[Edge]
-    def __init__(self, name: _Optional[str] = ..., joints: _Optional[_Iterable[str]] = ..., edges: _Optional[_Iterable[_Union[Edge, _Mapping]]] = ...) -> None: ...
+    units: Units
+    def __init__(self, name: _Optional[str] = ..., joints: _Optional[_Iterable[str]] = ..., edges: _Optional[_Iterable[_Union[Edge, _Mapping]]] = ..., units: _Optional[_Union[Units, _Mapping]] = ...) -> None: ...
+
+class Units(_message.Message):
+    __slots__ = ("x", "y", "z")
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    Z_FIELD_NUMBER: _ClassVar[int]
+    x: Unit
+    y: Unit
+    z: Unit
+    def __init__(self, x: _Optional[_Union[Unit, str]] = ..., y: _Optional[_Union[Unit, str]] = ..., z: _Optional[_Union[Unit, str]] = ...) -> None: ...
 
 class Edge(_message.Message):
     __slots__ = ("to",)
@@ -84,18 +105,30 @@ class Box(_message.Message):
     def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ..., width: _Optional[float] = ..., height: _Optional[float] = ...) -> None: ...
 
 class Keypoint(_message.Message):
-    __slots__ = ("name", "x", "y", "z", "score")
+    __slots__ = ("name", "x", "y", "z", "score", "position_mm")
     NAME_FIELD_NUMBER: _ClassVar[int]
     X_FIELD_NUMBER: _ClassVar[int]
     Y_FIELD_NUMBER: _ClassVar[int]
     Z_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_MM_FIELD_NUMBER: _ClassVar[int]
     name: str
     x: float
     y: float
     z: float
     score: float
-    def __init__(self, name: _Optional[str] = ..., x: _Optional[float] = ..., y: _Optional[float] = ..., z: _Optional[float] = ..., score: _Optional[float] = ...) -> None: ...
+    position_mm: Position
+    def __init__(self, name: _Optional[str] = ..., x: _Optional[float] = ..., y: _Optional[float] = ..., z: _Optional[float] = ..., score: _Optional[float] = ..., position_mm: _Optional[_Union[Position, _Mapping]] = ...) -> None: ...
+
+class Position(_message.Message):
+    __slots__ = ("x", "y", "z")
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    Z_FIELD_NUMBER: _ClassVar[int]
+    x: float
+    y: float
+    z: float
+    def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ..., z: _Optional[float] = ...) -> None: ...
 
 class Person(_message.Message):
     __slots__ = ("box", "score", "keypoints")
@@ -108,16 +141,32 @@ class Person(_message.Message):
     def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., score: _Optional[float] = ..., keypoints: _Optional[_Iterable[_Union[Keypoint, _Mapping]]] = ...) -> None: ...
 
 class EstimatePoseRequest(_message.Message):
-    __slots__ = ("image", "model", "boxes", "layout")
+    __slots__ = ("image", "model", "boxes", "layout", "camera")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     BOXES_FIELD_NUMBER: _ClassVar[int]
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
     image: bytes
     model: str
     boxes: _containers.RepeatedCompositeFieldContainer[Box]
     layout: str
-    def __init__(self, image: _Optional[bytes] = ..., model: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., layout: _Optional[str] = ...) -> None: ...
+    camera: Camera
+    def __init__(self, image: _Optional[bytes] = ..., model: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., layout: _Optional[str] = ..., camera: _Optional[_Union[Camera, _Mapping]] = ...) -> None: ...
+
+class Camera(_message.Message):
+    __slots__ = ("fx", "fy", "cx", "cy", "root_depth_mm")
+    FX_FIELD_NUMBER: _ClassVar[int]
+    FY_FIELD_NUMBER: _ClassVar[int]
+    CX_FIELD_NUMBER: _ClassVar[int]
+    CY_FIELD_NUMBER: _ClassVar[int]
+    ROOT_DEPTH_MM_FIELD_NUMBER: _ClassVar[int]
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    root_depth_mm: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, fx: _Optional[float] = ..., fy: _Optional[float] = ..., cx: _Optional[float] = ..., cy: _Optional[float] = ..., root_depth_mm: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class EstimatePoseResponse(_message.Message):
     __slots__ = ("model", "version", "image_width", "image_height", "layout", "people", "timing_ms")

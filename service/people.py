@@ -1,0 +1,39 @@
+"""From the network's view of one window to the person that is answered."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.answers import Person
+from service.camera import Camera, positions_mm
+from service.finding import person_box
+from service.frame_inference import FrameOutput
+from service.geometry import Box
+from service.layouts import Layout, convert
+
+
+def person_in(
+    output: FrameOutput, index: int, box: Box | None, own: Layout, wanted: Layout, camera: Camera | None = None
+) -> Person:
+    """The person of window `index` in the joints of the layout `wanted`; `own` is the network's.
+
+    Without a box, theirs is the box of the joints that the network is sure of or, where those are too few, the window.
+    Places in space are computed for the network's own joints and converted with them: the middle between two joints of
+    different depth is not where the middle of their pixels says.
+    """
+    keypoints_px = output.keypoints_px[index]  # (K, 2)
+    numbers = [keypoints_px]
+    if output.depths_mm is not None:
+        depths_mm = output.depths_mm[index]  # (K,)
+        numbers.append(depths_mm[:, None])
+        if camera is not None:
+            numbers.append(positions_mm(keypoints_px, depths_mm, camera, camera.root_depth_mm(index)))
+    converted, scores = convert(np.concatenate(numbers, axis=1), output.scores[index], own, wanted)  # (K', 2, 3 or 6)
+    return Person(
+        box=box or person_box(output, index) or output.squares[index].as_box(),
+        score=float(output.scores[index].mean()),
+        keypoints_px=converted[:, :2],
+        scores=scores,
+        depths_mm=converted[:, 2] if len(numbers) > 1 else None,
+        positions_mm=converted[:, 3:] if len(numbers) > 2 else None,
+    )
