@@ -6,16 +6,17 @@ leaves its joints near the image's centre (measured: it follows 0.2 of a move an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 
 from models.keras_file import WrongWeights
-from models.networks import IMAGE_SIZE
-from models.served import served_parts
+
+Crops = NDArray[np.uint8]  # (B, size, size, 3)
+Joints = NDArray[np.float32]  # (B, K, 2 or 3), x and y in 0..1 of the crop
 
 PICTURE = Path(__file__).resolve().parent.parent / "samples" / "person.jpg"
 _CENTRE, _SIDE = (320, 245), 400  # of a crop with the whole person, px
@@ -24,13 +25,10 @@ MIN_SPREAD = 0.03  # mean distance of joints from the crop's centre, of its side
 MIN_FOLLOWING = 0.5  # how much of a move the joints must make
 
 
-def check_sees_people(network: nn.Module) -> None:
+def check_sees_people(joints_of: Callable[[Crops], Joints], size: int) -> None:
     """Raises WrongWeights where the joints stay at the centre, or do not follow a person who moves."""
     moves = ((0, 0), (_MOVE, 0), (-_MOVE, 0), (0, _MOVE), (0, -_MOVE))
-    crops = torch.from_numpy(np.stack([_crop(*move) for move in moves]))
-    frame, _ = served_parts(network)
-    with torch.inference_mode():
-        joints = frame.eval()(crops)[0][..., :2].numpy()  # (5, K, 2)
+    joints = joints_of(np.stack([_crop(*move, size) for move in moves]))[..., :2]  # (5, K, 2)
     if not np.isfinite(joints).all():
         raise WrongWeights("with these weights the joints are not finite numbers: the file is damaged")
     spread = float(np.abs(joints[0] - 0.5).mean())
@@ -50,8 +48,8 @@ def check_sees_people(network: nn.Module) -> None:
         )
 
 
-def _crop(right: int, down: int) -> np.ndarray:
-    """(256, 256, 3): the sample's person, with the window moved by so many pixels."""
+def _crop(right: int, down: int, size: int) -> Crops:
+    """(size, size, 3): the sample's person, with the window moved by so many pixels."""
     left, top = _CENTRE[0] + right - _SIDE // 2, _CENTRE[1] + down - _SIDE // 2
     window = Image.open(PICTURE).convert("RGB").crop((left, top, left + _SIDE, top + _SIDE))
-    return np.asarray(window.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR))
+    return np.asarray(window.resize((size, size), Image.Resampling.BILINEAR))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import torch
 from torch import nn
 
 from models import keras_file, keras_match
-from models.content_check import check_sees_people
+from models.content_check import Crops, Joints, check_sees_people
 from models.keras_file import WrongWeights
-from models.networks import NETWORKS
+from models.networks import IMAGE_SIZE, NETWORKS
 from models.released import imported_file, released_for
+from models.served import served_parts
 
 __all__ = ["Imported", "WrongWeights", "import_file", "read_imported"]
 
@@ -42,12 +44,23 @@ def import_file(model: str, file: Path, cache: Path, check_content: bool = True)
     if _digest(file, "md5") == released_for(model).md5:
         checked = "md5"
     elif check_content:
-        check_sees_people(network)
+        check_sees_people(_joints_by(network), IMAGE_SIZE)
         checked = "content"
     about = Imported(model, file.name, _digest(file, "sha256"), checked)
     target = imported_file(model, cache)
     _write(target, {"about": asdict(about), "state": network.state_dict()})
     return target
+
+
+def _joints_by(network: nn.Module) -> Callable[[Crops], Joints]:
+    frame, _ = served_parts(network.eval())
+
+    def joints_of(crops: Crops) -> Joints:
+        with torch.inference_mode():
+            joints: Joints = frame(torch.from_numpy(crops))[0].numpy()
+        return joints
+
+    return joints_of
 
 
 def read_imported(model: str, cache: Path, network: nn.Module) -> Imported:

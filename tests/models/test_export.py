@@ -22,8 +22,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent / "model_repository"
 NETWORKS = ["lite_frame", "lite_clip"]
 # Operators with a TensorRT converter; the exporter must not leave this list.
 TENSORRT_OPERATORS = set(
-    """Add AveragePool BatchNormalization Cast Clip Concat Constant Conv DepthToSpace Div Einsum Expand Flatten Gather Gemm
-    GlobalAveragePool Identity Log MatMul Max MaxPool Mul Neg Pad Pow Reciprocal ReduceMax ReduceMean ReduceSum Relu
+    """Add AveragePool BatchNormalization Cast Clip Concat Constant Conv DepthToSpace Div Einsum Expand Flatten Gather
+    Gemm GlobalAveragePool Identity Log MatMul Max MaxPool Mul Neg Pad Pow Reciprocal ReduceMax ReduceMean ReduceSum Relu
     Reshape Resize Shape Sigmoid Slice Softmax Split Sqrt Squeeze Sub Tile Transpose Unsqueeze""".split()
 )
 

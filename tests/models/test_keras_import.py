@@ -1,0 +1,245 @@
+"""Weight files that are right, wrong, cut off, or not weights at all."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
+
+import h5py  # noqa: E402
+import onnxruntime  # noqa: E402
+
+from models import keras_file, keras_import, keras_match  # noqa: E402
+from models.content_check import check_sees_people  # noqa: E402
+from models.keras_file import FileArray, FileGroup, WrongWeights  # noqa: E402
+from models.networks import NETWORKS  # noqa: E402
+from models.released import imported_file, released_for  # noqa: E402
+from tests.models.made_weights import GOLDEN, MODELS, NAMES, made_file, made_network  # noqa: E402
+
+LITE = Path(__file__).resolve().parent.parent.parent / "model_repository" / "lite_frame" / "1" / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("made")
+
+
+@contextmanager
+def changed(file: Path, folder: Path) -> Iterator[tuple[h5py.File, Path]]:
+    copy = folder / f"changed-{file.name}"
+    shutil.copy(file, copy)
+    with h5py.File(copy, "r+") as root:
+        yield root, copy
+
+
+def _names(root: h5py.File) -> list[str]:
+    return [name if isinstance(name, str) else name.decode() for name in root.attrs["layer_names"]]
+
+
+def refused(model: str, file: Path) -> str:
+    with pytest.raises(WrongWeights) as error:
+        keras_match.load(NETWORKS[model].build(NETWORKS[model].all_blocks), keras_file.read(file))
+    return str(error.value)
+
+
+def test_an_import_is_kept_with_where_it_came_from_and_fills_the_network(files: Path, tmp_path: Path) -> None:
+    file = made_file("ntu", files)
+    target = keras_import.import_file("ntu", file, tmp_path, check_content=False)
+    assert target == imported_file("ntu", tmp_path)
+    network = NETWORKS["ntu"].build(6)
+    about = keras_import.read_imported("ntu", tmp_path, network)
+    assert about.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (about.file, about.checked) == ("ntu.h5", "no")
+    for (name, ours), (_, theirs) in zip(
+        network.state_dict().items(), made_network("ntu", files).state_dict().items(), strict=True
+    ):
+        assert torch.equal(ours, theirs), name
+
+
+def test_a_network_cut_short_takes_its_part_of_the_weights(files: Path, tmp_path: Path) -> None:
+    keras_import.import_file("ntu", made_file("ntu", files), tmp_path, check_content=False)
+    cut, whole = NETWORKS["ntu"].build(2), made_network("ntu", files)
+    keras_import.read_imported("ntu", tmp_path, cut)
+    picture = torch.rand(1, 3, 256, 256)
+    with torch.inference_mode():
+        short, long = cut.eval().frame(picture), whole.frame(picture)
+    assert len(short.poses) == 2
+    for ours, theirs in zip(short.poses, long.poses, strict=False):
+        assert torch.equal(ours, theirs)
+    assert torch.allclose(short.features, long.features[:, : short.features.shape[1]])
+
+
+# The first array in which two networks' files differ, by (the network wanted, the file given).
+OTHERS = {
+    ("mpii", "h36m"): "RegMap1/conv2d_13/kernel:0 has shape (1, 1, 576, 272), not (1, 1, 576, 48)",
+    ("h36m", "mpii"): "RegMap1/conv2d_13/kernel:0 has shape (1, 1, 576, 48), not (1, 1, 576, 272)",
+    ("mpii", "penn"): "conv1/conv1/kernel:0 has shape (7, 7, 3, 64), not (3, 3, 3, 32)",
+    ("penn", "mpii"): "conv1/kernel is missing",
+    ("penn-cvpr18", "mpii"): "SepConv1/batch_normalization_13/moving_mean:0 stands where a kernel of td_Model1",
+    ("mpii", "penn-cvpr18"): "td_Model1/conv2d_13/kernel:0 stands where a moving_mean of SepConv1",
+    ("ntu-cvpr18", "penn-cvpr18"): "td_Model1/conv2d_13/kernel:0 has shape (1, 1, 576, 48), not (1, 1, 576, 160)",
+    ("ntu", "penn"): "dp1_pb1_heatmaps_conv1/kernel:0 has shape (1, 1, 384, 16), not (1, 1, 384, 17)",
+}
+
+
+@pytest.mark.parametrize(("wanted", "given"), OTHERS)
+def test_the_file_of_another_network_is_refused_by_its_first_array(wanted: str, given: str, files: Path) -> None:
+    assert OTHERS[wanted, given] in refused(wanted, made_file(given, files))
+
+
+def test_replica_maps_that_are_missing_are_named(files: Path, tmp_path: Path) -> None:
+    layer = "dp5_pb1_heatmaps_conv1_replica"
+    with changed(made_file("penn", files), tmp_path) as (root, file):
+        root.attrs["layer_names"] = [name for name in _names(root) if name != layer]
+    message = refused("penn", file)
+    assert f"{layer}/kernel is missing" in message
+    assert "another network" in message
+
+
+def test_an_array_that_the_network_has_no_place_for_is_named(files: Path, tmp_path: Path) -> None:
+    with changed(made_file("ntu", files), tmp_path) as (root, file):
+        root.copy(root["dp1_pb1_heatmaps_conv1"], root, "dp1_pb1_heatmaps_conv1_replica")
+        root.attrs["layer_names"] = [*_names(root), "dp1_pb1_heatmaps_conv1_replica"]
+    assert "dp1_pb1_heatmaps_conv1_replica/" in refused("ntu", file)
+
+
+def _reshape(root: h5py.File) -> None:
+    values = root["RegMap2/conv2d_16/kernel:0"][()]
+    del root["RegMap2/conv2d_16/kernel:0"]
+    root["RegMap2/conv2d_16/kernel:0"] = values[..., :-1]
+
+
+def _lose(root: h5py.File) -> None:
+    del root["RegMap2/conv2d_16/kernel:0"]
+
+
+def _swap(root: h5py.File) -> None:
+    names = list(root["SepConv2"].attrs["weight_names"])
+    root["SepConv2"].attrs["weight_names"] = [*names[:3], names[4], names[3]]
+
+
+def _poison(root: h5py.File) -> None:
+    root["RegMap2/conv2d_16/kernel:0"][0, 0, 0, 0] = np.nan
+
+
+def _bend_ramp(root: h5py.File) -> None:
+    root["sSAM/separable_conv2d_1/depthwise_kernel:0"][3, 4, 5, 0] += 0.1
+
+
+def _mix_identity(root: h5py.File) -> None:
+    root["cSAM/separable_conv2d_3/pointwise_kernel:0"][0, 0, 1, 2] = 1
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (_reshape, "RegMap2/conv2d_16/kernel:0 has shape (1, 1, 576, 47), not (1, 1, 576, 48)"),
+        (_lose, "an array RegMap2/conv2d_16/kernel:0 and does not have it"),
+        (_swap, "SepConv2/batch_normalization_16/moving_variance:0 stands where a moving_mean"),
+        (_poison, "RegMap2/conv2d_16/kernel:0 has numbers that are not finite"),
+        (_bend_ramp, "sSAM/separable_conv2d_1/depthwise_kernel:0 is no ramp"),
+        (_mix_identity, "cSAM/separable_conv2d_3/pointwise_kernel:0 is not the constant"),
+    ],
+)
+def test_a_wrong_array_is_named(change: Callable[[h5py.File], None], says: str, files: Path, tmp_path: Path) -> None:
+    with changed(made_file("mpii", files), tmp_path) as (root, file):
+        change(root)
+    assert says in refused("mpii", file)
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.1, 0.5, 0.999])
+def test_a_file_that_ends_too_early_is_refused(share: float, files: Path, tmp_path: Path) -> None:
+    whole = made_file("ntu", files).read_bytes()
+    file = tmp_path / "part.h5"
+    file.write_bytes(whole[: int(share * len(whole))])
+    message = refused("ntu", file)
+    assert "download" in message
+
+
+def test_what_is_no_weight_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "page.h5").write_text("<html>Sign in</html>")
+    assert "no HDF5 file" in refused("mpii", tmp_path / "page.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as root:
+        root["numbers"] = np.arange(3)
+    assert "no Keras weight file" in refused("mpii", tmp_path / "other.h5")
+    assert "there is no file" in refused("mpii", tmp_path / "nothing.h5")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_array_goes_to_one_place_and_no_two_to_the_same(model: str, files: Path) -> None:
+    """Each array is filled with a number of its own, which must come out in one whole tensor."""
+    spec = json.loads((GOLDEN / "spec" / f"{NAMES[model]}.json").read_text())
+    fixed = {f"{g['name']}/{w['name']}" for g in spec["groups"] for w in g["weights"] if w["kind"].startswith("fixed_")}
+    numbers = itertools.count(2)
+    used, groups = set(), []
+    for group in keras_file.read(made_file(model, files)):
+        arrays = []
+        for array in group.arrays:
+            values = array.values
+            if f"{group.name}/{array.name}" not in fixed:
+                number = next(numbers)
+                used.add(number)
+                values = np.full_like(values, number)
+            arrays.append(FileArray(array.name, values))
+        groups.append(FileGroup(group.name, tuple(arrays)))
+    network = NETWORKS[model].build(NETWORKS[model].all_blocks)
+    keras_match.load(network, groups)
+    found = [set(value.unique().tolist()) for value in network.state_dict().values()]
+    assert sorted(number for (number, *_) in found if number in used) == sorted(used)
+    assert all(len(values) == 1 or values.isdisjoint(used) for values in found)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_random_weights_are_refused_and_leave_nothing(model: str, files: Path, tmp_path: Path) -> None:
+    with pytest.raises(WrongWeights, match="not trained"):
+        keras_import.import_file(model, made_file(model, files), tmp_path)
+    assert not list(tmp_path.rglob("*.*"))
+
+
+def test_fresh_weights_have_all_joints_at_the_centre(tmp_path: Path) -> None:
+    network = NETWORKS["mpii"].build(1)
+    with pytest.raises(WrongWeights, match="at the image's centre"):
+        check_sees_people(keras_import._joints_by(network), 256)
+
+
+def test_a_trained_network_passes() -> None:
+    session = onnxruntime.InferenceSession(str(LITE))
+    check_sees_people(lambda crops: session.run(["keypoints"], {"image": crops})[0], 128)
+
+
+def test_the_published_sum_is_believed(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = made_file("ntu", files)
+    published = replace(released_for("ntu"), md5=hashlib.md5(file.read_bytes()).hexdigest())
+    monkeypatch.setattr(keras_import, "released_for", lambda model: published)
+    keras_import.import_file("ntu", file, tmp_path)
+    assert keras_import.read_imported("ntu", tmp_path, NETWORKS["ntu"].build(6)).checked == "md5"
+
+
+def test_a_disk_that_fails_leaves_no_half_written_weights(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object, name: str) -> None:
+        Path(name).write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="no space"):
+        keras_import.import_file("ntu", made_file("ntu", files), tmp_path, check_content=False)
+    assert not list(imported_file("ntu", tmp_path).parent.iterdir())
+
+
+def test_the_sample_picture_is_where_the_check_looks() -> None:
+    from models.content_check import PICTURE
+
+    assert Image.open(PICTURE).size == (640, 480)
