@@ -7,15 +7,18 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 GATEWAY := .venv
 TRITON := .venv-triton
 MODELS := .venv-models
+MADE := build/made
 
-.PHONY: setup serve test test-unit test-compose check format proto lock train-lite export-lite evaluate-lite bench clean
+.PHONY: setup models serve test test-compose check format proto train-lite export-lite evaluate-lite bench clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
+
+models: $(MODELS)/done
 
 serve: setup
 	@exec $(GATEWAY)/bin/python -m service
 
-test: setup $(GATEWAY)/dev $(MODELS)/done
+test: setup $(GATEWAY)/dev $(MADE)/done
 	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models
 	$(MODELS)/bin/python -m pytest tests/models
 
@@ -46,8 +49,9 @@ export-lite: $(MODELS)/done
 evaluate-lite: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m bench.accuracy --data $(DATA)
 
-bench: setup $(GATEWAY)/dev
+bench: setup $(GATEWAY)/dev $(MADE)/done
 	$(GATEWAY)/bin/python -m bench.gateway_share
+	$(GATEWAY)/bin/python -m bench.networks --repository $(MADE)/repository --onnxruntime $(MODELS)/bin/python
 
 clean:
 	rm -rf $(GATEWAY) $(TRITON) $(MODELS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -74,4 +78,11 @@ $(TRITON)/done: requirements/triton.txt
 $(MODELS)/done: requirements/models.txt
 	$(PYTHON) -m venv $(MODELS)
 	$(MODELS)/bin/pip install -q -r requirements/models.txt
+	$(MODELS)/bin/pip install -q --no-deps -e . -e clients/python
+	touch $@
+
+# deephar's networks with made weights, for tests and speed: the released ones are not downloaded for that.
+$(MADE)/done: $(MODELS)/done $(wildcard models/*.py tests/golden/*.py tests/golden/spec/*) tests/models/made_repository.py
+	rm -rf $(MADE)
+	$(MODELS)/bin/python -m tests.models.made_repository $(MADE)
 	touch $@

@@ -18,7 +18,6 @@ from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.video import frames_of
 
-from bench.gateway_share import triton_address
 from models.lite import clip_data, evaluate_clip, pose_data
 from tests.service_process import running_service
 
@@ -90,7 +89,7 @@ def main() -> None:
             print(f"PCK@0.2, {len(people.images)} held-out people of LSP, {'with' if with_boxes else 'without'} boxes")
             print("  " + "  ".join(f"{name} {100 * value:.1f}" for name, value in figures.items()))
         print("Penn Action, official test clips, from annotated joints")
-        for name, value in measure_labels(triton_address(service), arguments.data).items():
+        for name, value in measure_labels(service.triton_address(), arguments.data).items():
             print(f"  {name}: {value}")
         rows = measure_clips(client, arguments.data / "clips")
     print(f"real clips: {sum(truth == named for _, truth, named, _ in rows)} of {len(rows)} named right")

@@ -12,14 +12,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
-from pathlib import Path
 
 import httpx
 import tritonclient.grpc as triton
 from deephar import Client
 from deephar.video import frames_of
 
-from tests.service_process import ROOT, ServiceProcess, running_service
+from tests.service_process import ROOT, running_service
 
 BOX = "[[225, 70, 190, 345]]"  # the person in the sample picture, which has 640 x 480 pixels
 WARM_UP, REQUESTS, CALLERS = 20, 200, 8
@@ -30,14 +29,6 @@ class Connections(threading.local):
 
     def __init__(self, port: int) -> None:
         self.connection = HTTPConnection("127.0.0.1", port, timeout=60)
-
-
-def triton_address(service: ServiceProcess) -> str:
-    for pid in service.triton_pids():
-        for argument in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
-            if argument.startswith("--grpc-port="):
-                return f"127.0.0.1:{argument.removeprefix('--grpc-port=')}"
-    raise RuntimeError("the service has no embedded Triton")
 
 
 def compute_ms(client: triton.InferenceServerClient) -> float:
@@ -58,7 +49,7 @@ def main() -> None:
     clip = str(ROOT / "samples" / "jumping_jacks.mp4")
     with running_service() as service, Client(service.grpc_address) as client:
         connections = Connections(service.http_port)
-        inside = triton.InferenceServerClient(triton_address(service))
+        inside = triton.InferenceServerClient(service.triton_address())
 
         def pose(boxes: str = BOX) -> float:
             """Milliseconds of one call, without the caller's own work of building the form."""

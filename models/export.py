@@ -47,7 +47,7 @@ def export(model: str, repository: Path, cache: Path, blocks: int | None = None,
         ) from None
     name = model if blocks == network.all_blocks else f"{model}@{blocks}"
     repository.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=repository.parent, prefix=".export-") as folder:
+    with tempfile.TemporaryDirectory(dir=repository.resolve().parent, prefix=".export-") as folder:
         write(Path(folder), name, network, built.eval(), weights, blocks, precision)
         for old in (repository / f"{name}_frame", repository / f"{name}_clip"):
             shutil.rmtree(old, ignore_errors=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,16 +39,17 @@ def export(
     """Writes `file` and gives its SHA-256. `inputs_of(batch)` makes other inputs each time; `half` stores fp16."""
     batch = torch.export.Dim("batch", min=1, max=1024)
     example = inputs_of(3)
-    program = torch.onnx.export(
-        network,
-        example,
-        input_names=list(input_names),
-        output_names=list(output_names),
-        dynamic_shapes=tuple({0: batch} for _ in example),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with _quietly():
+        program = torch.onnx.export(
+            network,
+            example,
+            input_names=list(input_names),
+            output_names=list(output_names),
+            dynamic_shapes=tuple({0: batch} for _ in example),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     forget_origins(model)
@@ -57,6 +61,20 @@ def export(
     file.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, file)
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """torch's notes to its own developers are no news for who exports a model."""
+    noisy = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = noisy.level
+    noisy.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        noisy.setLevel(level)
 
 
 def forget_origins(model: onnx.ModelProto) -> None:

@@ -26,6 +26,15 @@ class ClipRule(BaseModel):
     labels: tuple[str, ...]
 
 
+class Cut(BaseModel):
+    """How many of the network's prediction blocks run: fewer are faster and less exact."""
+
+    model_config = ConfigDict(frozen=True)
+
+    used: int = Field(gt=0)
+    all: int = Field(gt=0)
+
+
 class Card(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -35,6 +44,7 @@ class Card(BaseModel):
     dims: Literal[2, 3]
     crop: CropRule
     clip: ClipRule | None = None
+    blocks: Cut | None = None
     depth_scale_mm: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="depth of the crop: z from 0 to 1; only where dims is 3"
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
-SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "samples"
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data (../shared/data) is not on this machine")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def made_repository() -> Path:
+    """deephar's networks with made weights, as the user's own commands write them; made once for all tests."""
+    if not (ROOT / ".venv-models" / "done").exists():
+        pytest.skip("the models' environment is not set up (make models)")
+    subprocess.run(["make", "build/made/done"], cwd=ROOT, check=True, capture_output=True)
+    return ROOT / "build" / "made" / "repository"
 
 
 @pytest.fixture(scope="session")

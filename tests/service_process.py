@@ -58,6 +58,14 @@ class ServiceProcess:
         """The embedded server and its Python stubs, found by the service's process id in their command lines."""
         return processes_with(f"deephar-{self.process.pid}-")
 
+    def triton_address(self) -> str:
+        """The embedded server's gRPC, for what a test or a benchmark wants of it without the gateway."""
+        for pid in self.triton_pids():
+            for argument in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                if argument.startswith("--grpc-port="):
+                    return f"127.0.0.1:{argument.removeprefix('--grpc-port=')}"
+        raise RuntimeError("the service has no embedded Triton")
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(how)

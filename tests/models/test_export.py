@@ -17,14 +17,17 @@ from google.protobuf import text_format  # noqa: E402
 from tritonclient.grpc import model_config_pb2  # noqa: E402
 
 from models import onnx_export, triton_config  # noqa: E402
+from models.export import CannotExport, export  # noqa: E402
+from models.keras_import import import_file  # noqa: E402
+from tests.models.made_weights import ACTION_MODELS, MODELS, made_file  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent / "model_repository"
-NETWORKS = ["lite_frame", "lite_clip"]
 # Operators with a TensorRT converter; the exporter must not leave this list.
 TENSORRT_OPERATORS = set(
     """Add AveragePool BatchNormalization Cast Clip Concat Constant Conv DepthToSpace Div Einsum Expand Flatten Gather
-    Gemm GlobalAveragePool Identity Log MatMul Max MaxPool Mul Neg Pad Pow Reciprocal ReduceMax ReduceMean ReduceSum Relu
-    Reshape Resize Shape Sigmoid Slice Softmax Split Sqrt Squeeze Sub Tile Transpose Unsqueeze""".split()
+    Gemm GlobalAveragePool Identity Log MatMul Max MaxPool Mul Neg Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin
+    ReduceSum
+    Relu Reshape Resize Shape Sigmoid Slice Softmax Split Sqrt Squeeze Sub Tile Transpose Unsqueeze""".split()
 )
 
 
@@ -73,23 +76,54 @@ def test_the_configuration_is_tritons_own(tmp_path: Path) -> None:
     assert json.loads(config.parameters["card"].string_value) == {"model": "some"}
 
 
+NETWORKS = ["lite_frame", "lite_clip"]
+MADE = [
+    f"{model}_{part}"
+    for model in (*MODELS, "ntu@2", "penn@3")
+    for part in (["frame", "clip"] if model.partition("@")[0] in ACTION_MODELS and model != "penn@3" else ["frame"])
+]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_deephars_networks_use_operators_that_tensorrt_has(name: str, made_repository: Path) -> None:
+    has_only_tensorrt_operators(made_repository / name)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_deephars_networks_are_what_their_configuration_says(name: str, made_repository: Path) -> None:
+    is_what_its_configuration_says(made_repository / name)
+
+
+def test_nothing_else_was_exported(made_repository: Path) -> None:
+    assert {folder.name for folder in made_repository.iterdir()} == {*MADE, *NETWORKS}
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_committed_networks_use_operators_that_tensorrt_has(name: str) -> None:
-    model = onnx.load(REPOSITORY / name / "1" / "model.onnx")
+    has_only_tensorrt_operators(REPOSITORY / name)
+
+
+def has_only_tensorrt_operators(folder: Path) -> None:
+    model = onnx.load(folder / "1" / "model.onnx")
     onnx.checker.check_model(model, full_check=True)
     assert {node.op_type for node in model.graph.node} <= TENSORRT_OPERATORS
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_committed_networks_are_what_their_configuration_says(name: str) -> None:
-    config = text_format.Parse((REPOSITORY / name / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
-    session = onnxruntime.InferenceSession(str(REPOSITORY / name / "1" / "model.onnx"))
+    is_what_its_configuration_says(REPOSITORY / name)
+
+
+def is_what_its_configuration_says(folder: Path) -> None:
+    config = text_format.Parse((folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+    assert config.name == folder.name
+    session = onnxruntime.InferenceSession(str(folder / "1" / "model.onnx"))
     types = {"tensor(uint8)": "TYPE_UINT8", "tensor(float)": "TYPE_FP32"}
     for said, real in ((config.input, session.get_inputs()), (config.output, session.get_outputs())):
         described = {(t.name, model_config_pb2.DataType.Name(t.data_type), tuple(t.dims)) for t in said}
         assert described == {(t.name, types[t.type], tuple(t.shape[1:])) for t in real}
     kinds = {"TYPE_UINT8": np.uint8, "TYPE_FP32": np.float32}
-    for batch in (1, 7):
+    for batch in (1, 3):
         feed = {
             t.name: np.ones((batch, *t.dims), kinds[model_config_pb2.DataType.Name(t.data_type)]) for t in config.input
         }
@@ -107,3 +141,37 @@ def test_the_card_names_the_committed_weights() -> None:
 
 def test_the_committed_model_is_small() -> None:
     assert sum(f.stat().st_size for f in REPOSITORY.glob("lite_*/1/model.onnx")) <= 12 * 2**20
+
+
+def test_an_export_without_weights_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(CannotExport, match="deephar weights pull mpii"):
+        export("mpii", tmp_path / "repository", tmp_path)
+    with pytest.raises(CannotExport, match="8 prediction blocks"):
+        export("mpii", tmp_path / "repository", tmp_path, blocks=9)
+    assert not (tmp_path / "repository").exists()
+
+
+def test_an_export_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import_file("mpii", made_file("mpii", tmp_path), tmp_path, check_content=False)
+    repository = tmp_path / "repository"
+    served = repository / "mpii@1_frame" / "config.pbtxt"
+    served.parent.mkdir(parents=True)
+    served.write_text("what is served")
+
+    def fail(*_: object) -> None:
+        raise onnx_export.DiffersFromTorch("keypoints differ")
+
+    monkeypatch.setattr(onnx_export, "check", fail)
+    with pytest.raises(onnx_export.DiffersFromTorch):
+        export("mpii", repository, tmp_path, blocks=1)
+    assert served.read_text() == "what is served"
+    assert [path.name for path in repository.iterdir()] == ["mpii@1_frame"]
+    monkeypatch.undo()
+    assert export("mpii", repository, tmp_path, blocks=1, precision="fp16") == "mpii@1"
+    is_what_its_configuration_says(served.parent)
+    card = json.loads(
+        text_format.Parse(served.read_text(), model_config_pb2.ModelConfig()).parameters["card"].string_value
+    )
+    assert card["blocks"] == {"used": 1, "all": 8}
+    assert "fp16" in card["precision"]
+    assert "unchecked" in card["weights"]

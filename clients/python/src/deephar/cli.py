@@ -15,7 +15,11 @@ from deephar.video import frames_of
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="deephar", description="Ask a deephar-serve for poses and actions.")
+    parser = argparse.ArgumentParser(
+        prog="deephar",
+        description="Ask a deephar-serve for poses and actions.",
+        epilog="deephar weights, deephar export and deephar engine make models, in the project's environment for them.",
+    )
     parser.add_argument("--address", default="localhost:8081", help="host:port of the service's gRPC")
     parser.add_argument("--model", default="", help="absent: the service's default")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -84,6 +88,3 @@ def _run(client: Client, arguments: argparse.Namespace) -> None:
                         flush=True,
                     )
 
-
-if __name__ == "__main__":
-    main()

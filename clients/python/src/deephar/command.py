@@ -1,0 +1,33 @@
+"""The command `deephar`. What asks a service is in this package; what makes models comes with the project itself."""
+
+from __future__ import annotations
+
+import sys
+
+MAKING_MODELS = ("weights", "export", "engine")
+
+
+def main() -> None:
+    if sys.argv[1:2] and sys.argv[1] in MAKING_MODELS:
+        sys.exit(_make_models(sys.argv[1:]))
+    try:
+        from deephar.cli import main as ask
+    except ModuleNotFoundError as error:
+        sys.exit(f"deephar: to ask a service, {error.name} is missing here; pip install ./clients/python")
+    ask()
+
+
+def _make_models(arguments: list[str]) -> int:
+    try:
+        from models.cli import main as make
+    except ModuleNotFoundError as error:
+        if error.name not in ("models", "models.cli"):
+            raise
+        print(
+            f"deephar: {arguments[0]} needs the project's environment for models. In its folder: make models, "
+            f"then .venv-models/bin/deephar {' '.join(arguments)}",
+            file=sys.stderr,
+        )
+        return 1
+    status: int = make(arguments)
+    return status

@@ -1,0 +1,80 @@
+"""Makes a model repository of deephar's networks with made weights, by the commands that a user has.
+
+    .venv-models/bin/python -m tests.models.made_repository FOLDER
+
+Beside the six, `lite` and two that are cut: one that still knows actions and one that does not. `expected/` has what
+torch says of some pictures, for tests of what is served.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from models import cli
+from models.networks import NETWORKS
+from tests.models.made_weights import MODELS, inputs, made_file, made_network
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CUTS = {"ntu": ("2",), "penn": ("3",)}
+
+
+def make(model: str, folder: Path) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    os.environ["DEEPHAR_CACHE"] = str(folder / "cache")
+    file = made_file(model, folder)
+    _command("weights", "import", model, str(file), "--unchecked")
+    expect(model, folder)
+    file.unlink()
+    for blocks in ([], *(["--blocks", number] for number in CUTS.get(model, ()))):
+        _command("export", model, "--repository", str(folder / "repository"), *blocks)
+
+
+def expect(model: str, folder: Path) -> None:
+    """Pictures (N, 256, 256, 3), one clip where the network knows actions, and what the whole network finds in them."""
+    import torch
+
+    from models.reception import ReceptionNet
+    from models.served import to_network_range
+
+    network = made_network(model, folder)
+    pixels = ((inputs(model)["a"].flatten(0, -4) + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous()
+    with torch.inference_mode():
+        found = network(to_network_range(pixels)[None] if NETWORKS[model].clip else to_network_range(pixels))
+    if isinstance(network, ReceptionNet):
+        known = {"keypoints": found[-1][0], "keypoint_scores": found[-1][1].squeeze(-1)}
+    elif model.endswith("cvpr18"):
+        frames, scores = found
+        known = {"keypoints": frames.pose, "keypoint_scores": frames.visibility.squeeze(-1)}
+        known["action_scores"] = scores.merged
+    else:
+        frames, every = found
+        known = {"keypoints": frames.poses[-1], "keypoint_scores": frames.confidences[-1].squeeze(-1)}
+        known["action_scores"] = every[-1]
+    target = folder / "expected" / f"{model}.npz"
+    target.parent.mkdir(exist_ok=True)
+    np.savez(target, pictures=pixels.numpy(), **{name: value.numpy() for name, value in known.items()})
+
+
+def _command(*arguments: str) -> None:
+    status = cli.main(arguments)
+    if status:
+        sys.exit(f"deephar {' '.join(arguments)} ended with {status}")
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ROOT / "model_repository", folder / "repository")
+    with ProcessPoolExecutor(2) as pool:
+        list(pool.map(make, MODELS, [folder] * len(MODELS)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
