@@ -1,5 +1,9 @@
 # docker build --target gateway .   REST and gRPC in front of the Triton that DEEPHAR_TRITON_URL names
 # docker build --target triton .    the embedded Triton, on 127.0.0.1:8001 of whatever network it shares; models in /models
+# docker build --target engines .   TensorRT engines for Triton on a GPU; this repository's models/ is mounted at /app/models
+
+# Triton with a GPU. Only the last target is made of it.
+ARG TRITON_GPU_IMAGE=nvcr.io/nvidia/tritonserver:25.08-py3
 
 FROM python:3.11-slim-bookworm AS base
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
@@ -40,3 +44,21 @@ HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "-c",
 c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('DEEPHAR_HTTP_PORT', 8080)), timeout=8); \
 c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
 CMD ["python", "-m", "service"]
+
+# Triton's own image: an engine runs in the very TensorRT that built it. The image has TensorRT's libraries but no Python
+# for them; that comes in the same version and without libraries of its own.
+FROM ${TRITON_GPU_IMAGE} AS engines
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
+WORKDIR /app
+# The versions of requirements/models.txt, as far as they are needed here.
+RUN python3 -m venv --without-pip /venv && python3 -m pip --python /venv/bin/python install \
+    grpcio==1.85.1 numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 polygraphy==0.53.6 protobuf==6.33.6 \
+    "tritonclient[grpc]==2.73.0"
+RUN if [ -n "$TRT_VERSION" ]; then \
+    package="tensorrt-cu${CUDA_VERSION%%.*}" version="${TRT_VERSION%%+*}" && \
+    python3 -m pip --python /venv/bin/python install --no-deps "$package==$version" "$package-bindings==$version"; fi
+ENV PATH=/venv/bin:$PATH
+# A new volume takes the owner of the folder that it covers.
+RUN mkdir /engines /cache && chown 1000:1000 /engines /cache
+USER 1000:1000
+CMD ["python", "-m", "models.engine", "--all", "--repository", "/models", "--engines", "/engines", "--cache", "/cache"]

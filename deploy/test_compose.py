@@ -140,6 +140,13 @@ def test_the_gpu_profile_comes_alone(engine: tuple[str, ...], options: list[str]
         stack("build")
         stack("create")
         assert stack.services() == GPU
+        # What builds the engines has all it needs, but for what only the large image has. It runs without a GPU here.
+        builder = run("docker", "inspect", "-f", "{{ .Image }}", stack("ps", "-aq", "build-engines").strip()).strip()
+        mounts = [f"-v={ROOT / 'models'}:/app/models:ro", f"-v={ROOT / 'model_repository'}:/models:ro"]
+        command = ["docker", "run", "--rm", "--read-only", "--network=none", *mounts, builder]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "TensorRT is not installed here (No module named 'tensorrt')" in done.stderr
     finally:
         stack.remove()
 

@@ -1,0 +1,42 @@
+"""What an engine depends on: when none of it changes, the engine is not built again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PRECISIONS = ("fp16", "bf16", "fp32")
+_USUAL_BATCH, _LARGEST_BATCH = 8, 32
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Batch sizes: the smallest and largest that the engine takes, and the one that it is fastest for."""
+
+    smallest: int
+    usual: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class Key:
+    onnx_sha256: str
+    tensorrt: str
+    compute_capability: str
+    precision: str
+    profile: Profile
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def profile_for(max_batch: int) -> Profile:
+    """1, 8, 32, but never above what the model's configuration allows."""
+    largest = min(_LARGEST_BATCH, max_batch)
+    return Profile(1, min(_USUAL_BATCH, largest), largest)
+
+
+def sha256_of(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,71 @@
+"""Puts models into the engine repository whole, and takes them out again. A Triton may be polling it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from models.tensorrt_engine import report
+from models.tensorrt_engine.problem import EngineProblem
+
+_STAGE = ".deephar-new"  # in the repository itself: a rename does not leave its file system
+
+
+def publish(engines: Path, name: str, files: Mapping[str, bytes]) -> None:
+    """Writes the model `name` aside, then renames it into place. Until then the earlier one serves.
+
+    A model that is there already, just like that, is left alone: a Triton that polls would load it again.
+    EngineProblem: something else lies there, such as the ONNX model itself.
+    """
+    if _holds(engines / name, files):
+        return
+    refuse_others_folders(engines, [name])
+    stage = engines / _STAGE
+    shutil.rmtree(stage, ignore_errors=True)  # of a run that was stopped
+    new, old, target = stage / name, stage / f"{name}.old", engines / name
+    try:
+        for path, content in files.items():
+            file = new / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def refuse_others_folders(engines: Path, names: Collection[str]) -> None:
+    """EngineProblem where publishing would replace what `publish` has not written."""
+    for name in names:
+        if (engines / name).exists() and not _is_ours(engines / name):
+            raise EngineProblem(
+                f"{engines / name} is there and is no engine of this command's making; it is not replaced. "
+                "Choose another folder with --engines, or remove it."
+            )
+
+
+def withdraw(engines: Path, name: str) -> None:
+    """Nothing is served under this name any more. Only what `publish` wrote is touched."""
+    if _is_ours(engines / name):
+        shutil.rmtree(engines / name)
+
+
+def withdraw_all_but(engines: Path, names: Collection[str]) -> list[str]:
+    """Takes out the models that are gone from the source, and tells them."""
+    gone = [folder.name for folder in sorted(engines.glob("*")) if _is_ours(folder) and folder.name not in names]
+    for name in gone:
+        withdraw(engines, name)
+    return gone
+
+
+def _is_ours(folder: Path) -> bool:
+    return (folder / report.FILE).is_file() and (folder / "config.pbtxt").is_file()
+
+
+def _holds(folder: Path, files: Mapping[str, bytes]) -> bool:
+    there = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    return there == files.keys() and all((folder / path).read_bytes() == files[path] for path in there)
