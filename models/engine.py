@@ -33,7 +33,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The exit status: 1 where a model could not be built or is not good enough to be served."""
+    """The exit status: 1 where a model could not be built or is not good enough to be served.
+
+    With --all one such model does not keep the others from being served: then it is 1 only where none is left.
+    """
     try:
         return _run(arguments)
     except EngineProblem as problem:
@@ -55,13 +58,14 @@ def _run(arguments: argparse.Namespace) -> int:
     precisions = {"frame": arguments.precision, "clip": arguments.clip_precision}
     order = Order(engines, arguments.cache or cache_folder() / "engines", precisions)
 
-    failed = 0
+    served = 0
     for model in wanted:
         try:
             build_model(model, models[model], order, tensorrt, print)
             print(f"{model}: in {engines}")
+            served += 1
         except EngineProblem as problem:
-            failed = _failed(problem)
+            _failed(problem)
     others = others_in(repository)
     if arguments.all:
         for folder in others:
@@ -69,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
     in_repository = {network.name for networks in models.values() for network in networks}
     for name in publishing.withdraw_all_but(engines, in_repository | {folder.name for folder in others}):
         print(f"{name}: removed, it is no longer in {repository}")
-    return failed
+    return 0 if served else 1
 
 
 def _pass_on(folder: Path, engines: Path) -> None:

@@ -14,7 +14,7 @@ from models.spnet import SPNet, SPNetFrame
 
 def to_network_range(image: Tensor) -> Tensor:
     """(B, S, S, 3) of 0..255 -> (B, 3, S, S) of -1..1."""
-    return image.permute(0, 3, 1, 2).float() * (2 / 255) - 1
+    return image.float().permute(0, 3, 1, 2) * (2 / 255) - 1
 
 
 class ServedPose(nn.Module):
