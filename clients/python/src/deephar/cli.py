@@ -87,4 +87,3 @@ def _run(client: Client, arguments: argparse.Namespace) -> None:
                         f"segment {event.segment.start_s:.2f} s to {event.segment.end_s:.2f} s: {event.segment.label}",
                         flush=True,
                     )
-
