@@ -7,7 +7,6 @@ from pathlib import Path
 from deephar import Client
 
 from bench import accuracy
-from bench.gateway_share import triton_address
 from models.lite import pose_data
 from tests.service_process import ServiceProcess
 
@@ -19,7 +18,7 @@ def test_joints_of_held_out_people(service: ServiceProcess, shared_data: Path) -
 
 
 def test_actions_from_annotated_joints(service: ServiceProcess, shared_data: Path) -> None:
-    measured = accuracy.measure_labels(triton_address(service), shared_data)
+    measured = accuracy.measure_labels(service.triton_address(), shared_data)
     assert measured["clips"] == 1068
     assert measured["accuracy"] >= 0.95, measured
 
