@@ -2,7 +2,7 @@
 # docker build --target triton .    the embedded Triton, on 127.0.0.1:8001 of whatever network it shares; models in /models
 # docker build --target engines .   TensorRT engines for Triton on a GPU; this repository's models/ is mounted at /app/models
 
-# Triton with a GPU. Only the last target is made of it.
+# Triton with a GPU. Only the target `engines` is made of it.
 ARG TRITON_GPU_IMAGE=nvcr.io/nvidia/tritonserver:25.08-py3
 
 FROM python:3.11-slim-bookworm AS base
@@ -33,18 +33,6 @@ USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "triton_health.py"]
 CMD ["python", "embedded.py", "--repository", "/models", "--port", "8001"]
 
-FROM base AS gateway
-COPY --from=gateway-environment /venv /venv
-COPY service service
-ENV DEEPHAR_HOST=0.0.0.0
-USER 10001:10001
-EXPOSE 8080 8081
-# Ready, not merely alive: Docker restarts nothing for its health, but shows it and lets `up --wait` wait for it.
-HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "-c", "import http.client, os, sys; \
-c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('DEEPHAR_HTTP_PORT', 8080)), timeout=8); \
-c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
-CMD ["python", "-m", "service"]
-
 # Triton's own image: an engine runs in the very TensorRT that built it. The image has TensorRT's libraries but no Python
 # for them; that comes in the same version and without libraries of its own.
 FROM ${TRITON_GPU_IMAGE} AS engines
@@ -62,3 +50,15 @@ ENV PATH=/venv/bin:$PATH
 RUN mkdir /engines /cache && chown 1000:1000 /engines /cache
 USER 1000:1000
 CMD ["python", "-m", "models.engine", "--all", "--repository", "/models", "--engines", "/engines", "--cache", "/cache"]
+
+FROM base AS gateway
+COPY --from=gateway-environment /venv /venv
+COPY service service
+ENV DEEPHAR_HOST=0.0.0.0
+USER 10001:10001
+EXPOSE 8080 8081
+# Ready, not merely alive: Docker restarts nothing for its health, but shows it and lets `up --wait` wait for it.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "-c", "import http.client, os, sys; \
+c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('DEEPHAR_HTTP_PORT', 8080)), timeout=8); \
+c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
+CMD ["python", "-m", "service"]

@@ -82,7 +82,8 @@ $(MODELS)/done: requirements/models.txt
 	touch $@
 
 # deephar's networks with made weights, for tests and speed: the released ones are not downloaded for that.
-$(MADE)/done: $(MODELS)/done $(wildcard models/*.py tests/golden/*.py tests/golden/spec/*) tests/models/made_repository.py
+$(MADE)/done: $(MODELS)/done $(wildcard models/*.py tests/golden/*.py tests/golden/spec/* tests/models/made_*.py \
+  model_repository/lite_*/config.pbtxt)
 	rm -rf $(MADE)
 	$(MODELS)/bin/python -m tests.models.made_repository $(MADE)
 	touch $@

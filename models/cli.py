@@ -24,7 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given[:1] == [name]:
             import_module(module).configure(command)
     parsed = parser.parse_args(given)
-    status: int = import_module(COMMANDS[parsed.command][0]).run(parsed)
+    try:
+        status: int = import_module(COMMANDS[parsed.command][0]).run(parsed)
+    except KeyboardInterrupt:
+        print("deephar: stopped", file=sys.stderr)
+        return 130
     return status
 
 

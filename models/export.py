@@ -1,7 +1,7 @@
 """`deephar export MODEL`: imported weights become a folder of the model repository that Triton serves.
 
-A network can be cut at an earlier prediction block (`--blocks`): less exact and faster (TPAMI'20, section 5). It is
-then a model of its own, such as penn@14, and knows actions as long as an action block is left.
+A network can be cut at an earlier prediction block (`--blocks`): less exact and faster (TPAMI'20, its trade of speed
+against accuracy). It is then a model of its own, such as penn@14, and knows actions while an action block is left.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import torch
 from torch import nn
 
 from models import onnx_export, triton_config
+from models.folder_swap import put_in_place
 from models.keras_import import Imported, WrongWeights, read_imported
 from models.networks import DEPTH_SCALE_MM, IMAGE_SIZE, NETWORKS, Network
 from models.released import cache_folder, released_for
+from models.sample_picture import person_crops
 from models.served import served_parts
 
 MAX_BATCH = 32
@@ -38,22 +40,23 @@ def export(model: str, repository: Path, cache: Path, blocks: int | None = None,
     blocks = network.all_blocks if blocks is None else blocks
     if not 1 <= blocks <= network.all_blocks:
         raise CannotExport(f"{model} has {network.all_blocks} prediction blocks; --blocks must be from 1 to that")
-    built = network.build(blocks)
     try:
-        weights = read_imported(model, cache, built)
+        built, weights = read_imported(model, cache, blocks)
     except FileNotFoundError:
         raise CannotExport(
             f"the weights of {model} are not here yet: deephar weights pull {model}; deephar weights import {model}"
         ) from None
     name = model if blocks == network.all_blocks else f"{model}@{blocks}"
-    repository.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=repository.resolve().parent, prefix=".export-") as folder:
-        write(Path(folder), name, network, built.eval(), weights, blocks, precision)
-        for old in (repository / f"{name}_frame", repository / f"{name}_clip"):
-            shutil.rmtree(old, ignore_errors=True)
-        # The clip network first: a frame network whose card promises actions must find it there.
-        for part in sorted(Path(folder).iterdir()):
-            part.rename(repository / part.name)
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), name, network, built, weights, blocks, precision)
+        repository.mkdir(parents=True, exist_ok=True)
+        # In the repository itself: a rename does not leave its file system.
+        with tempfile.TemporaryDirectory(dir=repository, prefix=".deephar-export-") as stage:
+            # The clip network first: a frame network whose card promises actions must find it there.
+            for part in sorted(Path(folder).iterdir()):
+                put_in_place(Path(shutil.copytree(part, Path(stage) / part.name)), repository / part.name)
+        if not (Path(folder) / f"{name}_clip").exists():
+            shutil.rmtree(repository / f"{name}_clip", ignore_errors=True)
     return name
 
 
@@ -96,14 +99,14 @@ def card(
     name: str, network: Network, weights: Imported, sha256: str, blocks: int, precision: str, knows_actions: bool
 ) -> dict[str, object]:
     released = released_for(network.model)
-    known = {"md5": "published MD5", "content": "checked by content", "no": "unchecked"}[weights.checked]
+    known = {"md5": "published MD5", "content": "poses checked by content", "no": "unchecked"}[weights.checked]
     made: dict[str, object] = {
         "model": name,
         "description": network.description,
         "layout": network.layout,
         "dims": network.dims,
         "crop": {"size": IMAGE_SIZE, "margin": network.margin},
-        "weights": f"{weights.file} ({known}) for deephar's {released.file}, {released.place}",
+        "weights": f"{weights.file} ({known}, sha256 {weights.sha256}) for deephar's {released.file}, {released.place}",
         "weights_sha256": sha256,
         "licence": LICENCE,
         "precision": f"weights stored as {precision}, computed as the server decides",
@@ -118,7 +121,9 @@ def card(
 
 
 def _pictures(batch: int) -> tuple[torch.Tensor, ...]:
-    return (torch.randint(0, 256, (batch, IMAGE_SIZE, IMAGE_SIZE, 3), dtype=torch.uint8),)
+    """A person, elsewhere each time."""
+    moves = [(int(right), int(down)) for right, down in torch.randint(-80, 81, (batch, 2))]
+    return (torch.from_numpy(person_crops(moves, IMAGE_SIZE)),)
 
 
 def _sizes(frame: nn.Module) -> tuple[int, int]:
@@ -143,5 +148,10 @@ def run(arguments: argparse.Namespace) -> int:
     except (CannotExport, WrongWeights, onnx_export.DiffersFromTorch) as error:
         print(f"deephar: {error}", file=sys.stderr)
         return 1
-    print(f"{name}: {arguments.repository / f'{name}_frame'}. A running service takes it up by itself.")
+    except OSError as error:
+        print(f"deephar: {error.filename or arguments.repository}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    print(
+        f"{name}: {arguments.repository / f'{name}_frame'}. A service that runs on this folder takes it up by itself."
+    )
     return 0

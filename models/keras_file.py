@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+
+
+# What h5py raises over bytes that are not as they were written.
+_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 
 class WrongWeights(Exception):
@@ -40,30 +45,30 @@ def read(file: Path) -> list[FileGroup]:
 
     Raises WrongWeights where this is no HDF5 file, no Keras weight file, or one that ends too early.
     """
+    if not file.is_file():
+        raise WrongWeights(f"there is no file {file}")
     try:
         with h5py.File(file, "r") as root:
-            root = root["model_weights"] if "layer_names" not in root.attrs and "model_weights" in root else root
-            if "layer_names" not in root.attrs:
+            root = root.get("model_weights", root)  # a whole model that was saved
+            if not _has_list(root, "layer_names"):
                 raise WrongWeights(f"{file.name} is an HDF5 file but no Keras weight file: it has no layer_names")
-            groups = [_group(root, _text(name)) for name in root.attrs["layer_names"]]
-    except OSError as error:
-        if not file.is_file():
-            raise WrongWeights(f"there is no file {file}") from None
+            groups = [_group(root, name) for name in _list(root, "layer_names")]
+    except _DAMAGE as error:
         raise WrongWeights(f"{file.name} is no HDF5 file, or only a part of one ({error}); download it again") from None
     return [group for group in groups if group.arrays]
 
 
 def _group(root: h5py.Group, name: str) -> FileGroup:
-    if name not in root:
+    if not isinstance(root.get(name), h5py.Group):
         raise WrongWeights(f"the file lists a layer {name} and does not have it")
     group, arrays = root[name], []
-    for array in map(_text, group.attrs.get("weight_names", ())):
+    for array in _list(group, "weight_names"):
         path = f"{name}/{array}"
-        if array not in group:
+        if not isinstance(group.get(array), h5py.Dataset):
             raise WrongWeights(f"the file lists an array {path} and does not have it")
         try:
             values = np.asarray(group[array], np.float32)
-        except (OSError, ValueError, TypeError) as error:
+        except _DAMAGE as error:
             raise WrongWeights(f"the array {path} cannot be read ({error}); download the file again") from None
         if not np.isfinite(values).all():
             raise WrongWeights(f"the array {path} has numbers that are not finite")
@@ -71,5 +76,14 @@ def _group(root: h5py.Group, name: str) -> FileGroup:
     return FileGroup(name, tuple(arrays))
 
 
-def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+def _has_list(group: h5py.Group, attribute: str) -> bool:
+    return attribute in group.attrs or f"{attribute}0" in group.attrs
+
+
+def _list(group: h5py.Group, attribute: str) -> list[str]:
+    """A list of names. Newer versions of Keras write long ones in parts: weight_names0, weight_names1, ..."""
+    parts = [attribute]
+    if attribute not in group.attrs:
+        parts = list(itertools.takewhile(group.attrs.__contains__, (f"{attribute}{i}" for i in itertools.count())))
+    names = [name for part in parts for name in np.asarray(group.attrs[part]).tolist()]
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]

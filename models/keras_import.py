@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,7 +30,8 @@ class Imported:
     model: str
     file: str
     sha256: str
-    checked: str  # "md5": the published sum; "content": they see people; "no": nobody looked
+    checked: str  # "md5": the published sum; "content": their poses follow people; "no": nobody looked
+    replica: bool  # the action part has maps of its own that the network as published has not
 
 
 def import_file(model: str, file: Path, cache: Path, check_content: bool = True) -> Path:
@@ -38,15 +39,17 @@ def import_file(model: str, file: Path, cache: Path, check_content: bool = True)
 
     A file with the published MD5 is believed. Raises WrongWeights, with nothing written.
     """
-    network = NETWORKS[model].build(NETWORKS[model].all_blocks)
-    keras_match.load(network, keras_file.read(file))
+    groups = keras_file.read(file)
+    replica = NETWORKS[model].may_have_replica and any(group.name.endswith("_replica") for group in groups)
+    network = NETWORKS[model].build(replica=replica)
+    keras_match.load(network, groups)
     checked = "no"
     if _digest(file, "md5") == released_for(model).md5:
         checked = "md5"
     elif check_content:
         check_sees_people(_joints_by(network), IMAGE_SIZE)
         checked = "content"
-    about = Imported(model, file.name, _digest(file, "sha256"), checked)
+    about = Imported(model, file.name, _digest(file, "sha256"), checked, replica)
     target = imported_file(model, cache)
     _write(target, {"about": asdict(about), "state": network.state_dict()})
     return target
@@ -63,24 +66,34 @@ def _joints_by(network: nn.Module) -> Callable[[Crops], Joints]:
     return joints_of
 
 
-def read_imported(model: str, cache: Path, network: nn.Module) -> Imported:
-    """Fills `network`, which may be cut to fewer blocks than the imported one. FileNotFoundError: not imported yet."""
-    stored = torch.load(imported_file(model, cache), map_location="cpu", weights_only=True)
-    missing, _ = network.load_state_dict(stored["state"], strict=False)
+def read_imported(model: str, cache: Path, blocks: int | None = None) -> tuple[nn.Module, Imported]:
+    """The network, cut to its first `blocks` prediction blocks, and where its weights came from.
+
+    FileNotFoundError: not imported yet. WrongWeights: what was kept is damaged.
+    """
+    with imported_file(model, cache).open("rb") as stream:
+        try:
+            stored = torch.load(stream, map_location="cpu", weights_only=True)
+            about = Imported(**stored["about"])
+            network = NETWORKS[model].build(blocks, about.replica)
+            missing, _ = network.load_state_dict(stored["state"], strict=False)
+        except Exception as error:  # torch says the same thing in many ways
+            raise WrongWeights(f"the imported weights of {model} are damaged ({error}); import them again") from None
     if missing:
         raise WrongWeights(f"the imported weights of {model} lack {missing[0]}; import them again")
-    return Imported(**stored["about"])
+    return network.eval(), about
 
 
 def _write(target: Path, content: dict[str, Any]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
+    packed = io.BytesIO()  # torch.save itself says of a full disk no more than that something failed
+    torch.save(content, packed)
+    new = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        torch.save(content, name)
-        os.replace(name, target)
+        new.write_bytes(packed.getbuffer())
+        new.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise
 
 

@@ -55,7 +55,7 @@ def max_pool(x: Tensor, kernel: int = 2, stride: int = 2) -> Tensor:
 
 
 def max_min_pool(x: Tensor) -> Tensor:
-    """The largest plus the smallest value of each 2 x 2 window (CVPR'18, section 3.3)."""
+    """The largest plus the smallest value of each 2 x 2 window (CVPR'18, action heat maps)."""
     return max_pool(x) - max_pool(-x)
 
 
@@ -74,7 +74,9 @@ def spatial_softmax(maps: Tensor) -> Tensor:
 
 
 class SoftArgmax(nn.Module):
-    """Expected place in probability maps (B, K, H, W): x, y in 0..1, both reachable (CVPR'18, section 3.1).
+    """Expected place in probability maps (B, K, H, W): x, y in 0..1, both reachable.
+
+    CVPR'18, on regression by soft-argmax.
 
     The ramps are part of the released files and are read from there.
     """
@@ -94,7 +96,7 @@ class SoftArgmax(nn.Module):
 
 
 class DepthArgmax(nn.Module):
-    """Expected depth in probabilities (B, D, K): z in 0..1 (TPAMI'20, section 3.2, volumetric maps)."""
+    """Expected depth in probabilities (B, D, K): z in 0..1 (CVPR'18, unified 2D/3D pose)."""
 
     ramp_z: Tensor
 

@@ -1,4 +1,5 @@
-"""The action network of deephar's CVPR'18 paper (sections 3.2 and 3.3, figures 3, 4 and 8).
+"""The action network of deephar's CVPR'18 paper: pose-based and appearance-based
+recognition, and their aggregation.
 
 The pose network sees each frame; two small networks see the clip, one the poses, one the visual features at the joints,
 and their last maps are weighted and added.
@@ -54,7 +55,7 @@ class MergedConfig:
 
 
 class ActionBlock(nn.Module):
-    """Figure 8: maps of actions (B, A, T / 4, K / 4) from features (B, C, T / 2, K / 2), and features for the next."""
+    """Maps of actions (B, A, T / 4, K / 4) from features (B, C, T / 2, K / 2), and features for the next."""
 
     def __init__(self, width: int, actions: int, last: bool) -> None:
         super().__init__()
@@ -84,7 +85,7 @@ def _maps_of(blocks: nn.ModuleList, x: Tensor) -> list[Tensor]:
 
 
 class PoseActions(nn.Module):
-    """Actions from poses (B, D, T, K): the clip as a picture of time by joints (section 3.2.1)."""
+    """Actions from poses (B, D, T, K): the clip as a picture of time by joints (pose-based recognition)."""
 
     def __init__(self, config: MergedConfig) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class PoseActions(nn.Module):
 
 
 class VisualActions(nn.Module):
-    """Actions from visual features (B, C, T, K) gathered where the joints are (section 3.2.2)."""
+    """Actions from visual features (B, C, T, K) gathered where the joints are (appearance-based)."""
 
     def __init__(self, config: MergedConfig) -> None:
         super().__init__()

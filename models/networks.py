@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -33,20 +32,19 @@ class Network:
     dims: int
     margin: float  # side of the crop over the longer side of the person's box
     all_blocks: int  # prediction blocks
-    build: Callable[[int], nn.Module]  # with so many blocks
+    config: ReceptionConfig | MergedConfig | SPNetConfig
     clip: ClipSettings | None = None
+    # Whether the file may have maps of their own for the action part; the original's name of it hints at them.
+    may_have_replica: bool = False
 
-
-def _spnet(config: SPNetConfig) -> Callable[[int], SPNet]:
-    return lambda blocks: SPNet(replace(config, blocks=blocks))
-
-
-def _merged(config: MergedConfig) -> Callable[[int], MergedActionNet]:
-    return lambda blocks: MergedActionNet(replace(config, pose=replace(config.pose, blocks=blocks)))
-
-
-def _reception(config: ReceptionConfig) -> Callable[[int], ReceptionNet]:
-    return lambda blocks: ReceptionNet(replace(config, blocks=blocks))
+    def build(self, blocks: int | None = None, replica: bool = False) -> nn.Module:
+        """With so many prediction blocks, all when absent; `replica`: with such maps, where the file has them."""
+        config = self.config
+        if isinstance(config, SPNetConfig):
+            return SPNet(replace(config, blocks=blocks, replica=config.replica or replica))
+        if isinstance(config, MergedConfig):
+            return MergedActionNet(replace(config, pose=replace(config.pose, blocks=blocks or self.all_blocks)))
+        return ReceptionNet(replace(config, blocks=blocks or self.all_blocks))
 
 
 NETWORKS: dict[str, Network] = {
@@ -54,68 +52,62 @@ NETWORKS: dict[str, Network] = {
     for network in (
         Network(
             model="mpii",
-            description="2D poses: ReceptionNet, 8 blocks, trained on MPII (deephar, CVPR'18)",
+            description="2D poses: ReceptionNet, 8 blocks; weights for MPII (deephar, CVPR'18)",
             layout="pa16",
             dims=2,
             margin=1.25,
             all_blocks=8,
-            build=_reception(ReceptionConfig(joints=16)),
+            config=ReceptionConfig(joints=16),
         ),
         Network(
             model="h36m",
-            description="3D poses: volumetric ReceptionNet, 8 blocks, trained on Human3.6M (deephar, CVPR'18)",
+            description="3D poses: volumetric ReceptionNet, 8 blocks; weights for Human3.6M (deephar, CVPR'18)",
             layout="pa17",
             dims=3,
             margin=1.3,
             all_blocks=8,
-            build=_reception(ReceptionConfig(joints=17, dims=3)),
+            config=ReceptionConfig(joints=17, dims=3),
         ),
         Network(
             model="penn",
-            description="2D poses and actions: SPNet, 6 pyramids, trained on MPII and Penn Action (deephar, TPAMI'20)",
+            description="2D poses and actions: SPNet, 6 pyramids; weights for Penn Action (deephar, TPAMI'20)",
             layout="pa16",
             dims=2,
             margin=1.5,
             all_blocks=18,
-            build=_spnet(SPNetConfig(16, 2, 15, pyramids=6, action_pyramids=(5, 6), action_features=160, replica=True)),
+            config=SPNetConfig(16, 2, 15, pyramids=6, action_pyramids=(5, 6), action_features=160, replica=True),
             clip=ClipSettings(8, 0.2, PENN_ACTIONS),
         ),
         Network(
             model="ntu",
-            description="3D poses and actions: SPNet, 2 pyramids, trained on Human3.6M and NTU (deephar, TPAMI'20)",
+            description="3D poses and actions: SPNet, 2 pyramids; weights for NTU RGB+D (deephar, TPAMI'20)",
             layout="pa17",
             dims=3,
             margin=1.5,
             all_blocks=6,
-            build=_spnet(SPNetConfig(17, 3, 60, pyramids=2, action_pyramids=(1, 2), action_features=192)),
+            config=SPNetConfig(17, 3, 60, pyramids=2, action_pyramids=(1, 2), action_features=192),
             clip=ClipSettings(8, 8 / 30, NTU_ACTIONS),
+            may_have_replica=True,
         ),
         Network(
             model="penn-cvpr18",
-            description="2D poses and actions: merged networks, trained on MPII and Penn Action (deephar, CVPR'18)",
+            description="2D poses and actions: merged networks; weights for Penn Action (deephar, CVPR'18)",
             layout="pa16",
             dims=2,
             margin=1.5,
             all_blocks=4,
-            build=_merged(MergedConfig(ReceptionConfig(joints=16, blocks=4), 15, V1)),
+            config=MergedConfig(ReceptionConfig(joints=16, blocks=4), 15, V1),
             clip=ClipSettings(16, 2 / 30, PENN_ACTIONS),
         ),
         Network(
             model="ntu-cvpr18",
-            description="3D poses and actions: merged networks, trained on Human3.6M and NTU (deephar, CVPR'18)",
+            description="3D poses and actions: merged networks; weights for NTU RGB+D (deephar, CVPR'18)",
             layout="pa20",
             dims=3,
             margin=1.5,
             all_blocks=4,
-            build=_merged(MergedConfig(ReceptionConfig(joints=20, dims=3, blocks=4, depths=8), 60, V2)),
+            config=MergedConfig(ReceptionConfig(joints=20, dims=3, blocks=4, depths=8), 60, V2),
             clip=ClipSettings(20, 2 / 30, NTU_ACTIONS),
         ),
     )
 }
-
-
-def network_named(model: str) -> Network:
-    try:
-        return NETWORKS[model]
-    except KeyError:
-        raise ValueError(f"there is no network {model!r}; choose one of {', '.join(NETWORKS)}") from None

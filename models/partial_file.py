@@ -39,6 +39,9 @@ class PartialFile:
         except BlockingIOError as error:
             self._file.close()
             raise InUse(f"{self._path} is in use: another pull of the same file is running") from error
+        if not self._path.exists() or not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
+            self._file.close()
+            raise InUse(f"{self._path} was finished by another pull of the same file just now")
 
     def __enter__(self) -> PartialFile:
         return self

@@ -1,4 +1,4 @@
-"""ReceptionNet: the pose network of deephar's CVPR'18 paper (section 3.1, figures 2 and 7), 2D and volumetric 3D.
+"""ReceptionNet: the pose network of deephar's CVPR'18 paper, 2D and, in its unified form, volumetric 3D.
 
 A stem brings 256 x 256 pictures to 32 x 32 x 576. Each of the following blocks predicts the pose anew from maps of its
 own and hands its features and its maps on to the next. This is the original's `cvpr18` form: that of its weights.
@@ -67,7 +67,7 @@ class ConvBn(nn.Module):
 
 
 class SeparableResidual(nn.Module):
-    """x + bn(separable convolution(relu(x))); a 1 x 1 shortcut where the width changes (figure 7)."""
+    """x + bn(separable convolution(relu(x))); a 1 x 1 shortcut where the width changes."""
 
     def __init__(self, channels: int, out: int, kernel: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class SeparableResidual(nn.Module):
 
 
 class Stem(nn.Module):
-    """(B, 3, 256, 256) -> (B, 576, 32, 32), after Inception-v4 (figure 7, left)."""
+    """(B, 3, 256, 256) -> (B, 576, 32, 32), after Inception-v4."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class Stem(nn.Module):
 
 
 class ReceptionBlock(nn.Module):
-    """Three resolutions, each with separable residual units, added up (figure 7, right)."""
+    """Three resolutions, each with separable residual units, added up."""
 
     def __init__(self, kernel: int) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class ReceptionBlock(nn.Module):
 
 
 class PredictionBlock(nn.Module):
-    """Maps from features, and features from both for the next block (figure 2)."""
+    """Maps from features, and features from both for the next block."""
 
     def __init__(self, config: ReceptionConfig, last: bool) -> None:
         super().__init__()

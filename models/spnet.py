@@ -1,4 +1,4 @@
-"""SPNet: the multi-task network of deephar's TPAMI'20 paper (sections 3 and 4, figures 3 to 7), 2D and 3D.
+"""SPNet: the multi-task network of deephar's TPAMI'20 paper, 2D and 3D.
 
 After an entry flow come pyramids that go down and up through scales by turns. At every scale a prediction block finds
 the pose anew; in the action pyramids it also predicts the action from the poses and the looks of all frames so far.
@@ -64,7 +64,7 @@ class SPNetConfig:
     levels: int = 4
     growth: int = 96
     kernel: int = 5
-    replica: bool = False  # maps of their own for the action part (section 4.3)
+    replica: bool = False  # maps of their own for the action part (decoupled action poses)
     blocks: int | None = None  # prediction blocks that are kept; all when absent
     image_size: int = 256
 
@@ -147,7 +147,7 @@ class Heatmaps(nn.Module):
 
 
 class Depthmaps(nn.Module):
-    """A map of each joint's depth (section 3.2)."""
+    """A map of each joint's depth."""
 
     def __init__(self, config: SPNetConfig, width: int, last: bool) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ class BlockMaps(NamedTuple):
 
 
 class PredictionBlock(nn.Module):
-    """Figure 5: features in, maps and features out. The last one of the network has none to give."""
+    """Features in, maps and features out. The last one of the network has none to give."""
 
     def __init__(self, config: SPNetConfig, place: Place) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ def read_pose(place: SoftArgmax, probabilities: Tensor, depth: Tensor | None) ->
 
 
 class FrameAction(nn.Module):
-    """One frame's part of an action block: its weighted pose, and the looks at its joints (section 4.1)."""
+    """One frame's part of an action block: its weighted pose, and the looks at its joints."""
 
     def __init__(self, config: SPNetConfig, place: Place) -> None:
         super().__init__()
@@ -226,7 +226,7 @@ class FrameFindings(NamedTuple):
 
 
 class SPNetFrame(nn.Module):
-    """Entry flow and pyramids (figures 3 and 4)."""
+    """Entry flow and pyramids."""
 
     def __init__(self, config: SPNetConfig) -> None:
         super().__init__()
@@ -281,7 +281,7 @@ class SPNetFrame(nn.Module):
 
 
 class ActionHead(nn.Module):
-    """Maps of actions from features (B, C, T, K), and what of them goes back (figure 6)."""
+    """Maps of actions from features (B, C, T, K), and what of them goes back."""
 
     def __init__(self, width: int, actions: int, last: bool) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from models.download import DownloadFailed, pull
+from models.download import DownloadFailed, md5_of, pull
 from models.download_report import report_on
 from models.released import RELEASED, Released, cache_folder, imported_file, released_file, released_for
 
@@ -90,6 +90,9 @@ def _import(released: Released, file: Path, cache: Path, check_content: bool) ->
     except keras_file.WrongWeights as error:
         return _failed(str(error))
     print(f"{imported} is here")
+    found = released.md5 and md5_of(file)
+    if found != released.md5:
+        print(f"Note: this is not the published file: its MD5 is {found}, published is {released.md5}", file=sys.stderr)
     print(f"Next: deephar export {released.model}")
     return 0
 

@@ -19,8 +19,8 @@ _BF16_OPSET = 22  # from here on convolutions and pooling may be bf16
 _HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 # From here to the next heavy node: small or large numbers, sums over whole maps.
 _DELICATE = frozenset(
-    """CumSum Div Einsum Exp Log LogSoftmax Pow Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceProd
-    ReduceSum ReduceSumSquare Softmax Softplus Sqrt""".split()
+    """CumSum Div Einsum Exp Log LogSoftmax Pow Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean
+    ReduceProd ReduceSum ReduceSumSquare Softmax Softplus Sqrt""".split()
 )
 _ALWAYS_FP32 = {"Resize": (1, 2)}  # operator: inputs that ONNX has as float only
 

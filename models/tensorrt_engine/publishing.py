@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from models.folder_swap import put_in_place
 from models.tensorrt_engine import report
 from models.tensorrt_engine.problem import EngineProblem
 
@@ -23,18 +24,14 @@ def publish(engines: Path, name: str, files: Mapping[str, bytes]) -> None:
     refuse_others_folders(engines, [name])
     stage = engines / _STAGE
     shutil.rmtree(stage, ignore_errors=True)  # of a run that was stopped
-    new, old, target = stage / name, stage / f"{name}.old", engines / name
+    new, target = stage / name, engines / name
     try:
         for path, content in files.items():
             file = new / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
+        put_in_place(new, target)
     finally:
-        if old.exists() and not target.exists():
-            old.rename(target)
         shutil.rmtree(stage, ignore_errors=True)
 
 

@@ -100,6 +100,12 @@ def test_a_picture_gets_a_pose_of_each(exact: ServiceProcess, person_jpeg: bytes
         assert 0 <= point["score"] <= 1
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_picture_without_a_box_is_answered(exact: ServiceProcess, person_jpeg: bytes, model: str) -> None:
+    """What is found with made weights means nothing; that it is looked for does."""
+    assert len(pose(exact, person_jpeg, model=model, boxes="")["people"]) <= 1
+
+
 @pytest.mark.parametrize("model", [name for name, (dims, _) in MODELS.items() if dims == 3])
 def test_a_camera_places_the_joints_in_space(exact: ServiceProcess, person_jpeg: bytes, model: str) -> None:
     camera = {"fx": 1145.0, "fy": 1143.0, "cx": 320.0, "cy": 240.0, "root_depth_mm": 4000.0}

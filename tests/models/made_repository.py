@@ -71,7 +71,8 @@ def _command(*arguments: str) -> None:
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(ROOT / "model_repository", folder / "repository")
+    for part in (ROOT / "model_repository").glob("lite_*"):  # and nothing that was exported there
+        shutil.copytree(part, folder / "repository" / part.name)
     with ProcessPoolExecutor(2) as pool:
         list(pool.map(make, MODELS, [folder] * len(MODELS)))
 

@@ -37,7 +37,7 @@ def made_file(model: str, folder: Path) -> Path:
 
 
 def made_network(model: str, folder: Path) -> nn.Module:
-    network = NETWORKS[model].build(NETWORKS[model].all_blocks)
+    network = NETWORKS[model].build()
     keras_match.load(network, keras_file.read(made_file(model, folder)))
     return network.eval()
 

@@ -16,7 +16,7 @@ import onnxruntime  # noqa: E402
 from google.protobuf import text_format  # noqa: E402
 from tritonclient.grpc import model_config_pb2  # noqa: E402
 
-from models import onnx_export, triton_config  # noqa: E402
+from models import cli, onnx_export, triton_config  # noqa: E402
 from models.export import CannotExport, export  # noqa: E402
 from models.keras_import import import_file  # noqa: E402
 from tests.models.made_weights import ACTION_MODELS, MODELS, made_file  # noqa: E402
@@ -175,3 +175,13 @@ def test_an_export_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch:
     assert card["blocks"] == {"used": 1, "all": 8}
     assert "fp16" in card["precision"]
     assert "unchecked" in card["weights"]
+
+
+def test_a_repository_that_is_no_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import_file("mpii", made_file("mpii", tmp_path), tmp_path, check_content=False)
+    (tmp_path / "repository").write_text("a file")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPHAR_CACHE", str(tmp_path))
+        patch.setattr(onnx_export, "export", lambda *_: "")  # what comes before costs ten seconds
+        assert cli.main(["export", "mpii", "--blocks", "1", "--repository", str(tmp_path / "repository")]) == 1
+    assert "repository: File exists" in capsys.readouterr().err

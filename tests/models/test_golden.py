@@ -11,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
 
+from models.networks import NETWORKS  # noqa: E402
 from models.reception import ReceptionNet  # noqa: E402
 from models.spnet import SPNet  # noqa: E402
 from tests.golden import make_weights  # noqa: E402
@@ -109,3 +110,16 @@ def test_frame_and_clip_network_one_after_the_other_are_the_whole_network(model:
             one_by_one = [network.frame(frame[None]).features for frame in clip[0]]
             scores = network.clip(torch.stack(one_by_one, dim=1))
         assert np.abs(scores.numpy() - golden[f"{run}/{result}"]).max() <= TOLERANCE
+
+
+@pytest.mark.parametrize(("model", "blocks", "action_block"), [("ntu", 2, 2), ("penn", 14, 2)])
+def test_a_cut_networks_actions_are_those_of_its_last_action_block(
+    model: str, blocks: int, action_block: int, weights: Path
+) -> None:
+    whole, cut = made_network(model, weights), NETWORKS[model].build(blocks).eval()
+    assert not cut.load_state_dict(whole.state_dict(), strict=False).missing_keys
+    golden = np.load(GOLDEN / "outputs" / f"{NAMES[model]}.npz")
+    with torch.inference_mode():
+        found, scores = cut(inputs(model)["a"])
+    assert len(found.poses) == blocks
+    assert np.abs(scores[-1].numpy() - golden[f"a/act{action_block}_ac_a0"]).max() <= TOLERANCE
