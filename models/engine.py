@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from models.released import cache_folder
+from models.released import cache_folder, repository_folder
 from models.tensorrt_engine import library, publishing, report
 from models.tensorrt_engine.building import Order, build_model
 from models.tensorrt_engine.key import PRECISIONS
@@ -21,9 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("model", nargs="?", metavar="MODEL", help="a model's name, such as lite")
     which.add_argument("--all", action="store_true", help="every model of the repository")
-    parser.add_argument(
-        "--repository", type=Path, default=Path("model_repository"), help="ONNX models, Triton's layout"
-    )
+    parser.add_argument("--repository", type=Path, default=repository_folder(), help="ONNX models, Triton's layout")
     parser.add_argument("--engines", type=Path, default=Path("build/engines"), help="where the engines go, for Triton")
     parser.add_argument("--cache", type=Path, help="for timings and reports (default: engines in deephar's cache)")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of frame networks (default: fp16)")

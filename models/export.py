@@ -19,7 +19,7 @@ from models import onnx_export, triton_config
 from models.folder_swap import put_in_place
 from models.keras_import import Imported, WrongWeights, read_imported
 from models.networks import DEPTH_SCALE_MM, IMAGE_SIZE, NETWORKS, Network
-from models.released import cache_folder, released_for
+from models.released import cache_folder, released_for, repository_folder
 from models.sample_picture import person_crops
 from models.served import served_parts
 
@@ -47,9 +47,10 @@ def export(model: str, repository: Path, cache: Path, blocks: int | None = None,
             f"the weights of {model} are not here yet: deephar weights pull {model}; deephar weights import {model}"
         ) from None
     name = model if blocks == network.all_blocks else f"{model}@{blocks}"
+    repository.mkdir(parents=True, exist_ok=True)
+    print(f"{name}: writing and checking it takes about a minute", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), name, network, built, weights, blocks, precision)
-        repository.mkdir(parents=True, exist_ok=True)
         # In the repository itself: a rename does not leave its file system.
         with tempfile.TemporaryDirectory(dir=repository, prefix=".deephar-export-") as stage:
             # The clip network first: a frame network whose card promises actions must find it there.
@@ -102,7 +103,7 @@ def card(
     known = {"md5": "published MD5", "content": "poses checked by content", "no": "unchecked"}[weights.checked]
     made: dict[str, object] = {
         "model": name,
-        "description": network.description,
+        "description": network.description + _cut(network, blocks, knows_actions),
         "layout": network.layout,
         "dims": network.dims,
         "crop": {"size": IMAGE_SIZE, "margin": network.margin},
@@ -120,6 +121,13 @@ def card(
     return made
 
 
+def _cut(network: Network, blocks: int, knows_actions: bool) -> str:
+    if blocks == network.all_blocks:
+        return ""
+    lost = "; no actions" if network.clip and not knows_actions else ""
+    return f"; cut after {blocks} of {network.all_blocks} prediction blocks{lost}"
+
+
 def _pictures(batch: int) -> tuple[torch.Tensor, ...]:
     """A person, elsewhere each time."""
     moves = [(int(right), int(down)) for right, down in torch.randint(-80, 81, (batch, 2))]
@@ -135,7 +143,7 @@ def _sizes(frame: nn.Module) -> tuple[int, int]:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", choices=list(NETWORKS), metavar="MODEL", help=", ".join(NETWORKS))
-    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="default: %(default)s")
+    parser.add_argument("--repository", type=Path, default=repository_folder(), help="default: %(default)s")
     parser.add_argument("--blocks", type=int, help="stop after so many prediction blocks: faster, less exact")
     parser.add_argument(
         "--precision", choices=("fp32", "fp16"), default="fp32", help="of the stored weights; fp16 halves the files"

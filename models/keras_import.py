@@ -77,8 +77,8 @@ def read_imported(model: str, cache: Path, blocks: int | None = None) -> tuple[n
             about = Imported(**stored["about"])
             network = NETWORKS[model].build(blocks, about.replica)
             missing, _ = network.load_state_dict(stored["state"], strict=False)
-        except Exception as error:  # torch says the same thing in many ways
-            raise WrongWeights(f"the imported weights of {model} are damaged ({error}); import them again") from None
+        except Exception:  # torch says the same thing in many ways
+            raise WrongWeights(f"the imported weights of {model} are damaged; import them again") from None
     if missing:
         raise WrongWeights(f"the imported weights of {model} lack {missing[0]}; import them again")
     return network.eval(), about

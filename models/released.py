@@ -57,6 +57,12 @@ RELEASED = (
 )
 
 
+def repository_folder() -> Path:
+    """The model repository of the service: $DEEPHAR_MODEL_REPOSITORY, else the project's own, wherever one stands."""
+    own = os.environ.get("DEEPHAR_MODEL_REPOSITORY")
+    return Path(own).absolute() if own else Path(__file__).resolve().parent.parent / "model_repository"
+
+
 def released_for(model: str) -> Released:
     """The weights of `model`. KeyError: nothing is released for it."""
     return {released.model: released for released in RELEASED}[model]

@@ -88,13 +88,15 @@ def _import(released: Released, file: Path, cache: Path, check_content: bool) ->
     try:
         imported = keras_import.import_file(released.model, file, cache, check_content)
     except keras_file.WrongWeights as error:
-        return _failed(str(error))
-    print(f"{imported} is here")
-    found = released.md5 and md5_of(file)
-    if found != released.md5:
-        print(f"Note: this is not the published file: its MD5 is {found}, published is {released.md5}", file=sys.stderr)
+        return _failed(f"{file.name} cannot be the weights of {released.model}: {error}{_unpublished(released, file)}")
+    print(f"{imported} is here{_unpublished(released, file)}")
     print(f"Next: deephar export {released.model}")
     return 0
+
+
+def _unpublished(released: Released, file: Path) -> str:
+    found = released.md5 and md5_of(file)
+    return "" if found == released.md5 else f"\nNote: it is not the published file (MD5 {found}, not {released.md5})"
 
 
 def _failed(text: str) -> int:

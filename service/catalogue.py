@@ -50,6 +50,7 @@ class Catalogue:
         self._triton, self._default, self._server_id, self._poll_s = triton, default_model, server_id, poll_s
         self._models: dict[str, Model] = {}
         self._seen: frozenset[LoadedModel] | None = None
+        self._complaints: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -113,16 +114,24 @@ class Catalogue:
         if self._server_id is not None and await self._triton.server_name() != self._server_id:
             raise Unavailable("another server answers on the embedded Triton's port")
         loaded = frozenset(await self._triton.models())
-        if loaded != self._seen:
-            ready = {model.name: model.version for model in loaded if model.ready}
-            models = {}
-            for name in sorted({model.name for model in loaded}):
-                if name.endswith(FRAME_SUFFIX):
-                    model = await self._model(name, ready)
-                    if model is not None:
-                        models[model.name] = model
-            self._models, self._seen = models, loaded
+        ready = {model.name: model.version for model in loaded if model.ready}
+        models = {}
+        # Cards are read each time: a model that is exported anew keeps its name and its version.
+        for name in sorted({model.name for model in loaded}):
+            if name.endswith(FRAME_SUFFIX):
+                model = await self._model(name, ready)
+                if model is not None:
+                    models[model.name] = model
+        changed = self._seen is None or models != self._models
+        self._models, self._seen = models, loaded
+        if changed:
             log.info("models: %s", ", ".join(f"{m.name}{'' if m.ready else ' (not ready)'}" for m in models.values()))
+
+    def _complain(self, text: str) -> None:
+        """Once, not with every reading."""
+        if text not in self._complaints:
+            self._complaints.add(text)
+            log.error(text)
 
     async def _model(self, frame_network: str, ready: dict[str, str]) -> Model | None:
         name = frame_network.removesuffix(FRAME_SUFFIX)
@@ -135,10 +144,10 @@ class Catalogue:
             card = Card.model_validate_json(config.parameters["card"].string_value)
             _check_keypoints(card, {tensor.name: list(tensor.dims) for tensor in config.output})
         except (ValueError, KeyError) as error:  # pydantic's errors are ValueErrors
-            log.error("%s has no valid card and is left out: %s", frame_network, error)
+            self._complain(f"{frame_network} has no valid card and is left out: {error}")
             return None
         if card.model != name:
-            log.error("the card of %s is that of another model (%s): left out", frame_network, card.model)
+            self._complain(f"the card of {frame_network} is that of another model ({card.model}): left out")
             return None
         takes_crops = False
         if card.clip is not None and name + CLIP_SUFFIX in ready:

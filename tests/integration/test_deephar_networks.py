@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +129,24 @@ def test_a_video_gets_its_actions_of_each(exact: ServiceProcess, clip_mp4: bytes
     assert len(actions) == 15
     assert sum(action["score"] for action in actions) <= 1 + 1e-6
     assert actions == sorted(actions, key=lambda action: -action["score"])
+
+
+def test_a_model_that_is_exported_anew_shows_its_new_card(exact: ServiceProcess, made_repository: Path) -> None:
+    config = made_repository / "penn@3_frame" / "config.pbtxt"
+    text = config.read_text()
+
+    def described() -> str:
+        return str(httpx.get(f"{exact.url}/v1/models/penn@3").json()["card"]["description"])
+
+    try:
+        config.write_text(text.replace("2D poses and actions", "2D poses, another time"))
+        deadline = time.monotonic() + 60
+        while "another time" not in described():
+            assert time.monotonic() < deadline, described()
+            time.sleep(0.5)
+    finally:
+        config.write_text(text)
+    assert "cut after 3 of 18" in text
 
 
 def test_a_stream_over_grpc_gets_actions(exact: ServiceProcess) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import grpc
 
-from deephar.client import Camera, Client
+from deephar.client import Box, Camera, Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.video import frames_of
 
@@ -26,6 +28,7 @@ def main() -> None:
     commands.add_parser("models", help="the models that the service has")
     pose = commands.add_parser("pose", help="joints of the person in a picture")
     pose.add_argument("file", type=Path)
+    pose.add_argument("--box", type=_box, action="append", metavar="X,Y,W,H", help="a person's, in pixels; repeatable")
     pose.add_argument(
         "--camera",
         type=_camera,
@@ -42,6 +45,20 @@ def main() -> None:
         sys.exit(f"deephar: {error.details()}")
     except (OSError, av.FFmpegError) as error:
         sys.exit(f"deephar: {error}")
+
+
+def _box(text: str) -> Box:
+    try:
+        x, y, width, height = (float(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"four numbers with commas between them are wanted, not {text!r}") from None
+    return x, y, width, height
+
+
+def _opened(file: Path) -> Iterator[pb.Frame]:
+    """The frames of a video. What is wrong with the file is said here, not by gRPC that asks for frames."""
+    frames = frames_of(str(file))
+    return itertools.chain([next(frames)], frames)
 
 
 def _camera(text: str) -> Camera:
@@ -67,15 +84,19 @@ def _run(client: Client, arguments: argparse.Namespace) -> None:
             for model in client.models():
                 print(f"{model.name}\t{'ready' if model.ready else 'not ready'}\t{model.description}")
         case "pose":
-            answer = client.pose(arguments.file.read_bytes(), model=arguments.model, camera=arguments.camera)
+            answer = client.pose(
+                arguments.file.read_bytes(), arguments.model, arguments.box or (), camera=arguments.camera
+            )
+            if not answer.people:
+                print("no person was found", file=sys.stderr)
             for person in answer.people:
                 for point in person.keypoints:
                     print(_line(point))
         case "classify":
-            for action in client.classify(frames_of(str(arguments.file)), config).actions:
+            for action in client.classify(_opened(arguments.file), config).actions:
                 print(f"{action.score:.3f} {action.label}")
         case "stream":
-            for event in client.stream(frames_of(str(arguments.file)), config):
+            for event in client.stream(_opened(arguments.file), config):
                 if event.WhichOneof("event") == "action":
                     best = event.action.actions[0]
                     print(

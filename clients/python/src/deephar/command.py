@@ -12,8 +12,9 @@ def main() -> None:
         sys.exit(_make_models(sys.argv[1:]))
     try:
         from deephar.cli import main as ask
-    except ModuleNotFoundError as error:
-        sys.exit(f"deephar: to ask a service, {error.name} is missing here; pip install ./clients/python")
+    except ModuleNotFoundError:  # in the environment for models
+        print("Only weights, export and engine are here; what asks a service is .venv/bin/deephar.", file=sys.stderr)
+        sys.exit(_make_models(sys.argv[1:]))
     ask()
 
 
@@ -24,8 +25,8 @@ def _make_models(arguments: list[str]) -> int:
         if error.name not in ("models", "models.cli"):
             raise
         print(
-            f"deephar: {arguments[0]} needs the project's environment for models. In its folder: make models, "
-            f"then .venv-models/bin/deephar {' '.join(arguments)}",
+            f"deephar: {' '.join(arguments[:1])} needs the project's environment for models. "
+            f"In its folder: make models, then .venv-models/bin/deephar {' '.join(arguments)}",
             file=sys.stderr,
         )
         return 1
