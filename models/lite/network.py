@@ -1,8 +1,8 @@
 """The networks of `lite`: a compact multitask pose and action model after deephar.
 
-Ideas taken from the papers: soft-argmax regression of joints from heat maps (CVPR'18, section 3.1), a cascade of
-pyramids with intermediate supervision and re-injection of the predicted maps (TPAMI'20, section 3.2), joint-wise
-visual features pooled under the joints' maps (CVPR'18, section 3.2.2). Here those features score the joints; the
+Ideas taken from the papers: soft-argmax regression of joints from heat maps (CVPR'18), a cascade of pyramids with
+intermediate supervision and re-injection of the predicted maps (TPAMI'20), joint-wise visual features pooled under the
+joints' maps (CVPR'18, appearance-based recognition). Here those features score the joints; the
 action comes from the joints alone, because the data with actions has no pictures.
 """
 
@@ -65,7 +65,7 @@ def cell_centres(size: int, like: Tensor) -> Tensor:
 def soft_argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Maps (B, K, H, W) to probabilities of the same shape and their expected position (B, K, 2) in 0..1.
 
-    CVPR'18 section 3.1, with the centres of the cells as positions.
+    After CVPR'18, with the centres of the cells as positions.
     """
     height, width = logits.shape[-2:]
     maps = logits.flatten(2).softmax(-1).view_as(logits)
@@ -111,7 +111,7 @@ class PredictionHead(nn.Module):
 class FrameConfig:
     """Channels at strides 2, 4, 8, 16, 32."""
 
-    channels: tuple[int, int, int, int, int] = (16, 32, 64, 112, 160)
+    channels: tuple[int, int, int, int, int] = (24, 48, 96, 112, 128)
 
 
 class FrameNetwork(nn.Module):

@@ -31,7 +31,7 @@ WARM_UP_STEPS = 300
 EMA_DECAY = 0.998
 HIT_TORSO = 0.2
 # Coarse pictures first: a pass at 64 px costs a quarter of one at 128 and teaches most of what a body is.
-SCHEDULE = [(64, 8), (96, 7), (128, 6)]  # (side of the crop, passes)
+SCHEDULE = [(64, 8), (96, 7), (128, 6)]
 
 
 Array = NDArray[Any]
@@ -143,6 +143,18 @@ def to_input(image: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
+def computes_in_bf16(device: torch.device) -> bool:
+    """Where it does, a step takes half the time and less; where it does not, bf16 is slower than fp32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    info = Path("/proc/cpuinfo")
+    return info.exists() and any(flag in info.read_text() for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def in_fp32(prediction: Prediction) -> Prediction:
+    return Prediction(*(value.float() for value in prediction))
+
+
 def learning_rate(step: int, total: int) -> float:
     if step < WARM_UP_STEPS:
         return LEARNING_RATE * (step + 1) / WARM_UP_STEPS
@@ -154,6 +166,7 @@ def train(data: Path, out: Path, seed: int, schedule: list[tuple[int, int]]) -> 
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    bf16 = computes_in_bf16(device)
     network = FrameNetwork().to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(network)
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -185,7 +198,8 @@ def train(data: Path, out: Path, seed: int, schedule: list[tuple[int, int]]) -> 
             batch = {name: value.to(device) for name, value in batch.items()}
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, total)
-            predictions = network(to_input(batch["image"]))
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                predictions = [in_fp32(prediction) for prediction in network(to_input(batch["image"]))]
             loss = sum((loss_of(p, batch) for p in predictions), torch.zeros((), device=device))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
