@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.checksums import md5_of
 from models.download_report import Report
 from models.partial_file import InUse, Origin, PartialFile
 from models.released import Released, released_file
@@ -67,11 +67,6 @@ def flaw_of(file: Path, md5: str | None) -> str | None:
     if md5 is not None and (actual := md5_of(file)) != md5:
         return f"has the MD5 {actual}, not the published {md5}"
     return None
-
-
-def md5_of(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _fetch_patiently(url: str, part: PartialFile, report: Report, pauses_s: Sequence[float], timeout_s: float) -> None:

@@ -18,7 +18,8 @@ from torch import nn
 from models import onnx_export, triton_config
 from models.folder_swap import put_in_place
 from models.keras_import import Imported, WrongWeights, read_imported
-from models.networks import DEPTH_SCALE_MM, IMAGE_SIZE, NETWORKS, Network
+from models.networks import IMAGE_SIZE, NETWORKS, Network
+from models.protocol.camera import DEPTH_RANGE_MM
 from models.released import cache_folder, released_for, repository_folder
 from models.sample_picture import person_crops
 from models.served import served_parts
@@ -114,7 +115,7 @@ def card(
         "blocks": {"used": blocks, "all": network.all_blocks},
     }
     if network.dims == 3:
-        made["depth_scale_mm"] = DEPTH_SCALE_MM
+        made["depth_scale_mm"] = DEPTH_RANGE_MM
     if knows_actions and network.clip is not None:
         clip = network.clip
         made["clip"] = {"frames": clip.frames, "interval_s": clip.interval_s, "labels": list(clip.labels)}

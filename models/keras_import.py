@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import torch
 from torch import nn
 
 from models import keras_file, keras_match
+from models.checksums import md5_of, sha256_of
 from models.content_check import Crops, Joints, check_sees_people
 from models.keras_file import WrongWeights
 from models.networks import IMAGE_SIZE, NETWORKS
@@ -44,12 +44,12 @@ def import_file(model: str, file: Path, cache: Path, check_content: bool = True)
     network = NETWORKS[model].build(replica=replica)
     keras_match.load(network, groups)
     checked = "no"
-    if _digest(file, "md5") == released_for(model).md5:
+    if md5_of(file) == released_for(model).md5:
         checked = "md5"
     elif check_content:
         check_sees_people(_joints_by(network), IMAGE_SIZE)
         checked = "content"
-    about = Imported(model, file.name, _digest(file, "sha256"), checked, replica)
+    about = Imported(model, file.name, sha256_of(file), checked, replica)
     target = imported_file(model, cache)
     _write(target, {"about": asdict(about), "state": network.state_dict()})
     return target
@@ -95,8 +95,3 @@ def _write(target: Path, content: dict[str, Any]) -> None:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-
-
-def _digest(file: Path, algorithm: str) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, algorithm).hexdigest()

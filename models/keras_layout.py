@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.keras_file import Array, WrongWeights
 from models.layers import BatchNorm, DepthArgmax, SeparableConv, SoftArgmax
-from models.merged import ActionBlock, MapWeights, MergedActionNet
+from models.merged import ActionBlock, MergedActionNet
 from models.reception import ContextHead, ReceptionNet
 from models.spnet import SPNet
 
@@ -146,7 +146,7 @@ def _group(name: str, layers: list[nn.Module]) -> Group:
 
 def _trained(layer: nn.Module) -> Iterator[Slot]:
     match layer:
-        case SeparableConv() | MapWeights():
+        case SeparableConv():
             # Keras keeps a depthwise kernel as (rows, columns, channels, 1).
             yield _copied("depthwise_kernel", layer.depthwise.weight, (2, 3, 0, 1))
             yield _copied("pointwise_kernel", layer.pointwise.weight, (2, 3, 1, 0))

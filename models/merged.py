@@ -16,7 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.layers import Conv, global_max_min, max_min_pool, max_pool, upsample
+from models.action_features import at_joints, pack, unpack
+from models.layers import Conv, SeparableConv, global_max_min, max_min_pool, max_pool, upsample
 from models.reception import WIDTH, ConvBn, PoseMaps, ReceptionConfig, ReceptionNet
 
 BLOCKS = 4  # of each action network
@@ -48,10 +49,6 @@ class MergedConfig:
     def sharpness(self) -> float:
         """The visibility that weights the poses is the sigmoid of so many times the evidence."""
         return 2.0 if self.pose.dims == 3 else 4.0
-
-    @property
-    def features_per_frame(self) -> int:
-        return self.pose.joints * (self.pose.dims + self.visual_features)
 
 
 class ActionBlock(nn.Module):
@@ -116,18 +113,6 @@ class VisualActions(nn.Module):
         return _maps_of(self.blocks, max_pool(features))
 
 
-class MapWeights(nn.Module):
-    """A separable 1 x 1 convolution: a factor for each action's map, then a mixture of them."""
-
-    def __init__(self, actions: int) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv2d(actions, actions, 1, groups=actions, bias=False)
-        self.pointwise = nn.Conv2d(actions, actions, 1, bias=False)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(maps))
-
-
 class FrameFindings(NamedTuple):
     pose: Tensor  # (B, K, D)
     visibility: Tensor  # (B, K, 1), the pose network's
@@ -153,10 +138,8 @@ class MergedFrame(nn.Module):
             maps, x = block(x)
         seen: PoseMaps = self.pose.head(maps)
         weight = (self.config.sharpness * seen.evidence).sigmoid()
-        gathered = seen.probabilities.flatten(2) @ low.flatten(2).transpose(1, 2)  # (B, K, C)
-        visual = self.visual(gathered.transpose(1, 2)[..., None])  # (B, V, K, 1)
-        parts = [(seen.pose * weight).flatten(1), visual.squeeze(3).transpose(1, 2).flatten(1)]
-        return FrameFindings(seen.pose, seen.evidence.sigmoid(), weight, torch.cat(parts, dim=1))
+        visual = self.visual(at_joints(seen.probabilities, low))  # (B, V, K, 1)
+        return FrameFindings(seen.pose, seen.evidence.sigmoid(), weight, pack(seen.pose * weight, visual))
 
 
 class MergedScores(NamedTuple):
@@ -173,14 +156,13 @@ class MergedClip(nn.Module):
         self.config = config
         self.pose = PoseActions(config)
         self.visual = VisualActions(config)
-        self.pose_weights = MapWeights(config.actions)
-        self.visual_weights = MapWeights(config.actions)
+        # A factor for each action's map, then a mixture of them.
+        self.pose_weights = SeparableConv(config.actions, config.actions, 1)
+        self.visual_weights = SeparableConv(config.actions, config.actions, 1)
 
     def all_scores(self, features: Tensor) -> MergedScores:
-        joints, dims = self.config.pose.joints, self.config.pose.dims
-        poses, visual = features.split([joints * dims, joints * self.config.visual_features], dim=2)
-        by_pose = self.pose(poses.unflatten(2, (joints, dims)).permute(0, 3, 1, 2))
-        by_look = self.visual(visual.unflatten(2, (joints, -1)).permute(0, 3, 1, 2))
+        poses, looks = unpack(features, self.config.pose.joints, self.config.pose.dims)
+        by_pose, by_look = self.pose(poses), self.visual(looks)
         merged = self.pose_weights(by_pose[-1]) + self.visual_weights(by_look[-1])
         return MergedScores([_scores(m) for m in by_pose], [_scores(m) for m in by_look], _scores(merged))
 

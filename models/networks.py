@@ -12,7 +12,6 @@ from models.reception import ReceptionConfig, ReceptionNet
 from models.spnet import SPNet, SPNetConfig
 
 IMAGE_SIZE = 256
-DEPTH_SCALE_MM = 2000.0  # of z = 0..1; 0.5 is the root's plane
 
 
 @dataclass(frozen=True)

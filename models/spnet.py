@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.action_features import at_joints, pack, unpack
 from models.layers import (
     BatchNorm,
     Conv,
@@ -94,10 +95,6 @@ class SPNetConfig:
     @property
     def features_per_block(self) -> int:
         return self.joints * (self.dims + self.action_features)
-
-    @property
-    def features_per_frame(self) -> int:
-        return len(self.action_places) * self.features_per_block
 
 
 class Residual(nn.Module):
@@ -214,9 +211,8 @@ class FrameAction(nn.Module):
     def forward(self, maps: BlockMaps, looks: Tensor) -> Tensor:
         """(B, F) from the block's maps and the first pyramid's features of this scale (B, C, H, W)."""
         pose, confidence = read_pose(self.xy2, maps.for_action, maps.depth)
-        gathered = maps.for_action.flatten(2) @ looks.flatten(2).transpose(1, 2)  # (B, K, C)
-        visual = self.action_v_conv0(gathered.transpose(1, 2)[..., None])  # (B, V, K, 1)
-        return torch.cat([(pose * confidence).flatten(1), visual.squeeze(3).transpose(1, 2).flatten(1)], dim=1)
+        visual = self.action_v_conv0(at_joints(maps.for_action, looks))  # (B, V, K, 1)
+        return pack(pose * confidence, visual)
 
 
 class FrameFindings(NamedTuple):
@@ -347,7 +343,6 @@ class SPNetClip(nn.Module):
 
     def all_scores(self, features: Tensor) -> list[Tensor]:
         """The scores (B, A) of each action block; the last are the network's result."""
-        joints, dims = self.config.joints, self.config.dims
         lateral: dict[int, Tensor] = {}
         before: Tensor | None = None
         scores = []
@@ -357,12 +352,8 @@ class SPNetClip(nn.Module):
             if before is not None:
                 before = self.get_submodule(place.pyramid_name)[place.unit_name]["action_r0"](before)
                 before = before + lateral[place.level] if place.level in lateral else before
-            poses, looks = part.split([joints * dims, joints * self.config.action_features], dim=2)
-            maps, before = self.get_submodule(f"act{number}")(
-                poses.unflatten(2, (joints, dims)).permute(0, 3, 1, 2),
-                looks.unflatten(2, (joints, -1)).permute(0, 3, 1, 2),
-                before,
-            )
+            poses, looks = unpack(part, self.config.joints, self.config.dims)
+            maps, before = self.get_submodule(f"act{number}")(poses, looks, before)
             lateral[place.level] = before
             scores.append(global_max_min(maps).softmax(dim=-1))
         return scores

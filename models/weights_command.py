@@ -7,7 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from models.download import DownloadFailed, md5_of, pull
+from models.checksums import md5_of
+from models.download import DownloadFailed, pull
 from models.download_report import report_on
 from models.released import RELEASED, Released, cache_folder, imported_file, released_file, released_for
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from service.card import Card
 from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel
 from service.layouts import LAYOUTS, Layout
-from service.triton.client import LoadedModel, TritonClient
+from service.triton.client import TritonClient
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Catalogue:
     def __init__(self, triton: TritonClient, default_model: str, server_id: str | None, poll_s: float) -> None:
         self._triton, self._default, self._server_id, self._poll_s = triton, default_model, server_id, poll_s
         self._models: dict[str, Model] = {}
-        self._seen: frozenset[LoadedModel] | None = None
+        self._was_read = False
         self._complaints: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -66,7 +66,7 @@ class Catalogue:
     def ready(self) -> bool:
         """Triton answers, and so does the default model."""
         default = self._models.get(self._default)
-        return self._seen is not None and not self._triton.lost.is_set() and default is not None and default.ready
+        return self._was_read and not self._triton.lost.is_set() and default is not None and default.ready
 
     def all(self) -> list[Model]:
         self._must_have_been_read()
@@ -91,7 +91,7 @@ class Catalogue:
         return model
 
     def _must_have_been_read(self) -> None:
-        if self._seen is None:
+        if not self._was_read:
             raise Unavailable("the models are still being loaded; try again in a few seconds")
 
     async def _keep_reading(self) -> None:
@@ -113,7 +113,7 @@ class Catalogue:
     async def read(self) -> None:
         if self._server_id is not None and await self._triton.server_name() != self._server_id:
             raise Unavailable("another server answers on the embedded Triton's port")
-        loaded = frozenset(await self._triton.models())
+        loaded = await self._triton.models()
         ready = {model.name: model.version for model in loaded if model.ready}
         models = {}
         # Cards are read each time: a model that is exported anew keeps its name and its version.
@@ -122,8 +122,8 @@ class Catalogue:
                 model = await self._model(name, ready)
                 if model is not None:
                     models[model.name] = model
-        changed = self._seen is None or models != self._models
-        self._models, self._seen = models, loaded
+        changed = not self._was_read or models != self._models
+        self._models, self._was_read = models, True
         if changed:
             log.info("models: %s", ", ".join(f"{m.name}{'' if m.ready else ' (not ready)'}" for m in models.values()))
 

@@ -11,11 +11,12 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from models.checksums import sha256_of
 from models.tensorrt_engine import comparison_inputs, publishing, report
 from models.tensorrt_engine.comparison import Comparison, compare
 from models.tensorrt_engine.comparison_inputs import Arrays
 from models.tensorrt_engine.half_precision import converted
-from models.tensorrt_engine.key import Key, Profile, profile_for, sha256_of
+from models.tensorrt_engine.key import Key, Profile, profile_for
 from models.tensorrt_engine.library import TensorRT
 from models.tensorrt_engine.prepared_graph import prepare
 from models.tensorrt_engine.problem import EngineProblem

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 PRECISIONS = ("fp16", "bf16", "fp32")
 _USUAL_BATCH, _LARGEST_BATCH = 8, 32
@@ -35,8 +33,3 @@ def profile_for(max_batch: int) -> Profile:
     """1, 8, 32, but never above what the model's configuration allows."""
     largest = min(_LARGEST_BATCH, max_batch)
     return Profile(1, min(_USUAL_BATCH, largest), largest)
-
-
-def sha256_of(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 
+from models.checksums import sha256_of
 from models.tensorrt_engine import comparison_inputs, library, publishing, report
 from models.tensorrt_engine.comparison import compare
-from models.tensorrt_engine.key import Key, Profile, profile_for, sha256_of
+from models.tensorrt_engine.key import Key, Profile, profile_for
 from models.tensorrt_engine.problem import EngineProblem
 from models.tensorrt_engine.recipe import Recipe, recipe_for
 from models.tensorrt_engine.report import BuiltEngine
