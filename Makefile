@@ -39,12 +39,14 @@ proto: $(GATEWAY)/dev
 	$(GATEWAY)/bin/python deploy/generate_stubs.py
 
 train-lite: $(MODELS)/done
-	$(MODELS)/bin/python -m models.lite.train_frame --data $(DATA) --out build/lite
-	$(MODELS)/bin/python -m models.lite.train_clip --data $(DATA) --out build/lite
+	for step in train_frame calibrate error_bank train_person train_lift train_clip; do \
+	  $(MODELS)/bin/python -m models.lite.$$step --data $(DATA) --out build/lite || exit 1; \
+	done
 	$(MAKE) export-lite
 
 export-lite: $(MODELS)/done
 	$(MODELS)/bin/python -m models.lite.export --out build/lite --repository model_repository
+	$(MODELS)/bin/python -m models.lite.plot_training --out build/lite
 
 evaluate-lite: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m bench.accuracy --data $(DATA)
@@ -83,7 +85,7 @@ $(MODELS)/done: requirements/models.txt
 
 # deephar's networks with made weights, for tests and speed: the released ones are not downloaded for that.
 $(MADE)/done: $(MODELS)/done $(wildcard models/*.py tests/golden/*.py tests/golden/spec/* tests/models/made_*.py \
-  model_repository/lite_*/config.pbtxt)
+  model_repository/lite_*/config.pbtxt model_repository/person/config.pbtxt)
 	rm -rf $(MADE)
 	$(MODELS)/bin/python -m tests.models.made_repository $(MADE)
 	touch $@

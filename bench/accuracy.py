@@ -1,70 +1,33 @@
-"""The served model's accuracy on real people and real clips.
+"""The accuracy of the served model `lite` on real people, real clips and real movements.
 
     make evaluate-lite
 
-Starts a service of its own and asks it over gRPC, as a user would. Needs the data of `make train-lite`.
+Starts a service of its own and asks it as a user would; single networks are asked through the same Triton. Needs the
+data of `make train-lite`. Figures go to build/lite/figures.json too, and the model card's pictures are drawn anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
+import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
 
-import cv2
-import numpy as np
-import tritonclient.grpc as triton
 from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.video import frames_of
 
-from models.lite import clip_data, evaluate_clip, pose_data
-from tests.service_process import running_service
+from bench import card_pictures, pose_accuracy
+from bench.served_networks import ServedNetworks
+from models.lite import clip_data, evaluate_clip, evaluate_lift, evaluate_person, person_data, pose_data
+from service.layouts import LAYOUTS
+from tests.service_process import ROOT, running_service
 
-HIT_TORSO = 0.2
-JOINTS = ("head", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-
-
-def measure_pose(client: Client, people: pose_data.People, with_boxes: bool) -> dict[str, float]:
-    """PCK@0.2 (torso) of LSP's 14 joints: over all of them, and per kind of joint."""
-    hits: dict[str, list[bool]] = {}
-    for image, joints, valid in zip(people.images, people.joints, people.valid, strict=True):
-        jpeg = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
-        low, high = joints[valid].min(0), joints[valid].max(0)
-        box = (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
-        answer = client.pose(jpeg, boxes=[box] if with_boxes else [], layout="lsp14")
-        torso = pose_data.torso_size(joints, valid)
-        found = np.full((14, 2), np.inf)
-        if answer.people:
-            found = np.array([[k.x, k.y] for k in answer.people[0].keypoints])
-        near = np.linalg.norm(found - joints[pose_data.LSP_TO_PA16], axis=1) < HIT_TORSO * torso
-        for name, hit, labelled in zip(answer.layout.joints, near, valid[pose_data.LSP_TO_PA16], strict=True):
-            if labelled:
-                hits.setdefault(name.split("_")[-1], []).append(bool(hit))
-    figures = {"all": float(np.mean([hit for some in hits.values() for hit in some]))}
-    return figures | {name: float(np.mean(hits[name])) for name in JOINTS}
-
-
-def measure_labels(address: str, data: Path) -> dict[str, object]:
-    """The served clip network on Penn Action's official test clips, from annotated joints."""
-    server = triton.InferenceServerClient(address)
-
-    def scores_of(features: np.ndarray, crops: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-        parts = []
-        for start in range(0, len(features), 32):
-            inputs = []
-            for name, array in (("action_features", features), ("crop_boxes", crops)):
-                part = np.ascontiguousarray(array[start : start + 32], dtype=np.float32)
-                tensor = triton.InferInput(name, list(part.shape), "FP32")
-                tensor.set_data_from_numpy(part)
-                inputs.append(tensor)
-            parts.append(server.infer("lite_clip", inputs).as_numpy("action_scores"))
-        return np.concatenate(parts)
-
-    clips = clip_data.load_clips(data, train=False)
-    frames, owners = evaluate_clip.test_windows(clips)
-    windows = clip_data.annotated(clip_data.cut(clips, frames))
-    return evaluate_clip.measure(scores_of, *windows, owners, clips.labels)
+SMALL_PEOPLE = 100
+CARD = ROOT / "models" / "lite"
 
 
 def measure_clips(client: Client, folder: Path) -> list[tuple[str, str, str, float]]:
@@ -78,22 +41,63 @@ def measure_clips(client: Client, folder: Path) -> list[tuple[str, str, str, flo
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments = parser.parse_args()
-    people = pose_data.load_held_out(arguments.data)
+def measure_search(client: Client, data: Path) -> dict[str, Any]:
+    """People found without boxes, in held-out pictures of one, and small ones in pictures of streets and landscapes."""
+    names = list(LAYOUTS["pa16"].joints)
+    people = pose_data.load_held_out(data)
+    places = pose_data.load_backgrounds(data)
+    return {
+        "pck": pose_accuracy.pck(pose_accuracy.ask(client, people, with_boxes=False), names),
+        "small": pose_accuracy.measure_small(client, pose_data.select(people, range(SMALL_PEOPLE)), places),
+        "nobody": pose_accuracy.measure_nobody(client, pose_data.load_empty_boxed(data, split=1)),
+    }
+
+
+def measure(data: Path) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    names = list(LAYOUTS["pa16"].joints)
+    people = pose_data.load_held_out(data)
     with running_service() as service, Client(service.grpc_address) as client:
-        for with_boxes in (True, False):
-            figures = measure_pose(client, people, with_boxes)
-            print(f"PCK@0.2, {len(people.images)} held-out people of LSP, {'with' if with_boxes else 'without'} boxes")
-            print("  " + "  ".join(f"{name} {100 * value:.1f}" for name, value in figures.items()))
-        print("Penn Action, official test clips, from annotated joints")
-        for name, value in measure_labels(service.triton_address(), arguments.data).items():
-            print(f"  {name}: {value}")
-        rows = measure_clips(client, arguments.data / "clips")
-    print(f"real clips: {sum(truth == named for _, truth, named, _ in rows)} of {len(rows)} named right")
-    for file, truth, named, score in rows:
+        networks = ServedNetworks(service.triton_address())
+        answers = pose_accuracy.ask(client, people, with_boxes=True)
+        figures["joints"] = {
+            "pck": pose_accuracy.pck(answers, names),
+            "pck_flip": pose_accuracy.pck(pose_accuracy.ask(client, people, with_boxes=True, flip=True), names),
+            "calibration_error": pose_accuracy.calibration_error(answers),
+        }
+        figures["without_boxes"] = measure_search(client, data)
+        figures["people"] = evaluate_person.measure(networks.detector(), person_data.load_validation(data))
+        bank = answers.error_bank()
+        figures["lift"] = evaluate_lift.evaluate(networks.lift_of, data, bank)
+        figures["actions"] = evaluate_clip.evaluate(networks.scores_of, data, bank)
+        figures["real_clips"] = measure_clips(client, data / "clips")
+    card_pictures.failures(answers, CARD / "failures.png")
+    card_pictures.confusion_matrix(figures["actions"]["real"], CARD / "confusion.png")
+    with tempfile.TemporaryDirectory() as folder:
+        repository = Path(folder) / "without_detector"
+        shutil.copytree(ROOT / "model_repository", repository, ignore=shutil.ignore_patterns("person"))
+        with (
+            running_service(model_repository=str(repository)) as service,
+            Client(service.grpc_address) as client,
+        ):
+            figures["without_detector"] = measure_search(client, data)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path("build/lite"))
+    arguments = parser.parse_args()
+    figures = measure(arguments.data)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "figures.json").write_text(json.dumps(figures, indent=1))
+    for part in figures["actions"].values():
+        part.pop("confusion_matrix", None)
+    clips = figures.pop("real_clips")
+    print(json.dumps(figures, indent=1))
+    print(f"real clips: {sum(truth == named for _, truth, named, _ in clips)} of {len(clips)} named right")
+    for file, truth, named, score in clips:
         print(f"  {'+' if truth == named else '-'} {file:26} {truth:16} {named:16} {score:.2f}")
 
 

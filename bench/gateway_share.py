@@ -31,11 +31,13 @@ class Connections(threading.local):
         self.connection = HTTPConnection("127.0.0.1", port, timeout=60)
 
 
-def compute_ms(client: triton.InferenceServerClient) -> float:
-    """Triton's compute for the frame network since its start, as Triton reports it."""
-    (model,) = client.get_inference_statistics("lite_frame").model_stats
-    stats = model.inference_stats
-    return float(stats.compute_input.ns + stats.compute_infer.ns + stats.compute_output.ns) / 1e6
+def compute_ms(client: triton.InferenceServerClient) -> dict[str, float]:
+    """Triton's compute for each network since its start, as Triton reports it."""
+    compute = {}
+    for model in client.get_inference_statistics().model_stats:
+        stats = model.inference_stats
+        compute[model.name] = float(stats.compute_input.ns + stats.compute_infer.ns + stats.compute_output.ns) / 1e6
+    return compute
 
 
 def row(name: str, values: list[float]) -> str:
@@ -65,14 +67,21 @@ def main() -> None:
                 raise RuntimeError(f"status {response.status}")
             return took
 
-        totals, shares = [], []
+        totals, shares, searches = [], [], []
+        networks: dict[str, list[float]] = {}
         for i in range(WARM_UP + REQUESTS):
             before = compute_ms(inside)
             total = pose()
             if i >= WARM_UP:
+                spent = {name: ms - before[name] for name, ms in compute_ms(inside).items()}
                 totals.append(total)
-                shares.append(total - (compute_ms(inside) - before))
-        searches = [pose(boxes="") for _ in range(50)]
+                shares.append(total - sum(spent.values()))
+                for name in ("lite_frame", "lite_lift"):
+                    networks.setdefault(name, []).append(spent[name])
+        for _ in range(REQUESTS // 4):
+            before = compute_ms(inside)
+            searches.append(pose(boxes=""))
+            networks.setdefault("person", []).append(compute_ms(inside)["person"] - before["person"])
         began = time.perf_counter()
         with ThreadPoolExecutor(CALLERS) as pool:
             list(pool.map(lambda _: pose(), range(REQUESTS)))
@@ -84,6 +93,8 @@ def main() -> None:
     print(f"{'milliseconds':34} {'median':>8} {'p95':>8}")
     print(row("picture with a box, total", totals))
     print(row("  the gateway's own share", shares))
+    for name, values in networks.items():
+        print(row(f"  Triton's compute, {name}", values))
     print(row("picture without a box, total", searches))
     print(f"{f'pictures a second, {CALLERS} callers':34} {together:8.1f}")
     print(f"{'video frames a second, one stream':34} {video:8.1f}")

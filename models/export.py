@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models import onnx_export, triton_config
+from models import onnx_export, triton_model
 from models.folder_swap import put_in_place
 from models.keras_import import Imported, WrongWeights, read_imported
 from models.networks import IMAGE_SIZE, NETWORKS, Network
@@ -24,7 +24,6 @@ from models.released import cache_folder, released_for, repository_folder
 from models.sample_picture import person_crops
 from models.served import served_parts
 
-MAX_BATCH = 32
 LICENCE = "the weights' authors' (github.com/dluvizon/deephar); their training data have terms of their own"
 
 
@@ -70,30 +69,26 @@ def write(
     outputs = {"keypoints": ("FP32", (joints, network.dims)), "keypoint_scores": ("FP32", (joints,))}
     if clip is not None:
         outputs["action_features"] = ("FP32", (features,))
-    target = folder / f"{name}_frame"
     half = precision == "fp16"
-    sha256 = onnx_export.export(frame, _pictures, ("image",), tuple(outputs), target / "1" / "model.onnx", half)
-    triton_config.write(
-        target,
+    triton_model.write(
+        folder / f"{name}_frame",
+        frame,
+        _pictures,
         inputs={"image": ("UINT8", (IMAGE_SIZE, IMAGE_SIZE, 3))},
         outputs=outputs,
-        max_batch=MAX_BATCH,
-        card=card(name, network, weights, sha256, blocks, precision, knows_actions=clip is not None),
+        card_of=lambda sha256: card(name, network, weights, sha256, blocks, precision, knows_actions=clip is not None),
+        half=half,
     )
     if clip is None or network.clip is None:
         return
     frames = network.clip.frames
-
-    def clips(batch: int) -> tuple[torch.Tensor, ...]:
-        return (torch.rand(batch, frames, features),)
-
-    target = folder / f"{name}_clip"
-    onnx_export.export(clip, clips, ("action_features",), ("action_scores",), target / "1" / "model.onnx", half)
-    triton_config.write(
-        target,
+    triton_model.write(
+        folder / f"{name}_clip",
+        clip,
+        lambda batch: (torch.rand(batch, frames, features),),
         inputs={"action_features": ("FP32", (frames, features))},
         outputs={"action_scores": ("FP32", (len(network.clip.labels),))},
-        max_batch=MAX_BATCH,
+        half=half,
     )
 
 

@@ -31,8 +31,9 @@ class Person:
     score: float
     keypoints_px: NDArray[np.float32]  # (K, 2)
     scores: NDArray[np.float32]  # (K,)
-    depths_mm: NDArray[np.float32] | None = None  # (K,) from the root joint's plane; of models with three dimensions
+    depths_mm: NDArray[np.float32] | None = None  # (K,) from the root joint's plane; of models that know or lift depth
     positions_mm: NDArray[np.float32] | None = None  # (K, 3) in the camera's coordinates; where a camera was sent
+    id: int | None = None  # the same in all frames of a video; None in pictures
 
     def points(self) -> Iterator[Point]:
         """The joints in the order of the layout."""
@@ -74,10 +75,12 @@ class PoseEvent(Event):
 
 @dataclass(frozen=True)
 class ActionEvent(Event):
+    person_id: int
     first_frame_id: int
     start_s: float
     end_s: float
     actions: list[ActionScore]  # best first
+    scores: NDArray[np.float32]  # (A,) of all actions; what is missing from a sum of 1 is none of them
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,15 @@ class SegmentEvent(Event):
 
 
 @dataclass(frozen=True)
-class ClipAnswer:
+class PersonActions:
+    person_id: int
     actions: list[ActionScore]  # best first, over the whole clip
+
+
+@dataclass(frozen=True)
+class ClipAnswer:
+    actions: list[ActionScore]  # of the person seen longest; of the whole picture where the main one was never seen
+    people: list[PersonActions]  # who were seen
     segments: list[Segment]
     frames: int
     timing_ms: dict[str, float] = field(default_factory=dict)

@@ -30,7 +30,7 @@ class Camera:
 
 def check_camera(camera: Camera, card: Card, people: int) -> None:
     """Raises `InvalidArgument` where no places in space can be computed with it for this model and so many people."""
-    if card.dims != 3:
+    if not card.has_depth:
         raise InvalidArgument(
             f"model {card.model!r} has no depth: leave the camera out, or choose a model whose card has 3 dimensions"
         )

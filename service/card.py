@@ -35,6 +35,30 @@ class Cut(BaseModel):
     all: int = Field(gt=0)
 
 
+class LiftRule(BaseModel):
+    """Depth that `<model>_lift` guesses from the joints in the picture: a lift, not a measurement."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stature_mm: float = Field(gt=0, description="depths are those of a person of this stature")
+    trained_on: str
+
+
+class PersonCard(BaseModel):
+    """What the detector `person` is. It has no layout and no crop: it sees whole pictures."""
+
+    model_config = ConfigDict(frozen=True)
+
+    description: str
+    size: int = Field(gt=0, description="side of the square that the picture is fitted into, pixels")
+    threshold: float = Field(ge=0, le=1, description="score from which a box is a person")
+    overlap: float = Field(gt=0, le=1, description="of two boxes with a greater intersection over union one is dropped")
+    weights: str
+    weights_sha256: str
+    licence: str
+    precision: str = "fp32"
+
+
 class Card(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -44,6 +68,7 @@ class Card(BaseModel):
     dims: Literal[2, 3]
     crop: CropRule
     clip: ClipRule | None = None
+    lift: LiftRule | None = None
     blocks: Cut | None = None
     depth_scale_mm: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="depth of the crop: z from 0 to 1; only where dims is 3"
@@ -59,4 +84,11 @@ class Card(BaseModel):
             raise ValueError("a card with dims 3 must have depth_scale_mm")
         if self.dims == 2 and self.depth_scale_mm is not None:
             raise ValueError("a card with dims 2 must not have depth_scale_mm")
+        if self.dims == 3 and self.lift is not None:
+            raise ValueError("a card with dims 3 must not have a lift: the frame network knows depth itself")
         return self
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether joints are answered with z, from the frame network or lifted."""
+        return self.dims == 3 or self.lift is not None

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from service.card import Card
+from service.card import Card, PersonCard
 from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel
 from service.layouts import LAYOUTS, Layout
 from service.triton.client import TritonClient
 
 log = logging.getLogger(__name__)
 
-FRAME_SUFFIX, CLIP_SUFFIX = "_frame", "_clip"
+FRAME_SUFFIX, CLIP_SUFFIX, LIFT_SUFFIX = "_frame", "_clip", "_lift"
+PERSON_NETWORK = "person"
 LOADING_POLL_S = 0.1
 CROPS_INPUT = "crop_boxes"
 KEYPOINTS_OUTPUT = "keypoints"
@@ -26,7 +27,9 @@ class Model:
     version: str
     ready: bool
     max_batch: int
-    clip_takes_crops: bool  # whether the clip network wants to know where each frame's crop was
+    clip_takes_crops: bool = False  # whether the clip network wants to know where each frame's crop was
+    clip_max_batch: int = 1
+    lift_max_batch: int = 1
 
     @property
     def name(self) -> str:
@@ -41,6 +44,10 @@ class Model:
         return self.card.model + CLIP_SUFFIX
 
     @property
+    def lift_network(self) -> str:
+        return self.card.model + LIFT_SUFFIX
+
+    @property
     def layout(self) -> Layout:
         return LAYOUTS[self.card.layout]
 
@@ -49,6 +56,7 @@ class Catalogue:
     def __init__(self, triton: TritonClient, default_model: str, server_id: str | None, poll_s: float) -> None:
         self._triton, self._default, self._server_id, self._poll_s = triton, default_model, server_id, poll_s
         self._models: dict[str, Model] = {}
+        self._detector: PersonCard | None = None
         self._was_read = False
         self._complaints: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -67,6 +75,11 @@ class Catalogue:
         """Triton answers, and so does the default model."""
         default = self._models.get(self._default)
         return self._was_read and not self._triton.lost.is_set() and default is not None and default.ready
+
+    @property
+    def detector(self) -> PersonCard | None:
+        """The card of the person detector, where Triton has one."""
+        return self._detector
 
     def all(self) -> list[Model]:
         self._must_have_been_read()
@@ -122,10 +135,23 @@ class Catalogue:
                 model = await self._model(name, ready)
                 if model is not None:
                     models[model.name] = model
-        changed = not self._was_read or models != self._models
-        self._models, self._was_read = models, True
+        detector = await self._read_detector() if PERSON_NETWORK in ready else None
+        changed = not self._was_read or (models, detector) != (self._models, self._detector)
+        self._models, self._detector, self._was_read = models, detector, True
         if changed:
-            log.info("models: %s", ", ".join(f"{m.name}{'' if m.ready else ' (not ready)'}" for m in models.values()))
+            names = [f"{m.name}{'' if m.ready else ' (not ready)'}" for m in models.values()]
+            log.info("models: %s", ", ".join([*names, PERSON_NETWORK] if detector else names))
+
+    async def _read_detector(self) -> PersonCard | None:
+        config = await self._triton.config(PERSON_NETWORK)
+        try:
+            card = PersonCard.model_validate_json(config.parameters["card"].string_value)
+            inputs = {tensor.name: list(tensor.dims) for tensor in config.input}
+            _check_detector(card, inputs, {tensor.name for tensor in config.output})
+            return card
+        except ValueError as error:
+            self._complain(f"{PERSON_NETWORK} has no valid card and is left out: {error}")
+            return None
 
     def _complain(self, text: str) -> None:
         """Once, not with every reading."""
@@ -149,17 +175,31 @@ class Catalogue:
         if card.model != name:
             self._complain(f"the card of {frame_network} is that of another model ({card.model}): left out")
             return None
-        takes_crops = False
+        takes_crops, clip_max_batch, lift_max_batch = False, 1, 1
         if card.clip is not None and name + CLIP_SUFFIX in ready:
             clip_config = await self._triton.config(name + CLIP_SUFFIX)
             takes_crops = CROPS_INPUT in {tensor.name for tensor in clip_config.input}
+            clip_max_batch = max(1, clip_config.max_batch_size)
+        if card.lift is not None and name + LIFT_SUFFIX in ready:
+            lift_max_batch = max(1, (await self._triton.config(name + LIFT_SUFFIX)).max_batch_size)
+        promised = {CLIP_SUFFIX: card.clip, LIFT_SUFFIX: card.lift}
         return Model(
             card=card,
             version=ready[frame_network],
-            ready=card.clip is None or name + CLIP_SUFFIX in ready,
+            ready=all(rule is None or name + suffix in ready for suffix, rule in promised.items()),
             max_batch=max(1, config.max_batch_size),
             clip_takes_crops=takes_crops,
+            clip_max_batch=clip_max_batch,
+            lift_max_batch=lift_max_batch,
         )
+
+
+def _check_detector(card: PersonCard, inputs: dict[str, list[int]], outputs: set[str]) -> None:
+    """Raises where the detector does not take the pictures, or not answer the boxes, that its card promises."""
+    if inputs != {"image": [card.size, card.size, 3]}:
+        raise ValueError(f"the card promises pictures of {card.size} x {card.size} pixels, the network has {inputs}")
+    if not outputs >= {"boxes", "box_scores"}:
+        raise ValueError("the network has no outputs boxes and box_scores")
 
 
 def _check_keypoints(card: Card, outputs: dict[str, list[int]]) -> None:
@@ -172,4 +212,4 @@ def _check_keypoints(card: Card, outputs: dict[str, list[int]]) -> None:
 
 
 def _away(model: Model) -> Model:
-    return Model(model.card, model.version, False, model.max_batch, model.clip_takes_crops)
+    return replace(model, ready=False)

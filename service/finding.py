@@ -1,5 +1,7 @@
 """Finds the main person of a picture with nothing but the frame network: a look, then a crop around the joints.
 
+This is for repositories without the detector `person`, and for whom the detector does not see.
+
 The first look takes the whole picture and, since a network trained on people that fill their crop is weak on small
 ones, overlapping windows of it, all in one batch. Each further look crops around the joints that the last one was
 sure of.
@@ -13,9 +15,9 @@ from service.catalogue import Model
 from service.frame_inference import FrameInference, FrameOutput
 from service.geometry import Box, Image, Square, box_around, square_around, whole_picture
 
-SURE_JOINT = 0.25  # score from which a joint helps to place the next crop
+SURE_JOINT = 0.3  # score from which a joint helps to place the next crop
 FEWEST_SURE_JOINTS = 4
-NOBODY = 0.12  # mean score under which a window holds no person
+NOBODY = 0.3  # mean score under which a window holds no person
 CLOSER_LOOKS = 2
 WINDOW_SHARES = (1.0, 0.6)  # sides of the first look's windows over the picture's shorter side
 WINDOW_OVERLAP = 0.5
@@ -52,7 +54,7 @@ async def find_person(inference: FrameInference, model: Model, image: Image) -> 
     height, width = image.shape[:2]
     look = await inference.run(model, image, first_look(width, height))
     best = int(np.argmax(look.person_scores()))
-    found = _only(look, best)
+    found = look.only(best)
     for _ in range(CLOSER_LOOKS):
         box = person_box(found, 0)
         if box is None:
@@ -62,10 +64,3 @@ async def find_person(inference: FrameInference, model: Model, image: Image) -> 
             break
         found = closer
     return found if found.person_scores()[0] >= NOBODY else None
-
-
-def _only(output: FrameOutput, index: int) -> FrameOutput:
-    one = slice(index, index + 1)
-    depths_mm = None if output.depths_mm is None else output.depths_mm[one]
-    features = None if output.features is None else output.features[one]
-    return FrameOutput(output.squares[one], output.keypoints_px[one], depths_mm, output.scores[one], features)

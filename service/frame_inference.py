@@ -1,4 +1,4 @@
-"""Runs a model's frame network on square windows of a picture."""
+"""Runs a model's frame network on square windows of a picture, and its lift on the joints that come out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.catalogue import Model
+from service.flip import both_views
 from service.geometry import Image, Square, crop, depth_from_root, to_picture
-from service.triton.client import TritonClient
+from service.triton.client import Tensors, TritonClient
 from service.workers import Workers
 
 Array = NDArray[np.float32]
@@ -21,7 +22,7 @@ class FrameOutput(NamedTuple):
 
     squares: list[Square]
     keypoints_px: Array  # (N, K, 2)
-    depths_mm: Array | None  # (N, K) from the root joint's plane, where the model has three dimensions
+    depths_mm: Array | None  # (N, K) from the root joint's plane, where the model has depth
     scores: Array  # (N, K)
     features: Array | None  # (N, F), where the model knows actions
 
@@ -30,22 +31,26 @@ class FrameOutput(NamedTuple):
         mean: Array = self.scores.mean(axis=1)
         return mean
 
+    def only(self, index: int) -> FrameOutput:
+        """One window of them."""
+        one = slice(index, index + 1)
+        depths_mm = None if self.depths_mm is None else self.depths_mm[one]
+        features = None if self.features is None else self.features[one]
+        return FrameOutput(self.squares[one], self.keypoints_px[one], depths_mm, self.scores[one], features)
+
 
 class FrameInference:
     def __init__(self, triton: TritonClient, workers: Workers) -> None:
         self._triton, self._workers = triton, workers
 
-    async def run(self, model: Model, image: Image, squares: list[Square]) -> FrameOutput:
+    async def run(self, model: Model, image: Image, squares: list[Square], flip: bool = False) -> FrameOutput:
+        """`flip` averages each window with its mirror image."""
         size = model.card.crop.size
         crops = await self._workers.run(lambda: np.stack([crop(image, square, size) for square in squares]))
-        step = model.max_batch
-        answers = await asyncio.gather(
-            *(
-                self._triton.infer(model.frame_network, {"image": crops[start : start + step]})
-                for start in range(0, len(crops), step)
-            )
-        )
-        tensors = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+        tensors = await self._in_batches(model.frame_network, {"image": crops}, model.max_batch)
+        if flip:
+            mirrored = await self._in_batches(model.frame_network, {"image": crops[:, :, ::-1]}, model.max_batch)
+            tensors |= both_views(tensors, mirrored, model.layout, size)
         keypoints_crop = tensors["keypoints"]  # (N, K, D)
         keypoints_px = np.stack(
             [to_picture(points[:, :2], square) for points, square in zip(keypoints_crop, squares, strict=True)]
@@ -53,3 +58,19 @@ class FrameInference:
         scale_mm = model.card.depth_scale_mm
         depths_mm = depth_from_root(keypoints_crop[..., 2], scale_mm) if scale_mm is not None else None
         return FrameOutput(squares, keypoints_px, depths_mm, tensors["keypoint_scores"], tensors.get("action_features"))
+
+    async def lifted(self, model: Model, output: FrameOutput) -> FrameOutput:
+        """With the depths that the model's lift guesses, if it has one. Searches do without."""
+        if model.card.lift is None:
+            return output
+        sides = np.array([square.side for square in output.squares], np.float32)[:, None, None]
+        corners = np.array([[square.left, square.top] for square in output.squares], np.float32)[:, None]
+        joints = {"keypoints": (output.keypoints_px - corners) / sides, "keypoint_scores": output.scores}
+        answer = await self._in_batches(model.lift_network, joints, model.lift_max_batch)
+        return output._replace(depths_mm=answer["positions_mm"][..., 2])
+
+    async def _in_batches(self, network: str, tensors: Tensors, largest: int) -> Tensors:
+        count = len(next(iter(tensors.values())))
+        parts = [{name: a[i : i + largest] for name, a in tensors.items()} for i in range(0, count, largest)]
+        answers = await asyncio.gather(*(self._triton.infer(network, part) for part in parts))
+        return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}

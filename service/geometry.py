@@ -101,6 +101,16 @@ def depth_from_root(z_crop: NDArray[np.float32], scale_mm: float) -> NDArray[np.
     return (z_crop - np.float32(0.5)) * np.float32(scale_mm)
 
 
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union."""
+    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
+    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / (a.width * a.height + b.width * b.height - both)
+
+
 def box_around(keypoints_px: NDArray[np.float32]) -> Box:
     """The tightest box around points (N, 2)."""
     low, high = keypoints_px.min(axis=0), keypoints_px.max(axis=0)

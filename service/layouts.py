@@ -131,6 +131,16 @@ def convert(
     return np.stack(points, axis=-2), np.stack(confidence, axis=-1)
 
 
+def mirror_order(layout: Layout) -> list[int]:
+    """For each joint the index of the joint that stands in its place in the mirrored picture."""
+
+    def opposite(joint: str) -> str:
+        side, _, rest = joint.partition("_")
+        return {"right": f"left_{rest}", "left": f"right_{rest}"}.get(side, joint)
+
+    return [layout.joints.index(opposite(joint)) for joint in layout.joints]
+
+
 def layout_named(name: str) -> Layout:
     try:
         return LAYOUTS[name]

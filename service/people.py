@@ -13,10 +13,18 @@ from service.layouts import Layout, convert
 
 
 def person_in(
-    output: FrameOutput, index: int, box: Box | None, own: Layout, wanted: Layout, camera: Camera | None = None
+    output: FrameOutput,
+    index: int,
+    box: Box | None,
+    own: Layout,
+    wanted: Layout,
+    camera: Camera | None = None,
+    score: float | None = None,
+    person_id: int | None = None,
 ) -> Person:
     """The person of window `index` in the joints of the layout `wanted`; `own` is the network's.
 
+    `score` is how sure the detector was of a person; without it, the joints' mean score stands for that.
     Without a box, theirs is the box of the joints that the network is sure of or, where those are too few, the window.
     Places in space are computed for the network's own joints and converted with them: the middle between two joints of
     different depth is not where the middle of their pixels says.
@@ -31,9 +39,10 @@ def person_in(
     converted, scores = convert(np.concatenate(numbers, axis=1), output.scores[index], own, wanted)  # (K', 2, 3 or 6)
     return Person(
         box=box or person_box(output, index) or output.squares[index].as_box(),
-        score=float(output.scores[index].mean()),
+        score=float(output.scores[index].mean()) if score is None else score,
         keypoints_px=converted[:, :2],
         scores=scores,
         depths_mm=converted[:, 2] if len(numbers) > 1 else None,
         positions_mm=converted[:, 3:] if len(numbers) > 2 else None,
+        id=person_id,
     )

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import numpy as np
 
-from service.answers import ActionEvent, ActionScore, ClipAnswer, Event, PoseAnswer, PoseEvent, SegmentEvent
+from service.actors import Actor
+from service.answers import ActionEvent, ClipAnswer, Event, PoseAnswer, PoseEvent, SegmentEvent
 from service.camera import Camera, check_camera
-from service.catalogue import CROPS_INPUT, Catalogue, Model
+from service.catalogue import CROPS_INPUT, Catalogue
+from service.detection import PersonDetector
 from service.errors import InvalidArgument, InvalidVideo
-from service.finding import find_person
 from service.frame_inference import Array, FrameInference
-from service.geometry import Box, Image, check_box, square_around
+from service.geometry import Box, Image, check_box, square_around, whole_picture
 from service.images import decode_image
-from service.layouts import Layout, layout_named
+from service.layouts import layout_named
 from service.people import person_in
+from service.people_search import PeopleSearch
 from service.sampling import Sampler
 from service.settings import Settings
-from service.tracking import PersonTracker
+from service.summary import ClipSummary
+from service.tracking import MAIN_PERSON, PeopleTracker
 from service.triton.client import TritonClient
-from service.windows import Sample, SegmentMerger, Window, WindowBuffer
+from service.video_plan import VideoOptions, VideoPlan, people_limit, plan_video
+from service.windows import Sample, Window
 from service.workers import Admission, Workers
-
-DEFAULT_TOP_K = 5
 
 
 @dataclass(frozen=True)
@@ -37,36 +40,12 @@ class Frame:
     time_s: float
 
 
-@dataclass(frozen=True)
-class VideoOptions:
-    model: str | None = None
-    hop: int | None = None
-    top_k: int | None = None
-    layout: str | None = None
-    box: Box | None = None
-    every_frame: bool = False  # a pose for every frame, not only for the sampled ones
-
-
-@dataclass(frozen=True)
-class VideoPlan:
-    """Options that were checked against the model."""
-
-    model: Model
-    layout: Layout
-    frames: int  # of a window
-    hop: int
-    top_k: int
-    interval_s: float
-    labels: tuple[str, ...]
-    box: Box | None
-    every_frame: bool
-
-
 class Pipeline:
     def __init__(self, settings: Settings, catalogue: Catalogue, triton: TritonClient, workers: Workers) -> None:
         self.settings, self.catalogue, self.workers = settings, catalogue, workers
         self._triton = triton
         self._inference = FrameInference(triton, workers)
+        self._search = PeopleSearch(catalogue, PersonDetector(triton, workers), self._inference)
         self.requests = Admission(settings.max_requests, "requests")
         self.streams = Admission(settings.max_streams, "videos")
 
@@ -77,14 +56,20 @@ class Pipeline:
         boxes: list[Box] | None = None,
         layout: str | None = None,
         camera: Camera | None = None,
+        max_people: int | None = None,
+        flip: bool = False,
     ) -> PoseAnswer:
-        """The people in a picture: one for each box, in their order; without boxes the main person, if there is one."""
+        """The people in a picture: one for each box, in their order; without boxes whom the detector sees, best first.
+
+        Without a detector in the repository that is the main person. `flip` averages with the mirrored picture.
+        """
         with self.requests.enter():
             started = time.perf_counter()
             chosen = self.catalogue.named(model)
             own, target = chosen.layout, layout_named(layout) if layout else chosen.layout
             if boxes and len(boxes) > self.settings.max_boxes:
                 raise InvalidArgument(f"{len(boxes)} boxes were sent; at most {self.settings.max_boxes} are taken")
+            limit = people_limit(max_people, self.settings.max_people)
             if camera is not None:
                 check_camera(camera, chosen.card, len(boxes) if boxes else 1)
             pixels = await self.decode(image)
@@ -94,12 +79,25 @@ class Pipeline:
             if boxes:
                 wanted = [check_box(box, width, height) for box in boxes]
                 squares = [square_around(box, chosen.card.crop.margin) for box in wanted]
-                output = await self._inference.run(chosen, pixels, squares)
+                output = await self._inference.run(chosen, pixels, squares, flip)
+                output = await self._inference.lifted(chosen, output)
                 people = [person_in(output, i, box, own, target, camera) for i, box in enumerate(wanted)]
             else:
-                found = await find_person(self._inference, chosen, pixels)
+                found = await self._search.find(chosen, pixels, limit, flip)
                 if found is not None:
-                    people = [person_in(found, 0, None, own, target, camera)]
+                    output = await self._inference.lifted(chosen, found.output)
+                    people = [
+                        person_in(
+                            output,
+                            i,
+                            detection.box if detection else None,
+                            own,
+                            target,
+                            camera,
+                            detection.score if detection else None,
+                        )
+                        for i, detection in enumerate(found.detections)
+                    ]
             done = time.perf_counter()
             timing = {"decode": decoded - started, "inference": done - decoded, "total": done - started}
             return PoseAnswer(chosen, pixels, target, people, {name: 1e3 * s for name, s in timing.items()})
@@ -110,30 +108,31 @@ class Pipeline:
 
     def plan(self, options: VideoOptions) -> VideoPlan:
         """Checks the options of a video before its first frame."""
-        model = self.catalogue.named(options.model, needs_actions=True)
-        clip = model.card.clip
-        assert clip is not None
-        hop = options.hop or max(1, clip.frames // 4)
-        if not 1 <= hop <= clip.frames:
-            raise InvalidArgument(f"hop must be between 1 and {clip.frames} sampled frames for model {model.name!r}")
-        top_k = options.top_k or min(DEFAULT_TOP_K, len(clip.labels))
-        if not 1 <= top_k <= len(clip.labels):
-            raise InvalidArgument(f"top_k must be between 1 and {len(clip.labels)} for model {model.name!r}")
-        layout = layout_named(options.layout) if options.layout else model.layout
-        return VideoPlan(
-            model, layout, clip.frames, hop, top_k, clip.interval_s, clip.labels, options.box, options.every_frame
-        )
+        return plan_video(options, self.catalogue, self.settings.max_people)
 
-    async def follow(self, frames: AsyncIterator[Frame], plan: VideoPlan) -> AsyncGenerator[Event | ClipAnswer, None]:
-        """Events as they become known; last, when the frames have ended, the answer for the whole clip."""
-        with self.streams.enter():
-            started = time.perf_counter()
-            tracker: PersonTracker | None = None
-            sampler, windows, segments = Sampler(plan.interval_s), WindowBuffer(plan.frames, plan.hop), SegmentMerger()
-            window_scores, finished, count = [], [], 0
-            last: Frame | None = None
+    async def classify(self, frames: AsyncIterator[Frame], plan: VideoPlan) -> AsyncGenerator[Event | ClipAnswer, None]:
+        """The events of a clip that ends; last, when its frames have ended, the answer for all of it."""
+        summary, count = ClipSummary(plan), 0
+
+        async def counted() -> AsyncGenerator[Frame, None]:
+            nonlocal count
             async for frame in frames:
                 count += 1
+                yield frame
+
+        async with aclosing(counted()) as in_turn, aclosing(self.follow(in_turn, plan)) as events:
+            async for event in events:
+                summary.add(event)
+                yield event
+        yield summary.answer(count)
+
+    async def follow(self, frames: AsyncIterator[Frame], plan: VideoPlan) -> AsyncGenerator[Event, None]:
+        """Events as they become known. Of an endless video nothing is kept but what its windows need."""
+        with self.streams.enter():
+            tracker: PeopleTracker | None = None
+            sampler, actors, sampled = Sampler(plan.interval_s), dict[int, Actor](), 0
+            last: Frame | None = None
+            async for frame in frames:
                 last = frame
                 ticks = sampler.ticks(frame.time_s)
                 if not ticks and not plan.every_frame:
@@ -141,55 +140,73 @@ class Pipeline:
                 image = await self.decode(frame.picture) if isinstance(frame.picture, bytes) else frame.picture
                 if tracker is None:
                     box = check_box(plan.box, image.shape[1], image.shape[0]) if plan.box else None
-                    tracker = PersonTracker(self._inference, plan.model, box)
-                output, seen = await tracker.step(image)
-                people = [person_in(output, 0, None, plan.model.layout, plan.layout)] if seen else []
+                    tracker = PeopleTracker(
+                        self._inference, self._search, plan.model, plan.max_people, not plan.everybody, box
+                    )
+                outputs = {seen.id: seen.output for seen in await tracker.step(image, frame.time_s)}
+                actors |= {person_id: Actor(person_id, plan) for person_id in outputs if person_id not in actors}
+                people = [actors[person_id].person(output, frame.time_s) for person_id, output in outputs.items()]
                 yield PoseEvent(frame.frame_id, frame.time_s, people)
+                if plan.everybody:
+                    followed = tracker.ids
+                    gone = [actors.pop(person_id) for person_id in list(actors) if person_id not in followed]
+                    async for event in self._ended(gone, plan, sampled, frame):
+                        yield event
                 if not ticks:
                     continue
-                assert output.features is not None
-                sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.squares[0])
-                for window in windows.add(sample, ticks):
-                    scores = await self._scores(plan, window)
-                    window_scores.append(scores)
-                    action = _action(plan, window, scores, sample)
-                    yield action
-                    top = action.actions[0]
-                    done = segments.add(action.start_s, action.end_s, top.label, top.score)
-                    if done is not None:
-                        finished.append(done)
-                        yield SegmentEvent(frame.frame_id, frame.time_s, done)
+                sampled += 1
+                if not outputs and not plan.everybody:
+                    # The main person's samples have no gaps: where nobody is seen, the network looks at everything.
+                    if MAIN_PERSON not in actors:
+                        actors[MAIN_PERSON] = Actor(MAIN_PERSON, plan)
+                    whole = whole_picture(image.shape[1], image.shape[0])
+                    outputs = {MAIN_PERSON: await self._inference.run(plan.model, image, [whole])}
+                due = []
+                for person_id, output in outputs.items():
+                    assert output.features is not None
+                    sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.squares[0])
+                    due += [(actors[person_id], window) for window in actors[person_id].windows.add(sample, ticks)]
+                async for event in self._judged(due, plan, frame):
+                    yield event
             if last is None:
                 raise InvalidVideo("no frames were sent; send at least one")
-            short = windows.stretched()
-            if short is not None:
-                scores = await self._scores(plan, short)
-                window_scores.append(scores)
-                action = _action(plan, short, scores, short.samples[-1])
-                yield action
-                segments.add(action.start_s, action.end_s, action.actions[0].label, action.actions[0].score)
-            done = segments.finish()
-            if done is not None:
-                finished.append(done)
-                yield SegmentEvent(last.frame_id, last.time_s, done)
-            mean = np.mean(window_scores, axis=0)
-            timing = {"total": 1e3 * (time.perf_counter() - started)}
-            yield ClipAnswer(_ranked(mean, plan), finished, count, timing)
+            async for event in self._ended(list(actors.values()), plan, sampled, last):
+                yield event
 
-    async def _scores(self, plan: VideoPlan, window: Window) -> Array:
-        tensors = {"action_features": window.features()}
+    async def _ended(
+        self, actors: list[Actor], plan: VideoPlan, sampled: int, newest: Frame
+    ) -> AsyncIterator[ActionEvent | SegmentEvent]:
+        """The last events of people who left or whose video ended after `sampled` samples.
+
+        Who was seen for less than a window is judged by it all the same, stretched, if that is half a window or, in a
+        short video, half of it.
+        """
+        least = min(plan.frames // 2, (sampled + 1) // 2)
+        short = [(a, window) for a in actors if (window := a.windows.stretched(least)) is not None]
+        async for event in self._judged(short, plan, newest):
+            yield event
+        for actor in actors:
+            if (segment := actor.finish()) is not None:
+                yield SegmentEvent(newest.frame_id, newest.time_s, segment)
+
+    async def _judged(
+        self, due: list[tuple[Actor, Window]], plan: VideoPlan, newest: Frame
+    ) -> AsyncIterator[ActionEvent | SegmentEvent]:
+        """The events of windows that are complete with the frame `newest`."""
+        step = plan.model.clip_max_batch
+        for part in (due[start : start + step] for start in range(0, len(due), step)):
+            scores = await self._scores(plan, [window for _, window in part])
+            for (actor, window), row in zip(part, scores, strict=True):
+                event, segment = actor.judged(window, row, newest.frame_id, newest.time_s)
+                yield event
+                if segment is not None:
+                    yield SegmentEvent(newest.frame_id, newest.time_s, segment)
+
+    async def _scores(self, plan: VideoPlan, windows: list[Window]) -> Array:
+        """(N, A) of N windows, in one batch."""
+        tensors = {"action_features": np.concatenate([window.features() for window in windows])}
         if plan.model.clip_takes_crops:
-            tensors[CROPS_INPUT] = window.crop_boxes()
+            tensors[CROPS_INPUT] = np.concatenate([window.crop_boxes() for window in windows])
         answer = await self._triton.infer(plan.model.clip_network, tensors)
-        scores: Array = answer["action_scores"][0]
+        scores: Array = answer["action_scores"]
         return scores
-
-
-def _action(plan: VideoPlan, window: Window, scores: Array, newest: Sample) -> ActionEvent:
-    first, last = window.samples[0], window.samples[-1]
-    return ActionEvent(newest.frame_id, newest.time_s, first.frame_id, first.time_s, last.time_s, _ranked(scores, plan))
-
-
-def _ranked(scores: Array, plan: VideoPlan) -> list[ActionScore]:
-    best = np.argsort(-scores, kind="stable")[: plan.top_k]
-    return [ActionScore(plan.labels[i], float(scores[i])) for i in best]

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     max_video_bytes: int = Field(256 * 2**20, gt=0)
     max_video_seconds: float = Field(300.0, gt=0)
     max_boxes: int = Field(64, gt=0)
+    max_people: int = Field(20, gt=0, description="people that are looked for in a picture, or followed in a video")
     max_requests: int = Field(32, gt=0, description="requests in work at once; further ones are told to come again")
     max_streams: int = Field(16, gt=0, description="videos in work at once, streamed or uploaded")
     stream_queue_frames: int = Field(8, gt=0, description="frames that one stream may have waiting")

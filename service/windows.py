@@ -67,9 +67,9 @@ class WindowBuffer:
         self.given += 1
         return [Window(tuple(self._samples))]
 
-    def stretched(self) -> Window | None:
-        """For a clip that ended before its first window: its samples repeated evenly to a whole one."""
-        if self.given or not self._samples:
+    def stretched(self, least: int = 1) -> Window | None:
+        """Of what ended before its first window, with `least` samples or more: these, evenly repeated to fill one."""
+        if self.given or len(self._samples) < max(1, least):
             return None
         count = len(self._samples)
         return Window(tuple(self._samples[i * count // self._frames] for i in range(self._frames)))
@@ -81,33 +81,34 @@ class Segment:
     end_s: float
     label: str
     score: float
+    person_id: int
 
 
 class SegmentMerger:
     """Joins neighbouring windows that agree. Each window answers for the time since the end of the one before."""
 
-    def __init__(self) -> None:
+    def __init__(self, person_id: int) -> None:
+        self._person_id = person_id
         self._start_s = 0.0
         self._end_s: float | None = None
-        self._label = ""
-        self._scores: list[float] = []
+        self._label: str | None = None
+        self._score_sum, self._windows = 0.0, 0
 
-    def add(self, start_s: float, end_s: float, label: str, score: float) -> Segment | None:
-        """The segment that this window ends, if it does."""
+    def add(self, start_s: float, end_s: float, label: str | None, score: float) -> Segment | None:
+        """The segment that this window ends, if it does. No label: nothing that has a name leads."""
         done = None
         if self._end_s is None:
             self._start_s, self._label = start_s, label
         elif label != self._label or start_s > self._end_s:
             done = self.finish()
-            self._start_s = max(start_s, done.end_s) if done else start_s
-            self._label = label
+            self._start_s, self._label = max(start_s, self._end_s), label
         self._end_s = end_s
-        self._scores.append(score)
+        self._score_sum, self._windows = self._score_sum + score, self._windows + 1
         return done
 
     def finish(self) -> Segment | None:
-        if self._end_s is None or not self._scores:
+        score_sum, windows = self._score_sum, self._windows
+        self._score_sum, self._windows = 0.0, 0
+        if self._end_s is None or self._label is None or not windows:
             return None
-        segment = Segment(self._start_s, self._end_s, self._label, float(np.mean(self._scores)))
-        self._scores = []
-        return segment
+        return Segment(self._start_s, self._end_s, self._label, score_sum / windows, self._person_id)

@@ -9,7 +9,7 @@ every joint its own side, as LSP has it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ ACTIONS = (
     "tennis_forehand",
     "tennis_serve",
 )
+OTHER = len(ACTIONS)  # the class of everything else; the served scores leave it out
 # Body order (pa16[3:16]): head, r/l shoulder, r/l elbow, r/l wrist, r/l hip, r/l knee, r/l ankle. Penn's order is
 # head, "left"/"right" shoulder, ...; with its "left" being the person's right the order is already that one.
 PENN_TO_BODY = np.arange(13)
@@ -62,7 +63,7 @@ class Clips:
 
 @dataclass(frozen=True)
 class Windows:
-    """Joints of B windows of T frames as annotated."""
+    """Joints of B windows of T frames as annotated; or of whole clips, B = 1 and T their samples."""
 
     joints: Floats  # (B, T, 13, 2) pixels; unknown positions hold the frame's middle
     visible: Bools  # (B, T, 13)
@@ -92,23 +93,29 @@ def stretch(count: int) -> Ints:
     return indices
 
 
+def sample_windows(count: int, hop: int) -> Ints:
+    """Indices (W, T) of the windows of `count` samples, one every `hop`; fewer than T samples are stretched."""
+    if count < NUM_FRAMES:
+        return stretch(count)[None]
+    windows: Ints = np.arange(0, count - NUM_FRAMES + 1, hop)[:, None] + np.arange(NUM_FRAMES)
+    return windows
+
+
 def clip_windows(length: int, hop: int) -> Ints:
     """Frame indices (W, T) of a clip's windows: every FRAME_STEP-th frame, a window every `hop` samples."""
-    samples = np.arange(0, length, FRAME_STEP)
-    if len(samples) < NUM_FRAMES:
-        chosen = stretch(len(samples))[None]
-    else:
-        chosen = np.arange(0, len(samples) - NUM_FRAMES + 1, hop)[:, None] + np.arange(NUM_FRAMES)
-    windows: Ints = samples[chosen]
+    samples: Ints = np.arange(0, length, FRAME_STEP)
+    windows: Ints = samples[sample_windows(len(samples), hop)]
     return windows
 
 
 def random_window(length: int, rng: np.random.Generator) -> Ints:
-    """Frame indices (T,) of a window at a random place and speed."""
+    """Frame indices (T,) of a window at a random place and speed; some grow slower or faster within the window."""
     step = rng.uniform(2.0, 4.5)
     span = (NUM_FRAMES - 1) * step
     if span <= length - 1:
-        times = rng.uniform(0, length - 1 - span) + np.arange(NUM_FRAMES) * step
+        share = np.linspace(0, 1, NUM_FRAMES)
+        warp = rng.uniform(-0.35, 0.35) * (rng.random() < 0.5)
+        times = rng.uniform(0, length - 1 - span) + span * (share + warp * share * (1 - share))
     else:
         samples = np.arange(0, length, step)
         times = samples[stretch(len(samples))]
@@ -118,17 +125,41 @@ def random_window(length: int, rng: np.random.Generator) -> Ints:
 
 def cut(clips: Clips, frames: Ints) -> Windows:
     """Windows of frames (B, T), indices into all frames."""
-    joints, visible, inside = clips.joints[frames], clips.visible[frames], clips.inside[frames]
-    known = inside[..., None]
-    middle = (joints * known).sum(2, keepdims=True) / np.maximum(known.sum(2, keepdims=True), 1)
-    joints = np.where(known, joints, middle).astype(np.float32)
-    return Windows(joints, visible, inside, torso_size(joints))
+    return windows_of(clips.joints[frames], clips.visible[frames], clips.inside[frames])
+
+
+def windows_of(joints: Floats, visible: Bools, inside: Bools) -> Windows:
+    """Windows of joints (B, T, 13, 2); where a position is unknown it becomes the middle of the frame's known ones."""
+    if not inside.all():
+        known = inside[..., None]
+        middle = body_middle(joints * known) / np.maximum(known.mean(2, keepdims=True), 1e-3)
+        joints = np.where(known, joints, middle)
+    joints = joints.astype(np.float32)
+    return Windows(joints, visible & inside, inside, torso_size(joints))
+
+
+def join(windows: list[Windows]) -> Windows:
+    """All windows in one batch; they must have the same number of frames."""
+    return Windows(*(np.concatenate([getattr(w, f.name) for w in windows]) for f in fields(Windows)))
+
+
+def bounds(joints: Floats) -> tuple[Floats, Floats]:
+    """Least and largest x and y (B, T, 2) of the joints (B, T, 13, 2). NumPy is ten times faster along a first axis."""
+    first = np.ascontiguousarray(joints.transpose(2, 0, 1, 3))
+    return first.min(0), first.max(0)
+
+
+def body_middle(joints: Floats) -> Floats:
+    """(B, T, 1, 2): the mean of the joints (B, T, 13, 2)."""
+    middle: Floats = np.ascontiguousarray(joints.transpose(2, 0, 1, 3)).mean(0)[:, :, None]
+    return middle
 
 
 def torso_size(joints: Floats) -> Floats:
     """(B,): the window's median of the larger shoulder to opposite hip diagonal, at least a fifth of the person."""
     diagonals = np.linalg.norm(joints[:, :, [1, 2]] - joints[:, :, [8, 7]], axis=-1).max(-1)
-    extent = np.ptp(joints, axis=2).max(-1)
+    low, high = bounds(joints)
+    extent = (high - low).max(-1)
     torso: Floats = np.maximum(np.median(np.maximum(diagonals, 0.2 * extent), axis=1), 4.0).astype(np.float32)
     return torso
 
@@ -156,7 +187,7 @@ def to_features(
 
 def person_crop(joints: Floats, margin: float | Floats) -> tuple[Floats, Floats]:
     """Corner (B, T, 2) and side (B, T) of the square around each frame's joints (B, T, 13, 2)."""
-    low, high = joints.min(2), joints.max(2)
+    low, high = bounds(joints)
     side = np.maximum((high - low).max(-1), 8.0) * margin
     return ((low + high) / 2 - side[..., None] / 2).astype(np.float32), side.astype(np.float32)
 

@@ -9,30 +9,29 @@ import argparse
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from models import onnx_export, triton_config
+from models import triton_model
+from models.lite.calibration import Calibration
 from models.lite.clip_data import ACTIONS
 from models.lite.clip_network import ClipNetwork, ServedClip
-from models.lite.network import FEATURES_PER_FRAME, NUM_JOINTS, FrameNetwork, ServedFrame
+from models.lite.lift_data import STATURE_MM
+from models.lite.lift_network import LiftNetwork, ServedLift
+from models.lite.network import FEATURES_PER_FRAME, INPUT_SIZE, NUM_JOINTS, FrameNetwork, ServedFrame
+from models.lite.person_network import (
+    MAX_DETECTIONS,
+    NMS_IOU,
+    PERSON_SIZE,
+    SCORE_THRESHOLD,
+    PersonNetwork,
+    ServedPerson,
+)
 from models.lite.pose_data import PERSON_MARGIN
+from models.lite.training import trained
 
-SIZE = 128
 FRAMES, INTERVAL_S = 16, 0.1
-MAX_BATCH = 32
-
-
-def trained_frame(out: Path) -> ServedFrame:
-    network = FrameNetwork()
-    state = torch.load(out / "frame_checkpoint.pt", map_location="cpu", weights_only=True)
-    network.load_state_dict(state["average"])
-    return ServedFrame(network).eval()
-
-
-def trained_clip(out: Path) -> ServedClip:
-    network = ClipNetwork()
-    state = torch.load(out / "clip_checkpoint.pt", map_location="cpu", weights_only=True)
-    network.load_state_dict(state["average"])
-    return ServedClip(network).eval()
+LICENCE = "MIT; see models/lite/README.md for the training data"
+PRECISION = "weights stored as fp16, computed as the server decides"
 
 
 def card(weights_sha256: str) -> dict[str, object]:
@@ -41,58 +40,99 @@ def card(weights_sha256: str) -> dict[str, object]:
         "description": "compact pose and action network trained in this repository, after deephar",
         "layout": "pa16",
         "dims": 2,
-        "crop": {"size": SIZE, "margin": PERSON_MARGIN},
+        "crop": {"size": INPUT_SIZE, "margin": PERSON_MARGIN},
         "clip": {"frames": FRAMES, "interval_s": INTERVAL_S, "labels": list(ACTIONS)},
+        "lift": {
+            "stature_mm": STATURE_MM,
+            "trained_on": "CMU motion capture: depth is a guess from the joints in the picture, not a measurement",
+        },
         "weights": "trained by make train-lite on LSPET, LSP, PARSE (poses) and Penn Action's labels (actions)",
         "weights_sha256": weights_sha256,
-        "licence": "MIT; see models/lite/README.md for the training data",
-        "precision": "weights stored as fp16, computed as the server decides",
+        "licence": LICENCE,
+        "precision": PRECISION,
     }
 
 
-def export(out: Path, repository: Path) -> None:
-    frame, clip = trained_frame(out), trained_clip(out)
-    frame_file = repository / "lite_frame" / "1" / "model.onnx"
-    clip_file = repository / "lite_clip" / "1" / "model.onnx"
+def person_card(weights_sha256: str) -> dict[str, object]:
+    return {
+        "description": "compact person detector trained in this repository",
+        "size": PERSON_SIZE,
+        "threshold": SCORE_THRESHOLD,
+        "overlap": NMS_IOU,
+        "weights": "trained by make train-lite on boxed photographs and on LSPET, LSP, PARSE",
+        "weights_sha256": weights_sha256,
+        "licence": LICENCE,
+        "precision": PRECISION,
+    }
 
-    def pictures(batch: int) -> tuple[torch.Tensor, ...]:
-        return (torch.randint(0, 256, (batch, SIZE, SIZE, 3), dtype=torch.uint8),)
 
-    def clips(batch: int) -> tuple[torch.Tensor, ...]:
-        corners = torch.rand(batch, FRAMES, 2) * 100
-        return (
-            torch.rand(batch, FRAMES, FEATURES_PER_FRAME),
-            torch.cat([corners, torch.full((batch, FRAMES, 2), 200.0)], dim=-1),
-        )
-
-    outputs = ("keypoints", "keypoint_scores", "action_features")
-    sha256 = onnx_export.export(frame, pictures, ("image",), outputs, frame_file)
-    triton_config.write(
+def export_frame(out: Path, repository: Path) -> None:
+    triton_model.write(
         repository / "lite_frame",
-        inputs={"image": ("UINT8", (SIZE, SIZE, 3))},
+        ServedFrame(trained(FrameNetwork(), out, "frame"), Calibration.load(out)).eval(),
+        lambda batch: _pictures(batch, INPUT_SIZE),
+        inputs={"image": ("UINT8", (INPUT_SIZE, INPUT_SIZE, 3))},
         outputs={
             "keypoints": ("FP32", (NUM_JOINTS, 2)),
             "keypoint_scores": ("FP32", (NUM_JOINTS,)),
             "action_features": ("FP32", (FEATURES_PER_FRAME,)),
         },
-        max_batch=MAX_BATCH,
-        card=card(sha256),
+        card_of=card,
     )
-    onnx_export.export(clip, clips, ("action_features", "crop_boxes"), ("action_scores",), clip_file)
-    triton_config.write(
+
+
+def export_clip(out: Path, repository: Path) -> None:
+    def clips(batch: int) -> tuple[Tensor, ...]:
+        corners = torch.rand(batch, FRAMES, 2) * 100
+        boxes = torch.cat([corners, torch.full((batch, FRAMES, 2), 200.0)], dim=-1)
+        return torch.rand(batch, FRAMES, FEATURES_PER_FRAME), boxes
+
+    triton_model.write(
         repository / "lite_clip",
+        ServedClip(trained(ClipNetwork(), out, "clip")).eval(),
+        clips,
         inputs={"action_features": ("FP32", (FRAMES, FEATURES_PER_FRAME)), "crop_boxes": ("FP32", (FRAMES, 4))},
         outputs={"action_scores": ("FP32", (len(ACTIONS),))},
-        max_batch=MAX_BATCH,
     )
+
+
+def export_lift(out: Path, repository: Path) -> None:
+    triton_model.write(
+        repository / "lite_lift",
+        ServedLift(trained(LiftNetwork(), out, "lift")).eval(),
+        lambda batch: (torch.rand(batch, NUM_JOINTS, 2), torch.rand(batch, NUM_JOINTS)),
+        inputs={"keypoints": ("FP32", (NUM_JOINTS, 2)), "keypoint_scores": ("FP32", (NUM_JOINTS,))},
+        outputs={"positions_mm": ("FP32", (NUM_JOINTS, 3))},
+    )
+
+
+def export_person(out: Path, repository: Path) -> None:
+    triton_model.write(
+        repository / "person",
+        ServedPerson(trained(PersonNetwork(), out, "person")).eval(),
+        lambda batch: _pictures(batch, PERSON_SIZE),
+        inputs={"image": ("UINT8", (PERSON_SIZE, PERSON_SIZE, 3))},
+        outputs={"boxes": ("FP32", (MAX_DETECTIONS, 4)), "box_scores": ("FP32", (MAX_DETECTIONS,))},
+        card_of=person_card,
+    )
+
+
+def _pictures(batch: int, size: int) -> tuple[Tensor, ...]:
+    return (torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8),)
+
+
+# The frame network last: its card promises the others.
+PARTS = {"person": export_person, "lift": export_lift, "clip": export_clip, "frame": export_frame}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("build/lite"), help="folder of the checkpoints")
     parser.add_argument("--repository", type=Path, default=Path("model_repository"))
+    parser.add_argument("--part", choices=PARTS, action="append", help="repeatable; absent: all")
     arguments = parser.parse_args()
-    export(arguments.out, arguments.repository)
+    for part in arguments.part or PARTS:
+        PARTS[part](arguments.out, arguments.repository)
 
 
 if __name__ == "__main__":

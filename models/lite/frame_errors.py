@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.lite.clip_data import BODY_JOINTS, FLIP, Bools, Floats, Windows, person_crop, to_features
+from models.lite.clip_data import (
+    BODY_JOINTS,
+    FLIP,
+    Bools,
+    Floats,
+    Windows,
+    body_middle,
+    bounds,
+    person_crop,
+    to_features,
+)
 
 UPSIDE_DOWN = np.array([11, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6])  # an ankle for the head, hips for shoulders, ...
 ARMS, LEGS = np.array([1, 2, 3, 4, 5, 6]), np.array([7, 8, 9, 10, 11, 12])
@@ -12,6 +22,13 @@ ARMS, LEGS = np.array([1, 2, 3, 4, 5, 6]), np.array([7, 8, 9, 10, 11, 12])
 DIFFICULTY = np.array([0.6, 0.6, 0.6, 1.2, 1.2, 1.7, 1.7, 0.6, 0.6, 1.0, 1.0, 1.2, 1.2], np.float32)
 MARGIN = (1.25, 1.5)  # side of a crop over the larger side of the joints' box
 HIT_TORSO = 0.2
+
+
+def largest_side(joints: Floats) -> Floats:
+    """Of the box around each frame's joints (B, T, 13, 2), (B, T, 1, 1)."""
+    low, high = bounds(joints)
+    side: Floats = (high - low).max(-1)[:, :, None, None]
+    return side
 
 
 class FrameErrors:
@@ -97,7 +114,7 @@ class FrameErrors:
         steady = rng.random((batch, 1, BODY_JOINTS, 1)) * rng.random((batch, 1, 1, 1))
         amount = steady + 0.4 * rng.random((*joints.shape[:3], 1)) * rng.random((batch, 1, 1, 1))
         amount = (0.5 * amount * DIFFICULTY[:, None] * severity[:, None, None, None]).clip(max=0.9)
-        drawn: Floats = (joints + (joints.mean(2, keepdims=True) - joints) * amount).astype(np.float32)
+        drawn: Floats = (joints + (body_middle(joints) - joints) * amount).astype(np.float32)
         return drawn
 
     def gross(self, joints: Floats, windows: Windows, severity: Floats) -> Floats:
@@ -110,8 +127,8 @@ class FrameErrors:
         hidden = windows.inside & ~windows.visible
         chosen |= hidden & self.bursts(severity, 0.3, shape)
         chosen |= ~windows.inside
-        extent = np.ptp(joints, axis=2).max(-1)[:, :, None, None]
-        middle = joints.mean(2, keepdims=True)
+        extent = largest_side(joints)
+        middle = body_middle(joints)
         still = rng.random((len(joints), 1, BODY_JOINTS, 1)) < 0.5  # the same wrong place over the window
         wander = np.where(still, rng.normal(size=(len(joints), 1, BODY_JOINTS, 2)), rng.normal(size=joints.shape))
         # Half of the mistakes between sides: the opposite joint draws most.
@@ -157,11 +174,11 @@ class FrameErrors:
         anywhere = corner[:, :, None] + rng.random(shape) * side[:, :, None, None]
         centre = (corner + side[..., None] / 2)[:, :, None] + 0.05 * (anywhere - corner[:, :, None])
         someone = joints[rng.permutation(len(joints))]  # another window's person, at this crop's scale
-        low, extent = someone.min(2, keepdims=True), np.ptp(someone, axis=2).max(-1)[:, :, None, None]
-        someone = corner[:, :, None] + (someone - low) / np.maximum(extent, 1) * side[:, :, None, None] * 0.9
+        low, extent = bounds(someone)[0][:, :, None], largest_side(someone)
+        moved = corner[:, :, None] + (someone - low) / np.maximum(extent, 1) * side[:, :, None, None] * 0.9
         kind = rng.integers(0, 4, (*shape[:2], 1, 1))
         wrong = np.select(
-            [kind == 0, kind == 1, kind == 2], [anywhere, centre, someone], np.broadcast_to(corner[:, :, None], shape)
+            [kind == 0, kind == 1, kind == 2], [anywhere, centre, moved], np.broadcast_to(corner[:, :, None], shape)
         )
         return np.where(lost[..., None, None], wrong, joints)
 

@@ -14,6 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.lite.calibration import Calibration
+
+INPUT_SIZE = 160  # pixels, side of the crops as served
 NUM_JOINTS = 16  # layout pa16
 FEATURES_PER_FRAME = NUM_JOINTS * 3  # x, y, score
 WINDOW, SHARPNESS = 5, 10.0  # cells; exponent of a window's mass
@@ -103,7 +106,10 @@ class PredictionHead(nn.Module):
         visual = torch.einsum("bkhw,bchw->bkc", attention, self.score_features(x.detach()))
         # The largest mass of a 2x2 window (TPAMI'20, confidence of a soft-argmax).
         peak = nn.functional.avg_pool2d(maps, 2, stride=1).flatten(2).amax(-1).detach() * 4
-        logits = (visual * self.score_weight).sum(-1) + self.score_bias + self.score_peak * torch.log(peak + 1e-4)
+        # A product of matrices and not a sum of products: OpenVINO 2026.4 joins that sum with what is added to it, and
+        # is then wrong in all rows of a batch but the first.
+        read = (visual[:, :, None] @ self.score_weight[..., None])[..., 0, 0]  # (B, K)
+        logits = read + self.score_bias + self.score_peak * torch.log(peak + 1e-4)
         return Prediction(maps, keypoints, logits)
 
 
@@ -137,7 +143,7 @@ class FrameNetwork(nn.Module):
         self.up16 = nn.ModuleList(Up(c32, c16) for _ in range(2))
         self.mix16 = nn.ModuleList(Residual(c16) for _ in range(2))
         self.up8 = nn.ModuleList(Up(c16, c8) for _ in range(2))
-        self.mix8 = nn.ModuleList(Residual(c8) for _ in range(2))
+        self.mix8 = nn.ModuleList(nn.Sequential(Residual(c8), Residual(c8)) for _ in range(2))
         self.heads = nn.ModuleList(PredictionHead(c8) for _ in range(2))
         self.reinject = nn.Conv2d(NUM_JOINTS, c8, 1, bias=False)
 
@@ -160,14 +166,20 @@ class FrameNetwork(nn.Module):
 class ServedFrame(nn.Module):
     """The frame network as Triton serves it: pixels in, scaling to -1..1 inside, one prediction out."""
 
-    def __init__(self, network: FrameNetwork) -> None:
+    def __init__(self, network: FrameNetwork, calibration: Calibration = Calibration()) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.calibration = network, calibration
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, S, S, 3) uint8 to keypoints (B, K, 2), scores (B, K) and action features (B, 3 K)."""
         x = image.permute(0, 3, 1, 2).float() * (2.0 / 255.0) - 1.0
         last = self.network(x)[-1]
-        scores = torch.sigmoid(last.score_logits)
+        scores = self.scores(last.score_logits)
         keypoints = likeliest_place(last.heatmaps)
         return keypoints, scores, torch.cat((keypoints.flatten(1), scores), dim=1)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """As `Calibration.scores`, in the graph."""
+        joint = self.calibration.scale * logits + self.calibration.bias
+        presence = self.calibration.presence_scale * logits.mean(-1, keepdim=True) + self.calibration.presence_bias
+        return torch.sigmoid(joint) * torch.sigmoid(presence)

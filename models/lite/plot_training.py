@@ -1,57 +1,92 @@
-"""Draws the frame network's loss and PCK by pass from its log into the model card's picture."""
+"""Draws the courses of the trainings, from their logs, into the model card's picture.
+
+python -m models.lite.plot_training --out build/lite
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 760, 340, 60, 45
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT = 470, 260, 46, 44, 30, 14
+INK, GRID = (60, 60, 60), (228, 228, 228)
+COLOURS = ((60, 60, 200), (200, 110, 30))  # BGR: of the loss, of the figure
+
+Log = list[dict[str, Any]]
 
 
-def plot(log: Path, file: Path) -> None:
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+@dataclass(frozen=True)
+class Panel:
+    """One training: its log, its count of steps, and which figure is drawn beside the loss."""
+
+    title: str
+    log: str
+    figure: str
+    figure_name: str
+
+
+PANELS = (
+    Panel("frame network", "frame_log.jsonl", "pck", "PCK@0.2 of held-out people"),
+    Panel("person detector", "person_log.jsonl", "ap50", "AP50"),
+    Panel("lift", "lift_log.jsonl", "train_error_mm", "MPJPE of training views, mm"),
+    Panel("clip network", "clip_log.jsonl", "train_accuracy", "windows named right in training"),
+)
+
+
+def draw(panel: Panel, lines: Log) -> NDArray[np.uint8]:
     canvas = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
-    passes = len(lines)
-
-    def place(number: int, share: float) -> tuple[int, int]:
-        x = LEFT + (WIDTH - LEFT - 20) * (number - 1) / max(1, passes - 1)
-        return round(x), round(HEIGHT - BOTTOM - (HEIGHT - BOTTOM - 25) * share)
-
-    def write(text: str, x: int, y: int, colour: tuple[int, int, int] = (60, 60, 60)) -> None:
-        cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
-
+    _write(canvas, f"{panel.title}, {len(lines)} passes", 10, 16)
     for tenth in range(0, 11, 2):
-        y = place(1, tenth / 10)[1]
-        cv2.line(canvas, (LEFT, y), (WIDTH - 20, y), (225, 225, 225), 1)
-        write(f"{10 * tenth} %", 12, y + 4)
-    largest = max(line["loss"] for line in lines)
-    curves = {
-        "PCK@0.2 of held-out people": ([line["pck"] for line in lines], (200, 110, 30)),
-        f"loss (100 % = {largest:.2f})": ([line["loss"] / largest for line in lines], (60, 60, 200)),
-    }
-    for row, (name, (values, colour)) in enumerate(curves.items()):
-        points = np.array([place(i + 1, value) for i, value in enumerate(values)], np.int32)
-        cv2.polylines(canvas, [points], False, colour, 2, cv2.LINE_AA)
-        write(name, WIDTH - 270, 235 + 20 * row, colour)
-    for i, line in enumerate(lines):
-        if i == 0 or line["size"] != lines[i - 1]["size"]:
-            x = place(i + 1, 0)[0]
-            cv2.line(canvas, (x, 20), (x, HEIGHT - BOTTOM), (190, 190, 190), 1)
-            write(f"{line['size']} px", x + 4, 18)
-    write(f"pass 1 to {passes}", WIDTH // 2 - 40, HEIGHT - 14)
-    cv2.imwrite(str(file), canvas)
+        y = _place(1, 2, tenth / 10)[1]
+        cv2.line(canvas, (LEFT, y), (WIDTH - RIGHT, y), GRID, 1)
+    curves = {"loss": [line["loss"] for line in lines]}
+    if all(panel.figure in line for line in lines):
+        curves[panel.figure_name] = [line[panel.figure] for line in lines]
+    for (name, values), colour, x in zip(curves.items(), COLOURS, (10, 160), strict=False):
+        largest = max(1.0, max(values)) if name != "loss" else max(values)
+        points = [_place(i + 1, len(values), value / largest) for i, value in enumerate(values)]
+        cv2.polylines(canvas, [np.array(points, np.int32)], False, colour, 2, cv2.LINE_AA)
+        _write(canvas, f"{name}: {values[0]:.3g} to {values[-1]:.3g}", x, 34, colour)
+    for i in _changes([line.get("size") for line in lines]):
+        x = _place(i + 1, len(lines), 0)[0]
+        cv2.line(canvas, (x, TOP), (x, HEIGHT - BOTTOM), (190, 190, 190), 1)
+        _write(canvas, f"{lines[i]['size']} px", x + 3, HEIGHT - 10)
+    return canvas
+
+
+def _changes(values: Sequence[object]) -> list[int]:
+    return [i for i, value in enumerate(values) if value is not None and (i == 0 or value != values[i - 1])]
+
+
+def _place(number: int, count: int, share: float) -> tuple[int, int]:
+    x = LEFT + (WIDTH - LEFT - RIGHT) * (number - 1) / max(1, count - 1)
+    return round(x), round(HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share)
+
+
+def _write(canvas: NDArray[np.uint8], text: str, x: int, y: int, colour: tuple[int, int, int] = INK) -> None:
+    cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
+
+
+def plot(out: Path, file: Path) -> None:
+    logs = {panel: [json.loads(line) for line in (out / panel.log).read_text().splitlines()] for panel in PANELS}
+    panels = [draw(panel, lines) for panel, lines in logs.items()]
+    cv2.imwrite(str(file), np.vstack([np.hstack(panels[:2]), np.hstack(panels[2:])]))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("build/lite"), help="folder of the log")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("build/lite"), help="folder of the logs")
     parser.add_argument("--file", type=Path, default=Path(__file__).with_name("training.png"))
     arguments = parser.parse_args()
-    plot(arguments.out / "frame_log.jsonl", arguments.file)
+    plot(arguments.out, arguments.file)
 
 
 if __name__ == "__main__":

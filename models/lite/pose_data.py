@@ -61,7 +61,7 @@ def load_training(data: Path) -> list[tuple[People, int]]:
     lsp = load_people([data / "pose2d_lsp_train.npz"])
     return [
         (load_people([data / f"pose2d_lspet_{i}.npz" for i in range(3)]), 1),
-        (select(lsp, range(len(lsp.images) - LSP_HELD_OUT)), 6),  # careful labels: LSPET has many wrong limbs
+        (select(lsp, range(len(lsp.images) - LSP_HELD_OUT)), 8),  # careful labels: LSPET has many wrong limbs
         (load_people([data / "pose2d_parse_train.npz"]), 3),
     ]
 
@@ -71,12 +71,22 @@ def load_held_out(data: Path) -> People:
     return select(lsp, range(len(lsp.images) - LSP_HELD_OUT, len(lsp.images)))
 
 
-def load_without_people(data: Path) -> list[NDArray[np.uint8]]:
+def load_backgrounds(data: Path) -> list[NDArray[np.uint8]]:
+    """Streets and landscapes."""
     backgrounds = dict(np.load(data / "backgrounds.npz"))
-    pictures = [decode(backgrounds["jpeg"], backgrounds["offsets"], i) for i in range(len(backgrounds["offsets"]) - 1)]
+    return [decode(backgrounds["jpeg"], backgrounds["offsets"], i) for i in range(len(backgrounds["offsets"]) - 1)]
+
+
+def load_without_people(data: Path) -> list[NDArray[np.uint8]]:
+    return load_backgrounds(data) + load_empty_boxed(data, split=0)
+
+
+def load_empty_boxed(data: Path, split: int) -> list[NDArray[np.uint8]]:
+    """The detector's pictures without people (statues, dolls, robots, animals): split 0 to train, 1 to evaluate."""
+    pictures = []
     for part in range(3):
         boxes = dict(np.load(data / f"people_boxes_{part}.npz"))
-        empty = np.flatnonzero((np.diff(boxes["box_offsets"]) == 0) & (boxes["split"] == 0))
+        empty = np.flatnonzero((np.diff(boxes["box_offsets"]) == 0) & (boxes["split"] == split))
         pictures += [decode(boxes["jpeg"], boxes["offsets"], int(i)) for i in empty]
     return pictures
 
@@ -128,8 +138,8 @@ class Augmentation:
         extent = max(extent, 16.0)
         if rng.random() < 0.87:
             zoom, shift = np.exp(rng.uniform(np.log(1.0), np.log(1.6))), 0.08
-        else:  # a first look at a whole picture: small, anywhere
-            zoom = np.exp(rng.uniform(np.log(1.6), np.log(3.2)))
+        else:  # a first look at a whole picture: down to a quarter of its height, anywhere
+            zoom = np.exp(rng.uniform(np.log(1.6), np.log(4.5)))
             shift = 0.5 * (1 - 1 / zoom)
         side = extent * zoom
         angle = np.deg2rad(rng.normal(0, 27) if rng.random() < 0.6 else 0.0)
@@ -143,14 +153,14 @@ class Augmentation:
         torso = torso_size(joints, valid[PA16_FLIP] if mirror else valid) / side
         moved = moved / np.float32(size)
         inside = valid & (moved > 0).all(-1) & (moved < 1).all(-1)
-        return Sample(self.colour(self.occlude(crop)), moved, inside, torso)
+        return Sample(self.camera(self.colour(self.occlude(crop))), moved, inside, torso)
 
     def nobody(self, image: NDArray[np.uint8]) -> Sample:
         height, width = image.shape[:2]
         side = self.rng.uniform(0.25, 1.0) * max(height, width)
         centre = self.rng.uniform(0.2, 0.8, 2).astype(np.float32) * (width, height)
         matrix = crop_matrix(centre, side, self.size, 0.0, bool(self.rng.random() < 0.5))
-        crop = self.colour(self.warp(image, matrix))
+        crop = self.camera(self.colour(self.warp(image, matrix)))
         return Sample(crop, np.zeros((16, 2), np.float32), np.zeros(16, bool), 0.0)
 
     def warp(self, image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -170,19 +180,36 @@ class Augmentation:
         )
 
     def occlude(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if self.rng.random() < 0.15:
-            width, height = self.rng.uniform(0.08, 0.3, 2) * self.size
-            x, y = self.rng.uniform(0, self.size, 2)
-            colour = tuple(int(c) for c in self.rng.integers(0, 256, 3))
-            cv2.rectangle(crop, (int(x), int(y)), (int(x + width), int(y + height)), colour, -1)
+        """Hides a part behind a plain or a photographed rectangle."""
+        rng = self.rng
+        if rng.random() < 0.15:
+            width, height = (rng.uniform(0.08, 0.3, 2) * self.size).astype(int)
+            left, top = rng.integers(0, self.size, 2)
+            hidden = crop[top : top + height, left : left + width]
+            around = self.surroundings[rng.integers(len(self.surroundings))]
+            if rng.random() < 0.5 and hidden.shape[0] <= around.shape[0] and hidden.shape[1] <= around.shape[1]:
+                y = rng.integers(around.shape[0] - hidden.shape[0] + 1)
+                x = rng.integers(around.shape[1] - hidden.shape[1] + 1)
+                hidden[:] = around[y : y + hidden.shape[0], x : x + hidden.shape[1]]
+            else:
+                hidden[:] = rng.integers(0, 256, 3)
+        return crop
+
+    def camera(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What cheap cameras and much compressed video do to a picture."""
+        rng = self.rng
+        if rng.random() < 0.1:
+            crop = cv2.GaussianBlur(crop, (3, 3), float(rng.uniform(0.4, 1.2)))
+        if rng.random() < 0.1:
+            quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 70))]
+            written = cv2.imencode(".jpg", crop, quality)[1]
+            crop = np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR), np.uint8)
         return crop
 
     def colour(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         rng = self.rng
         if rng.random() < 0.08:
             crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        if rng.random() < 0.1:
-            crop = cv2.GaussianBlur(crop, (3, 3), float(rng.uniform(0.4, 1.2)))
         ramp = np.arange(256) / 255.0
         gain, offset = rng.uniform(0.7, 1.3), rng.uniform(-0.12, 0.12)
         tables = [

@@ -6,11 +6,8 @@ python -m models.lite.train_frame --data ../shared/data --out build/lite
 from __future__ import annotations
 
 import argparse
-import copy
-import json
-import math
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +17,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.lite import pose_data
-from models.lite.network import FrameNetwork, Prediction
+from models.lite import clean_labels, pose_data
+from models.lite.network import FrameNetwork, Prediction, likeliest_place
+from models.lite.plain_crops import look, to_input
+from models.lite.training import Training, best_device, cosine
 
 BATCH = 32
 NEGATIVES_PER_BATCH = 2
-LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 0.02
-WARM_UP_STEPS = 300
-EMA_DECAY = 0.998
 HIT_TORSO = 0.2
-# Coarse pictures first: a pass at 64 px costs a quarter of one at 128 and teaches most of what a body is.
-SCHEDULE = [(64, 8), (96, 7), (128, 6)]
 
+
+@dataclass(frozen=True)
+class Round:
+    """Passes over the data with one fall of the learning rate; `schedule` is (side of the crops in pixels, passes)."""
+
+    name: str
+    schedule: tuple[tuple[int, int], ...]
+    learning_rate: float
+
+
+# Coarse pictures first: a pass at 64 px costs a quarter of one at 128 and teaches most of what a body is. The second
+# round goes on with labels that the first one's network has mended.
+ROUNDS = (
+    Round("teacher", ((64, 8), (96, 7), (128, 6)), 2e-3),
+    Round("frame", ((128, 12), (160, 5)), 1.5e-3),
+)
 
 Array = NDArray[Any]
 # People with the number of times that one pass shows them, and pictures without people.
@@ -98,7 +108,8 @@ def loss_of(prediction: Prediction, batch: dict[str, Tensor]) -> Tensor:
     maps = (jensen_shannon(prediction.heatmaps, target) * valid).sum() / count
     distance = (prediction.keypoints - joints).abs().sum(-1)
     position = (distance * valid).sum() / count
-    hit = ((prediction.keypoints.detach() - joints).norm(dim=-1) < HIT_TORSO * torso[:, None]).float() * valid
+    served = likeliest_place(prediction.heatmaps.detach())
+    hit = ((served - joints).norm(dim=-1) < HIT_TORSO * torso[:, None]).float() * valid
     score = nn.functional.binary_cross_entropy_with_logits(prediction.score_logits, hit)
     return maps + 2.0 * position + 0.1 * score
 
@@ -109,132 +120,70 @@ def pck(keypoints: Array, joints: Array, valid: Array, torso: Array) -> Array:
     return np.asarray(hits.sum(0) / np.maximum(valid.sum(0), 1))
 
 
-@torch.no_grad()
-def evaluate(network: nn.Module, people: pose_data.People, size: int) -> dict[str, float]:
-    """PCK@0.2 of LSP's 14 joints and how well the scores tell hits from misses, on plain crops."""
-    network.eval()
-    device = next(network.parameters()).device
-    crops, joints, torso = [], [], []
-    for image, points, valid in zip(people.images, people.joints, people.valid, strict=True):
-        centre, extent = pose_data.person_square(points, valid)
-        side = extent * pose_data.PERSON_MARGIN
-        matrix = pose_data.crop_matrix(centre, side, size, 0.0, False)
-        crops.append(cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR))
-        joints.append((points @ matrix[:, :2].T + matrix[:, 2]) / size)
-        torso.append(pose_data.torso_size(points, valid) / side)
-    keypoints, scores = [], []
-    for start in range(0, len(crops), 50):
-        x = to_input(torch.from_numpy(np.stack(crops[start : start + 50])).to(device))
-        last = network(x)[-1]
-        keypoints.append(last.keypoints.cpu().numpy())
-        scores.append(torch.sigmoid(last.score_logits).cpu().numpy())
-    truth, found = np.stack(joints), np.concatenate(keypoints)
-    per_joint = pck(found, truth, people.valid, np.array(torso))
+def evaluate(network: FrameNetwork, people: pose_data.People, size: int) -> dict[str, float]:
+    """PCK@0.2 of LSP's 14 joints on plain crops, and the mean score."""
+    keypoints, logits = look(network, people, size)
+    torso = np.array([pose_data.torso_size(j, v) for j, v in zip(people.joints, people.valid, strict=True)])
+    per_joint = pck(keypoints, people.joints, people.valid, torso)
     measured = pose_data.LSP_TO_PA16
     return {
         "pck": float(per_joint[measured].mean()),
         "pck_wrist_ankle": float(per_joint[[8, 9, 14, 15]].mean()),
-        "mean_score": float(np.concatenate(scores)[:, measured].mean()),
+        "mean_score": float((1 / (1 + np.exp(-logits[:, measured]))).mean()),
     }
-
-
-def to_input(image: Tensor) -> Tensor:
-    x = image.permute(0, 3, 1, 2).float() * (2.0 / 255.0) - 1.0
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def computes_in_bf16(device: torch.device) -> bool:
-    """Where it does, a step takes half the time and less; where it does not, bf16 is slower than fp32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    info = Path("/proc/cpuinfo")
-    return info.exists() and any(flag in info.read_text() for flag in ("avx512_bf16", "amx_bf16"))
 
 
 def in_fp32(prediction: Prediction) -> Prediction:
     return Prediction(*(value.float() for value in prediction))
 
 
-def learning_rate(step: int, total: int) -> float:
-    if step < WARM_UP_STEPS:
-        return LEARNING_RATE * (step + 1) / WARM_UP_STEPS
-    progress = (step - WARM_UP_STEPS) / max(1, total - WARM_UP_STEPS)
-    return LEARNING_RATE * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
-
-
-def train(data: Path, out: Path, seed: int, schedule: list[tuple[int, int]]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
+def train(data: Path, out: Path, seed: int, rounds: tuple[Round, ...] = ROUNDS) -> None:
+    """All rounds, each from where the one before ended; a round that is finished already is left as it is."""
     torch.manual_seed(seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    bf16 = computes_in_bf16(device)
-    network = FrameNetwork().to(device, memory_format=torch.channels_last)
-    average = copy.deepcopy(network)
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}], lr=LEARNING_RATE
-    )
-    sources = (pose_data.load_training(data), pose_data.load_without_people(data))
+    device = best_device()
+    people, empty = pose_data.load_training(data), pose_data.load_without_people(data)
     held_out = pose_data.load_held_out(data)
+    earlier: FrameNetwork | None = None
+    passes_before = 0
+    for round_ in rounds:
+        network = FrameNetwork().to(device, memory_format=torch.channels_last)
+        if earlier is not None:
+            network.load_state_dict(earlier.state_dict())
+            size = round_.schedule[0][0]
+            people = [(clean_labels.clean(earlier, some, size), times) for some, times in people]
+        earlier = train_round(network, round_, (people, empty), held_out, out, seed, passes_before)
+        passes_before += sum(passes for _, passes in round_.schedule)
+
+
+def train_round(
+    network: FrameNetwork,
+    round_: Round,
+    sources: Sources,
+    held_out: pose_data.People,
+    out: Path,
+    seed: int,
+    passes_before: int,
+) -> FrameNetwork:
+    """The averaged network at the end of the round. Resumes from the round's checkpoint."""
+    training = Training(network, out, round_.name, "frame", WEIGHT_DECAY)
     shown = sum(len(people.images) * times for people, times in sources[0])
     steps_per_pass = shown // (BATCH - NEGATIVES_PER_BATCH)
-    sizes = [size for size, passes in schedule for _ in range(passes)]
-    total = steps_per_pass * len(sizes)
-
-    checkpoint, first = out / "frame_checkpoint.pt", 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = state["passes"]
-    for epoch in range(first, len(sizes)):
-        size, began, running = sizes[epoch], time.time(), 0.0
-        batches = AugmentedBatches(size, epoch, seed, sources)
+    sizes = [size for size, passes in round_.schedule for _ in range(passes)]
+    for epoch in range(training.passes, len(sizes)):
+        size, running = sizes[epoch], 0.0
+        batches = AugmentedBatches(size, passes_before + epoch, seed, sources)
         loader = torch.utils.data.DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=8)
         network.train()
-        step = epoch * steps_per_pass
-        for batch in loader:
-            batch = {name: value.to(device) for name, value in batch.items()}
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, total)
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        for step, batch in enumerate(loader, start=epoch * steps_per_pass):
+            batch = {name: value.to(training.device) for name, value in batch.items()}
+            with training.autocast():
                 predictions = [in_fp32(prediction) for prediction in network(to_input(batch["image"]))]
-            loss = sum((loss_of(p, batch) for p in predictions), torch.zeros((), device=device))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimizer.step()
-            with torch.no_grad():
-                decay = min(EMA_DECAY, (1 + step) / (10 + step))
-                for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-                    if kept.is_floating_point():
-                        kept.lerp_(new, 1 - decay)
-                    else:
-                        kept.copy_(new)
+            loss = sum((loss_of(p, batch) for p in predictions), torch.zeros((), device=training.device))
+            training.step(loss, step, cosine(step, steps_per_pass * len(sizes), round_.learning_rate))
             running += float(loss.detach())
-            step += 1
-        line = {
-            "pass": epoch + 1,
-            "size": size,
-            "loss": running / steps_per_pass,
-            "seconds": round(time.time() - began),
-        }
-        line |= evaluate(average, held_out, size)
-        temporary = checkpoint.with_suffix(".tmp")
-        torch.save(
-            {
-                "network": network.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "passes": epoch + 1,
-            },
-            temporary,
-        )
-        temporary.replace(checkpoint)
-        with (out / "frame_log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
-        print(json.dumps(line), flush=True)
+        figures = evaluate(training.average, held_out, size)
+        training.finish_pass(round=round_.name, size=size, loss=running / steps_per_pass, **figures)
+    return training.average
 
 
 def main() -> None:
@@ -243,7 +192,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/lite"))
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
-    train(arguments.data, arguments.out, arguments.seed, SCHEDULE)
+    train(arguments.data, arguments.out, arguments.seed)
 
 
 if __name__ == "__main__":

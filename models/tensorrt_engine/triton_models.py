@@ -46,7 +46,7 @@ def models_in(repository: Path) -> dict[str, tuple[Network, ...]]:
 
 
 def others_in(repository: Path) -> list[Path]:
-    """Triton models that are no networks of this project: no engines are built of them."""
+    """Triton models that are neither frame nor clip networks: no engines are built of them."""
     networks = {network.folder for found in models_in(repository).values() for network in found}
     return sorted({file.parent for file in repository.glob("*/config.pbtxt")} - networks)
 

@@ -17,12 +17,13 @@ from service.body_limit import BodyLimit
 from service.drawing import draw_people
 from service.errors import DeepharError, InvalidArgument
 from service.images import encode_image
-from service.pipeline import Frame, Pipeline, VideoOptions, VideoPlan
+from service.pipeline import Frame, Pipeline
 from service.rest import problems
 from service.rest.openapi import ACTION_OPTIONS, POSE_OPTIONS, PROBLEMS, file_body
 from service.rest.requests import Payload, payload
 from service.rest.schemas import ActionsJson, HealthJson, ModelJson, ModelsJson, PoseJson, event_json
 from service.video import VideoLimits, VideoReader
+from service.video_plan import VideoOptions, VideoPlan
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +36,12 @@ VideoEvents = AsyncGenerator[tuple[VideoPlan, VideoReader, Event | ClipAnswer], 
 ModelOption = Annotated[str | None, Query(description="name from /v1/models; absent: the default")]
 LayoutOption = Annotated[str | None, Query(description="joint layout of the answer; absent: the model's own")]
 BoxesOption = Annotated[str | None, Query(description="JSON list of [x, y, width, height] in pixels")]
+MaxPeopleOption = Annotated[str | None, Query(description="the best so many people; absent: as many as allowed")]
 CameraOption = Annotated[
     str | None,
     Query(
-        description="for models with three dimensions: JSON object of fx, fy, cx, cy in pixels of the upright picture, "
-        "and root_depth_mm, how far the pelvis is along the optical axis (a list for several boxes)"
+        description="for models that know or lift depth: JSON object of fx, fy, cx, cy in pixels of the upright "
+        "picture, and root_depth_mm, how far the pelvis is along the optical axis (a list for several boxes)"
     ),
 ]
 
@@ -75,14 +77,23 @@ def build_app(
         layout: LayoutOption = None,
         boxes: BoxesOption = None,
         camera: CameraOption = None,
+        max_people: MaxPeopleOption = None,
+        flip: Annotated[str | None, Query(description="true: average with the mirrored picture")] = None,
     ) -> Response:
         """Joints of the people in a picture. With `Accept: image/jpeg` or `image/png`: the picture with skeletons."""
         pipeline = pipeline_of()
         query = {"model": model, "layout": layout, "boxes": boxes, "camera": camera}
+        query |= {"max_people": max_people, "flip": flip}
         async with payload(request, "image", ("image/",), query) as sent:
             image = sent.file.read()
             answer = await pipeline.estimate_pose(
-                image, sent.text("model"), sent.boxes(), sent.text("layout"), sent.camera()
+                image,
+                sent.text("model"),
+                sent.boxes(),
+                sent.text("layout"),
+                sent.camera(),
+                sent.whole_number("max_people"),
+                sent.switch("flip", absent=False),
             )
         wanted = _accepted(request, ("application/json", "image/jpeg", "image/png"))
         if wanted == "application/json":
@@ -106,9 +117,13 @@ def build_app(
         boxes: BoxesOption = None,
         hop: Annotated[str | None, Query(description="sampled frames between two windows")] = None,
         top_k: Annotated[str | None, Query(description="how many actions to name")] = None,
+        people: Annotated[str | None, Query(description="whom to follow: main (the default) or all")] = None,
+        max_people: MaxPeopleOption = None,
+        smooth: Annotated[str | None, Query(description="false: joints as the network sees them, with jitter")] = None,
     ) -> Response:
         """The action in a video. With `Accept: application/x-ndjson`: one event a line, as they become known."""
         query = {"model": model, "layout": layout, "boxes": boxes, "hop": hop, "top_k": top_k}
+        query |= {"people": people, "max_people": max_people, "smooth": smooth}
         events = _classified(pipeline_of(), request, query)
         if _accepted(request, ("application/json", NDJSON)) == NDJSON:
             lines = _lines(events)
@@ -163,13 +178,16 @@ def _video(pipeline: Pipeline, sent: Payload) -> tuple[VideoPlan, VideoReader]:
         hop=sent.whole_number("hop"),
         top_k=sent.whole_number("top_k"),
         box=boxes[0] if boxes else None,
+        everybody=sent.one_of("people", ("main", "all")) == "all",
+        max_people=sent.whole_number("max_people"),
+        smooth=sent.switch("smooth", absent=True),
     )
     settings = pipeline.settings
     limits = VideoLimits(settings.max_video_seconds, settings.max_image_pixels)
     return pipeline.plan(options), VideoReader(sent.file, limits, pipeline.workers)
 
 
-async def _frames(reader: VideoReader, plan: VideoPlan) -> AsyncIterator[Frame]:
+async def _frames(reader: VideoReader, plan: VideoPlan) -> AsyncGenerator[Frame, None]:
     async with aclosing(reader.frames(plan.interval_s)) as frames:
         async for frame in frames:
             yield Frame(frame.image, frame.frame_id, frame.time_s)
@@ -179,7 +197,7 @@ async def _classified(pipeline: Pipeline, request: Request, query: dict[str, Any
     """Reads the video and follows it; what is sent is held until the last event."""
     async with payload(request, "video", ("video/",), query) as sent:
         plan, reader = _video(pipeline, sent)
-        async with aclosing(pipeline.follow(_frames(reader, plan), plan)) as events:
+        async with aclosing(_frames(reader, plan)) as frames, aclosing(pipeline.classify(frames, plan)) as events:
             async for event in events:
                 yield plan, reader, event
 

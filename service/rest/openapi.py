@@ -22,8 +22,16 @@ _CAMERA = {
         ROOT_DEPTH: {"anyOf": [_NUMBER, {"type": "array", "items": _NUMBER}]},
     },
 }
-POSE_OPTIONS = {**_OPTIONS, "camera": _CAMERA}
-ACTION_OPTIONS = {**_OPTIONS, "hop": {"type": "integer"}, "top_k": {"type": "integer"}}
+_WHOLE, _SWITCH = {"type": "integer"}, {"type": "boolean"}
+POSE_OPTIONS = {**_OPTIONS, "camera": _CAMERA, "max_people": _WHOLE, "flip": _SWITCH}
+ACTION_OPTIONS = {
+    **_OPTIONS,
+    "hop": _WHOLE,
+    "top_k": _WHOLE,
+    "people": {"type": "string", "enum": ["main", "all"]},
+    "max_people": _WHOLE,
+    "smooth": _SWITCH,
+}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}} for status in (404, 413, 415, 422, 429, 503, 504)
 }

@@ -52,6 +52,23 @@ class Payload:
             raise InvalidArgument(f"{name} must be at least 1")
         return number
 
+    def switch(self, name: str, absent: bool) -> bool:
+        value = self.options.get(name)
+        if value is None or value == "":
+            return absent
+        words = {"true": True, "1": True, "false": False, "0": False}
+        try:
+            return words[str(value).lower()]
+        except KeyError:
+            raise InvalidArgument(f"{name} must be true or false, not {value!r}") from None
+
+    def one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        """The first of the choices where the option is absent."""
+        value = self.options.get(name) or choices[0]
+        if value not in choices:
+            raise InvalidArgument(f"{name} must be {' or '.join(choices)}, not {value!r}")
+        return str(value)
+
     def boxes(self) -> list[Box]:
         value = self._json("boxes", "[[x, y, width, height], ...] in pixels")
         if value is None:

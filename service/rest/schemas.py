@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from service.answers import ActionEvent, ActionScore, ClipAnswer, Event, Person, PoseAnswer, PoseEvent, SegmentEvent
 from service.catalogue import Model
 from service.layouts import Layout
-from service.pipeline import VideoPlan
 from service.video import VideoFacts
+from service.video_plan import VideoPlan
 from service.windows import Segment
 
 
@@ -34,7 +34,7 @@ class UnitsJson(BaseModel):
 
     x: Literal["px"] = "px"
     y: Literal["px"] = "px"
-    z: Literal["mm_from_root"] | None = Field(None, description="only of models with three dimensions")
+    z: Literal["mm_from_root"] | None = Field(None, description="only of models that know or lift depth")
 
 
 class LayoutJson(BaseModel):
@@ -44,8 +44,8 @@ class LayoutJson(BaseModel):
     units: UnitsJson
 
     @staticmethod
-    def of(layout: Layout, dims: int) -> LayoutJson:
-        units = UnitsJson(z="mm_from_root") if dims == 3 else UnitsJson()
+    def of(layout: Layout, has_depth: bool) -> LayoutJson:
+        units = UnitsJson(z="mm_from_root") if has_depth else UnitsJson()
         return LayoutJson(name=layout.name, joints=list(layout.joints), edges=list(layout.edges), units=units)
 
 
@@ -55,8 +55,8 @@ class KeypointJson(BaseModel):
     y: float = Field(description="pixels of the picture, from its top")
     z: float | None = Field(
         None,
-        description="millimetres behind the root joint's plane (less than 0: before it); only from models with three "
-        "dimensions",
+        description="millimetres behind the root joint's plane (less than 0: before it); of a model whose card has a "
+        "lift a guess from the joints in the picture, for a person of the card's stature",
     )
     score: float = Field(description="0..1")
     position_mm: tuple[float, float, float] | None = Field(
@@ -68,6 +68,7 @@ class KeypointJson(BaseModel):
 class PersonJson(BaseModel):
     box: tuple[float, float, float, float] = Field(description="x, y, width, height in pixels")
     score: float
+    id: int | None = Field(None, description="the same in all frames of a video; only there")
     keypoints: list[KeypointJson]
 
     @staticmethod
@@ -79,7 +80,8 @@ class PersonJson(BaseModel):
             )
             for name, point in zip(layout.joints, person.points(), strict=True)
         ]
-        return PersonJson(box=(box.x, box.y, box.width, box.height), score=person.score, keypoints=keypoints)
+        place = (box.x, box.y, box.width, box.height)
+        return PersonJson(box=place, score=person.score, id=person.id, keypoints=keypoints)
 
 
 class PoseJson(BaseModel):
@@ -97,7 +99,7 @@ class PoseJson(BaseModel):
             model=answer.model.name,
             version=answer.model.version,
             image=ImageJson(width=width, height=height),
-            layout=LayoutJson.of(answer.layout, answer.model.card.dims),
+            layout=LayoutJson.of(answer.layout, answer.model.card.has_depth),
             people=[PersonJson.of(person, answer.layout) for person in answer.people],
             timing_ms=answer.timing_ms,
         )
@@ -129,17 +131,27 @@ class SegmentJson(BaseModel):
     end_s: float
     label: str
     score: float
+    person_id: int
 
     @staticmethod
     def of(segment: Segment) -> SegmentJson:
         return SegmentJson(**vars(segment))
 
 
+class PersonActionsJson(BaseModel):
+    person_id: int
+    actions: list[ActionJson] = Field(description="best first, over the whole video")
+
+
 class ActionsJson(BaseModel):
     model: str
     version: str
     video: VideoJson
-    actions: list[ActionJson] = Field(description="best first, over the whole video")
+    actions: list[ActionJson] = Field(
+        description="best first, over the whole video, of the person seen longest; what is missing from a sum of 1 is "
+        "none of the model's actions"
+    )
+    people: list[PersonActionsJson] = Field(description="in the order of their ids")
     segments: list[SegmentJson] = Field(description="stretches in which one action leads")
     timing_ms: dict[str, float]
 
@@ -150,6 +162,10 @@ class ActionsJson(BaseModel):
             version=plan.model.version,
             video=VideoJson.of(facts),
             actions=ActionJson.of(answer.actions),
+            people=[
+                PersonActionsJson(person_id=person.person_id, actions=ActionJson.of(person.actions))
+                for person in answer.people
+            ],
             segments=[SegmentJson.of(segment) for segment in answer.segments],
             timing_ms=answer.timing_ms,
         )
@@ -165,7 +181,7 @@ def event_json(event: Event, plan: VideoPlan) -> dict[str, Any]:
         case ActionEvent():
             actions = [action.model_dump() for action in ActionJson.of(event.actions)]
             span = {"start_s": event.start_s, "end_s": event.end_s, "first_frame_id": event.first_frame_id}
-            return {"event": "action", **common, **span, "actions": actions}
+            return {"event": "action", **common, "person_id": event.person_id, **span, "actions": actions}
         case SegmentEvent():
             return {"event": "segment", **common, **vars(event.segment)}
     raise TypeError(f"no JSON for {type(event).__name__}")
@@ -185,7 +201,7 @@ class ModelJson(BaseModel):
             version=model.version,
             ready=model.ready,
             card=model.card.model_dump(exclude_none=True),
-            layout=LayoutJson.of(model.layout, model.card.dims),
+            layout=LayoutJson.of(model.layout, model.card.has_depth),
         )
 
 

@@ -11,13 +11,14 @@ from service.catalogue import Model
 from service.errors import InvalidArgument, InvalidImage, PayloadTooLarge
 from service.geometry import Box
 from service.layouts import Layout
-from service.pipeline import Frame, VideoOptions, VideoPlan
+from service.pipeline import Frame
+from service.video_plan import VideoOptions, VideoPlan
 from service.windows import Segment
 
 
-def layout_message(layout: Layout, dims: int) -> pb.Layout:
+def layout_message(layout: Layout, has_depth: bool) -> pb.Layout:
     edges = [pb.Edge(**{"from": a, "to": b}) for a, b in layout.edges]
-    z = pb.UNIT_MM_FROM_ROOT if dims == 3 else pb.UNIT_UNSPECIFIED
+    z = pb.UNIT_MM_FROM_ROOT if has_depth else pb.UNIT_UNSPECIFIED
     units = pb.Units(x=pb.UNIT_PX, y=pb.UNIT_PX, z=z)
     return pb.Layout(name=layout.name, joints=layout.joints, edges=edges, units=units)
 
@@ -29,8 +30,8 @@ def model_message(model: Model) -> pb.Model:
         version=model.version,
         ready=model.ready,
         description=card.description,
-        layout=layout_message(model.layout, card.dims),
-        dimensions=card.dims,
+        layout=layout_message(model.layout, card.has_depth),
+        dimensions=3 if card.has_depth else 2,
         input_size=card.crop.size,
         weights=card.weights,
         licence=card.licence,
@@ -59,7 +60,7 @@ def person_message(person: Person, layout: Layout) -> pb.Person:
             pb.Keypoint(name=name, x=point.x, y=point.y, z=point.z_mm, score=point.score, position_mm=place)
         )
     where = pb.Box(x=box.x, y=box.y, width=box.width, height=box.height)
-    return pb.Person(box=where, score=person.score, keypoints=keypoints)
+    return pb.Person(box=where, score=person.score, keypoints=keypoints, id=person.id or 0)
 
 
 def pose_message(answer: PoseAnswer) -> pb.EstimatePoseResponse:
@@ -69,7 +70,7 @@ def pose_message(answer: PoseAnswer) -> pb.EstimatePoseResponse:
         version=answer.model.version,
         image_width=width,
         image_height=height,
-        layout=layout_message(answer.layout, answer.model.card.dims),
+        layout=layout_message(answer.layout, answer.model.card.has_depth),
         people=[person_message(person, answer.layout) for person in answer.people],
         timing_ms=answer.timing_ms,
     )
@@ -88,6 +89,7 @@ def clip_message(answer: ClipAnswer, plan: VideoPlan) -> pb.ClassifyClipResponse
         model=plan.model.name,
         version=plan.model.version,
         actions=action_messages(answer.actions),
+        people=[pb.PersonActions(person_id=p.person_id, actions=action_messages(p.actions)) for p in answer.people],
         segments=[segment_message(segment) for segment in answer.segments],
         frames=answer.frames,
         timing_ms=answer.timing_ms,
@@ -104,7 +106,7 @@ def event_message(event: Event, plan: VideoPlan, lag_ms: float, dropped: int) ->
             message.pose.people.extend(person_message(person, plan.layout) for person in event.people)
         case ActionEvent():
             message.action.start_s, message.action.end_s = event.start_s, event.end_s
-            message.action.first_frame_id = event.first_frame_id
+            message.action.first_frame_id, message.action.person_id = event.first_frame_id, event.person_id
             message.action.actions.extend(action_messages(event.actions))
         case SegmentEvent():
             message.segment.CopyFrom(segment_message(event.segment))
@@ -119,6 +121,9 @@ def video_options(config: pb.StreamConfig) -> VideoOptions:
         layout=config.layout or None,
         box=box_of(config.box) if config.HasField("box") else None,
         every_frame=config.want_keypoints,
+        everybody=config.following == pb.FOLLOWING_ALL,
+        max_people=config.max_people or None,
+        smooth=config.smooth if config.HasField("smooth") else True,
     )
 
 

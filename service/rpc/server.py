@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import reflection
 
 from service.answers import ClipAnswer
 from service.errors import INTERNAL_DETAIL, STATUS, DeepharError, InvalidArgument
-from service.pipeline import Pipeline, VideoPlan
+from service.pipeline import Pipeline
 from service.rpc import messages
 from service.rpc.frame_queue import FrameQueue
 from service.settings import Settings
@@ -66,7 +66,13 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             boxes = [messages.box_of(box) for box in request.boxes]
             camera = messages.camera_of(request.camera) if request.HasField("camera") else None
             found = await self._pipeline.estimate_pose(
-                request.image, request.model or None, boxes, request.layout or None, camera
+                request.image,
+                request.model or None,
+                boxes,
+                request.layout or None,
+                camera,
+                request.max_people or None,
+                request.flip,
             )
             return messages.pose_message(found)
 
@@ -77,7 +83,10 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
     ) -> pb.ClassifyClipResponse:
         async def answer() -> pb.ClassifyClipResponse:
             plan = self._pipeline.plan(messages.video_options(await _first_config(requests)))
-            async with self._followed(requests, plan, drop_oldest=False) as (events, _):
+            async with (
+                self._received(requests, drop_oldest=False) as queue,
+                aclosing(self._pipeline.classify(queue.frames(), plan)) as events,
+            ):
                 async for event in events:
                     if isinstance(event, ClipAnswer):
                         return messages.clip_message(event, plan)
@@ -92,10 +101,12 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             config = await _first_config(requests)
             plan = self._pipeline.plan(messages.video_options(config))
             latest = config.drop_policy == pb.DROP_POLICY_LATEST
-            async with self._followed(requests, plan, drop_oldest=latest) as (events, queue):
+            async with (
+                self._received(requests, drop_oldest=latest) as queue,
+                aclosing(self._pipeline.follow(queue.frames(), plan)) as events,
+            ):
                 async for event in events:
-                    if not isinstance(event, ClipAnswer):
-                        yield messages.event_message(event, plan, queue.lag_ms, queue.dropped)
+                    yield messages.event_message(event, plan, queue.lag_ms, queue.dropped)
         except Exception as error:
             await _fail(context, error)
 
@@ -106,16 +117,15 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             await _fail(context, error)
 
     @contextlib.asynccontextmanager
-    async def _followed(
-        self, requests: AsyncIterator[pb.StreamVideoRequest], plan: VideoPlan, drop_oldest: bool
-    ) -> AsyncIterator[tuple[Any, FrameQueue]]:
-        """The events of a stream of requests, which are received while the pipeline works."""
+    async def _received(
+        self, requests: AsyncIterator[pb.StreamVideoRequest], drop_oldest: bool
+    ) -> AsyncIterator[FrameQueue]:
+        """The frames of a stream of requests, which are received while the pipeline works."""
         settings = self._pipeline.settings
         queue = FrameQueue(settings.stream_queue_frames, drop_oldest)
         receiving = asyncio.create_task(_receive(requests, queue, settings))
         try:
-            async with aclosing(self._pipeline.follow(queue.frames(), plan)) as events:
-                yield events, queue
+            yield queue
         finally:
             receiving.cancel()
             with contextlib.suppress(asyncio.CancelledError):

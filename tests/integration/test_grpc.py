@@ -55,7 +55,7 @@ def numbers(people: list[dict]) -> np.ndarray:  # type: ignore[type-arg]
 def test_models(client: Client) -> None:
     (lite,) = [m for m in client.models() if m.name == "lite"]
     assert lite.ready
-    assert (lite.dimensions, lite.clip_frames, lite.sample_interval_s) == (2, 16, 0.1)
+    assert (lite.dimensions, lite.clip_frames, lite.sample_interval_s) == (3, 16, 0.1)
     assert len(lite.actions) == 15
 
 

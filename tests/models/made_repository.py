@@ -20,6 +20,7 @@ from models import cli
 from models.networks import NETWORKS
 from tests.models.made_weights import MODELS, inputs, made_file, made_network
 
+COMMITTED = ("lite_frame", "lite_clip", "lite_lift", "person")
 ROOT = Path(__file__).resolve().parent.parent.parent
 CUTS = {"ntu": ("2",), "penn": ("3",)}
 
@@ -71,8 +72,8 @@ def _command(*arguments: str) -> None:
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for part in (ROOT / "model_repository").glob("lite_*"):  # and nothing that was exported there
-        shutil.copytree(part, folder / "repository" / part.name)
+    for part in COMMITTED:  # and nothing that was exported there
+        shutil.copytree(ROOT / "model_repository" / part, folder / "repository" / part)
     with ProcessPoolExecutor(2) as pool:
         list(pool.map(make, MODELS, [folder] * len(MODELS)))
 

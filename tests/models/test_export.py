@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent / "model_repository"
 # Operators with a TensorRT converter; the exporter must not leave this list.
 TENSORRT_OPERATORS = set(
     """Add AveragePool BatchNormalization Cast Clip Concat Constant Conv DepthToSpace Div Einsum Expand Flatten Gather
+    Exp GatherElements GatherND GreaterOrEqual TopK Where
     Gemm GlobalAveragePool Identity Log MatMul Max MaxPool Mul Neg Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin
     ReduceSum
     Relu Reshape Resize Shape Sigmoid Slice Softmax Split Sqrt Squeeze Sub Tile Transpose Unsqueeze""".split()
@@ -76,7 +78,7 @@ def test_the_configuration_is_tritons_own(tmp_path: Path) -> None:
     assert json.loads(config.parameters["card"].string_value) == {"model": "some"}
 
 
-NETWORKS = ["lite_frame", "lite_clip"]
+NETWORKS = ["lite_frame", "lite_clip", "lite_lift", "person"]
 MADE = [
     f"{model}_{part}"
     for model in (*MODELS, "ntu@2", "penn@3")
@@ -132,15 +134,27 @@ def is_what_its_configuration_says(folder: Path) -> None:
             assert np.isfinite(output).all()
 
 
-def test_the_card_names_the_committed_weights() -> None:
-    config = text_format.Parse((REPOSITORY / "lite_frame" / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
-    card = json.loads(config.parameters["card"].string_value)
-    assert card["weights_sha256"] == hashlib.sha256((REPOSITORY / "lite_frame/1/model.onnx").read_bytes()).hexdigest()
+def committed_card(name: str) -> dict[str, Any]:
+    config = text_format.Parse((REPOSITORY / name / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+    card: dict[str, Any] = json.loads(config.parameters["card"].string_value)
+    return card
+
+
+@pytest.mark.parametrize("name", ["lite_frame", "person"])
+def test_the_card_names_the_committed_weights(name: str) -> None:
+    file = REPOSITORY / name / "1" / "model.onnx"
+    assert committed_card(name)["weights_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_the_card_promises_actions_and_depth() -> None:
+    card = committed_card("lite_frame")
     assert len(card["clip"]["labels"]) == 15
+    assert card["lift"]["stature_mm"] == 1700
 
 
-def test_the_committed_model_is_small() -> None:
-    assert sum(f.stat().st_size for f in REPOSITORY.glob("lite_*/1/model.onnx")) <= 12 * 2**20
+@pytest.mark.parametrize(("names", "megabytes"), [("lite_frame", 8), ("person", 4), ("lite_*", 12)])
+def test_the_committed_networks_are_small(names: str, megabytes: int) -> None:
+    assert sum(f.stat().st_size for f in REPOSITORY.glob(f"{names}/1/model.onnx")) <= megabytes * 10**6
 
 
 def test_an_export_without_weights_says_what_to_do(tmp_path: Path) -> None:

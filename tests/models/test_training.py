@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.models.test_clip_data import some_bank, some_clips, some_movements
+
 torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
 
-from models.lite import pose_data, train_frame  # noqa: E402
+from models.lite import clean_labels, clip_data, error_bank, network, pose_data, train_clip, train_frame  # noqa: E402
 
 
 def some_people(count: int) -> pose_data.People:
@@ -52,14 +54,49 @@ def test_people_held_out_are_not_trained_on(shared_data: Path) -> None:
         assert not kept & {image.tobytes() for image in people.images}
 
 
+def test_labels_are_mended_where_the_network_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joint 4 is labelled far away, 5 not at all, 6 far away but the network is unsure; all others agree."""
+    people = some_people(2)
+    people.valid[:] = True
+    seen, logits = people.joints.copy(), np.full((2, 16), 4.0, np.float32)
+    people.joints[:, [4, 6]] += 500
+    people.valid[:, 5] = False
+    logits[:, 6] = -1
+    monkeypatch.setattr(clean_labels, "look", lambda *_, **__: (seen, logits))
+    mended = clean_labels.clean(network.FrameNetwork(), people, 128)
+    assert np.array_equal(np.delete(mended.joints, 6, 1), np.delete(seen, 6, 1))
+    assert np.array_equal(mended.joints[:, 6], people.joints[:, 6])
+    assert mended.valid.all()
+
+
 def test_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pose_data, "load_training", lambda data: [(some_people(60), 1)])
     monkeypatch.setattr(pose_data, "load_held_out", lambda data: some_people(4))
     monkeypatch.setattr(pose_data, "load_without_people", lambda data: some_people(3).images)
-    train_frame.train(tmp_path, tmp_path, 1, [(64, 1)])
-    train_frame.train(tmp_path, tmp_path, 1, [(64, 1), (96, 1)])
+    teacher = train_frame.Round("teacher", ((64, 1),), 1e-3)
+    for passes in (1, 2):
+        frame = train_frame.Round("frame", ((96, passes),), 1e-3)
+        train_frame.train(tmp_path, tmp_path, 1, (teacher, frame))
     log = [json.loads(line) for line in (tmp_path / "frame_log.jsonl").read_text().splitlines()]
-    assert [(line["pass"], line["size"]) for line in log] == [(1, 64), (2, 96)]
+    assert [(line["pass"], line["size"]) for line in log] == [(1, 64), (1, 96), (2, 96)]
     state = torch.load(tmp_path / "frame_checkpoint.pt", weights_only=True)
     assert state["passes"] == 2
     assert all(torch.isfinite(v).all() for v in state["average"].values())
+
+
+def test_training_of_the_clip_network_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip_data, "load_clips", lambda data, train: some_clips())
+    monkeypatch.setattr(train_clip, "load_movements", lambda data, held_out: some_movements())
+    error_bank.save(some_bank(0.1), tmp_path / error_bank.BANK)
+    train_clip.train(tmp_path, tmp_path, 1, 1, steps=2)
+    train_clip.train(tmp_path, tmp_path, 1, 3, steps=2)
+    log = [json.loads(line) for line in (tmp_path / "clip_log.jsonl").read_text().splitlines()]
+    assert [line["pass"] for line in log] == [1, 2, 3]
+    state = torch.load(tmp_path / "clip_checkpoint.pt", weights_only=True)
+    assert state["passes"] == 3
+    assert all(torch.isfinite(v).all() for v in state["average"].values())
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    rates = [train_clip.learning_rate(step, 4000, 1.0) for step in (0, 199, 2000, 3200, 3999)]
+    assert rates == pytest.approx([0.005, 1.0, 1.0, 0.5, 0.01])

@@ -92,8 +92,16 @@ def test_a_short_clip_is_stretched_evenly_and_in_order(count: int) -> None:
     assert window.crop_boxes().shape == (1, 16, 4)
 
 
+def test_who_was_seen_too_shortly_is_not_judged() -> None:
+    buffer = WindowBuffer(16, 4)
+    for i in range(3):
+        buffer.add(sample(i), 1)
+    assert buffer.stretched(least=4) is None
+    assert buffer.stretched(least=3) is not None
+
+
 def test_segments_tile_the_time_and_average_their_scores() -> None:
-    merger = SegmentMerger()
+    merger = SegmentMerger(person_id=3)
     assert merger.add(0.0, 1.5, "squat", 0.5) is None
     assert merger.add(0.4, 1.9, "squat", 0.7) is None
     first = merger.add(0.8, 2.3, "pullup", 0.9)
@@ -102,4 +110,15 @@ def test_segments_tile_the_time_and_average_their_scores() -> None:
     assert (first.start_s, first.end_s, first.label, first.score) == (0.0, 1.9, "squat", pytest.approx(0.6))
     assert last is not None
     assert (last.start_s, last.end_s, last.label, last.score) == (1.9, 2.3, "pullup", pytest.approx(0.9))
+    assert first.person_id == last.person_id == 3
+    assert merger.finish() is None
+
+
+def test_a_window_in_which_nothing_leads_belongs_to_no_segment() -> None:
+    merger = SegmentMerger(person_id=1)
+    assert merger.add(0.0, 1.5, None, 0.1) is None
+    assert merger.add(0.4, 1.9, "squat", 0.8) is None
+    squat = merger.add(0.8, 2.3, None, 0.1)
+    assert squat is not None
+    assert (squat.start_s, squat.end_s, squat.label) == (1.5, 1.9, "squat")
     assert merger.finish() is None

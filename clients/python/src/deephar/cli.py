@@ -26,17 +26,21 @@ def main() -> None:
     parser.add_argument("--model", default="", help="absent: the service's default")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("models", help="the models that the service has")
-    pose = commands.add_parser("pose", help="joints of the person in a picture")
+    pose = commands.add_parser("pose", help="joints of the people in a picture")
     pose.add_argument("file", type=Path)
     pose.add_argument("--box", type=_box, action="append", metavar="X,Y,W,H", help="a person's, in pixels; repeatable")
     pose.add_argument(
         "--camera",
         type=_camera,
         metavar="FX,FY,CX,CY,DEPTH",
-        help="in pixels, and the pelvis' distance in mm; 3D models",
+        help="in pixels, and the pelvis' distance in mm; models that know or lift depth",
     )
-    commands.add_parser("classify", help="the action in a video").add_argument("file", type=Path)
-    commands.add_parser("stream", help="actions while the video is being sent").add_argument("file", type=Path)
+    pose.add_argument("--max-people", type=_count, default=0, metavar="N", help="the best so many, without boxes")
+    pose.add_argument("--flip", action="store_true", help="average with the mirrored picture")
+    for name, purpose in (("classify", "the action in a video"), ("stream", "actions while the video is being sent")):
+        video = commands.add_parser(name, help=purpose)
+        video.add_argument("file", type=Path)
+        video.add_argument("--all", action="store_true", help="everybody's, not only the main person's")
     arguments = parser.parse_args()
     try:
         with Client(arguments.address) as client:
@@ -53,6 +57,12 @@ def _box(text: str) -> Box:
     except ValueError:
         raise argparse.ArgumentTypeError(f"four numbers with commas between them are wanted, not {text!r}") from None
     return x, y, width, height
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"a whole number of 0 or more is wanted, not {text!r}")
+    return int(text)
 
 
 def _opened(file: Path) -> Iterator[pb.Frame]:
@@ -78,33 +88,47 @@ def _line(point: pb.Keypoint) -> str:
 
 
 def _run(client: Client, arguments: argparse.Namespace) -> None:
-    config = pb.StreamConfig(model=arguments.model)
+    everybody = getattr(arguments, "all", False)
+    config = pb.StreamConfig(model=arguments.model, following=pb.FOLLOWING_ALL if everybody else pb.FOLLOWING_MAIN)
     match arguments.command:
         case "models":
             for model in client.models():
                 print(f"{model.name}\t{'ready' if model.ready else 'not ready'}\t{model.description}")
         case "pose":
             answer = client.pose(
-                arguments.file.read_bytes(), arguments.model, arguments.box or (), camera=arguments.camera
+                arguments.file.read_bytes(),
+                arguments.model,
+                arguments.box or (),
+                camera=arguments.camera,
+                max_people=arguments.max_people,
+                flip=arguments.flip,
             )
             if not answer.people:
                 print("no person was found", file=sys.stderr)
-            for person in answer.people:
+            for number, person in enumerate(answer.people):
+                if number:
+                    print()
                 for point in person.keypoints:
                     print(_line(point))
         case "classify":
-            for action in client.classify(_opened(arguments.file), config).actions:
-                print(f"{action.score:.3f} {action.label}")
+            result = client.classify(_opened(arguments.file), config)
+            if not result.people:
+                print("no person was found", file=sys.stderr)
+            for someone in result.people:
+                if arguments.all:
+                    print(f"person {someone.person_id}")
+                for action in someone.actions:
+                    print(f"{action.score:.3f} {action.label}")
         case "stream":
             for event in client.stream(_opened(arguments.file), config):
                 if event.WhichOneof("event") == "action":
-                    best = event.action.actions[0]
+                    window, best = event.action, event.action.actions[0]
+                    who = f"person {window.person_id}  " if arguments.all else ""
                     print(
-                        f"{event.action.start_s:6.2f} s to {event.action.end_s:6.2f} s  {best.label} {best.score:.2f}",
+                        f"{who}{window.start_s:6.2f} s to {window.end_s:6.2f} s  {best.label} {best.score:.2f}",
                         flush=True,
                     )
                 elif event.WhichOneof("event") == "segment":
-                    print(
-                        f"segment {event.segment.start_s:.2f} s to {event.segment.end_s:.2f} s: {event.segment.label}",
-                        flush=True,
-                    )
+                    segment = event.segment
+                    who = f"person {segment.person_id}  " if arguments.all else ""
+                    print(f"{who}segment {segment.start_s:.2f} s to {segment.end_s:.2f} s: {segment.label}", flush=True)

@@ -45,10 +45,24 @@ class Client:
         boxes: Sequence[Box] = (),
         layout: str = "",
         camera: Camera | None = None,
+        max_people: int = 0,
+        flip: bool = False,
     ) -> pb.EstimatePoseResponse:
-        """Joints of the people in an encoded picture, in pixels. With a camera, a 3D model places them in space too."""
+        """Joints of the people in an encoded picture, in pixels. With a camera, a 3D model places them in space too.
+
+        Without boxes people are looked for: the best `max_people`, 0 for as many as the server allows. `flip` averages
+        with the mirrored picture.
+        """
         wanted = [pb.Box(x=x, y=y, width=width, height=height) for x, y, width, height in boxes]
-        request = pb.EstimatePoseRequest(image=image, model=model, boxes=wanted, layout=layout, camera=camera)
+        request = pb.EstimatePoseRequest(
+            image=image,
+            model=model,
+            boxes=wanted,
+            layout=layout,
+            camera=camera,
+            max_people=max_people,
+            flip=flip,
+        )
         return self._stub.EstimatePose(request, timeout=self._timeout_s)
 
     def classify(self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None = None) -> pb.ClassifyClipResponse:

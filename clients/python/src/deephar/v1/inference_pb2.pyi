@@ -18,12 +18,21 @@ class DropPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DROP_POLICY_UNSPECIFIED: _ClassVar[DropPolicy]
     DROP_POLICY_LOSSLESS: _ClassVar[DropPolicy]
     DROP_POLICY_LATEST: _ClassVar[DropPolicy]
+
+class Following(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FOLLOWING_UNSPECIFIED: _ClassVar[Following]
+    FOLLOWING_MAIN: _ClassVar[Following]
+    FOLLOWING_ALL: _ClassVar[Following]
 UNIT_UNSPECIFIED: Unit
 UNIT_PX: Unit
 UNIT_MM_FROM_ROOT: Unit
 DROP_POLICY_UNSPECIFIED: DropPolicy
 DROP_POLICY_LOSSLESS: DropPolicy
 DROP_POLICY_LATEST: DropPolicy
+FOLLOWING_UNSPECIFIED: Following
+FOLLOWING_MAIN: Following
+FOLLOWING_ALL: Following
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()
@@ -131,28 +140,34 @@ class Position(_message.Message):
     def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ..., z: _Optional[float] = ...) -> None: ...
 
 class Person(_message.Message):
-    __slots__ = ("box", "score", "keypoints")
+    __slots__ = ("box", "score", "keypoints", "id")
     BOX_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     KEYPOINTS_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     box: Box
     score: float
     keypoints: _containers.RepeatedCompositeFieldContainer[Keypoint]
-    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., score: _Optional[float] = ..., keypoints: _Optional[_Iterable[_Union[Keypoint, _Mapping]]] = ...) -> None: ...
+    id: int
+    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., score: _Optional[float] = ..., keypoints: _Optional[_Iterable[_Union[Keypoint, _Mapping]]] = ..., id: _Optional[int] = ...) -> None: ...
 
 class EstimatePoseRequest(_message.Message):
-    __slots__ = ("image", "model", "boxes", "layout", "camera")
+    __slots__ = ("image", "model", "boxes", "layout", "camera", "max_people", "flip")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     BOXES_FIELD_NUMBER: _ClassVar[int]
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
     CAMERA_FIELD_NUMBER: _ClassVar[int]
+    MAX_PEOPLE_FIELD_NUMBER: _ClassVar[int]
+    FLIP_FIELD_NUMBER: _ClassVar[int]
     image: bytes
     model: str
     boxes: _containers.RepeatedCompositeFieldContainer[Box]
     layout: str
     camera: Camera
-    def __init__(self, image: _Optional[bytes] = ..., model: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., layout: _Optional[str] = ..., camera: _Optional[_Union[Camera, _Mapping]] = ...) -> None: ...
+    max_people: int
+    flip: bool
+    def __init__(self, image: _Optional[bytes] = ..., model: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., layout: _Optional[str] = ..., camera: _Optional[_Union[Camera, _Mapping]] = ..., max_people: _Optional[int] = ..., flip: _Optional[bool] = ...) -> None: ...
 
 class Camera(_message.Message):
     __slots__ = ("fx", "fy", "cx", "cy", "root_depth_mm")
@@ -194,7 +209,7 @@ class EstimatePoseResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., people: _Optional[_Iterable[_Union[Person, _Mapping]]] = ..., timing_ms: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("model", "hop", "top_k", "layout", "want_keypoints", "drop_policy", "box")
+    __slots__ = ("model", "hop", "top_k", "layout", "want_keypoints", "drop_policy", "box", "following", "max_people", "smooth")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     HOP_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
@@ -202,6 +217,9 @@ class StreamConfig(_message.Message):
     WANT_KEYPOINTS_FIELD_NUMBER: _ClassVar[int]
     DROP_POLICY_FIELD_NUMBER: _ClassVar[int]
     BOX_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWING_FIELD_NUMBER: _ClassVar[int]
+    MAX_PEOPLE_FIELD_NUMBER: _ClassVar[int]
+    SMOOTH_FIELD_NUMBER: _ClassVar[int]
     model: str
     hop: int
     top_k: int
@@ -209,7 +227,10 @@ class StreamConfig(_message.Message):
     want_keypoints: bool
     drop_policy: DropPolicy
     box: Box
-    def __init__(self, model: _Optional[str] = ..., hop: _Optional[int] = ..., top_k: _Optional[int] = ..., layout: _Optional[str] = ..., want_keypoints: _Optional[bool] = ..., drop_policy: _Optional[_Union[DropPolicy, str]] = ..., box: _Optional[_Union[Box, _Mapping]] = ...) -> None: ...
+    following: Following
+    max_people: int
+    smooth: bool
+    def __init__(self, model: _Optional[str] = ..., hop: _Optional[int] = ..., top_k: _Optional[int] = ..., layout: _Optional[str] = ..., want_keypoints: _Optional[bool] = ..., drop_policy: _Optional[_Union[DropPolicy, str]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., following: _Optional[_Union[Following, str]] = ..., max_people: _Optional[int] = ..., smooth: _Optional[bool] = ...) -> None: ...
 
 class RawImage(_message.Message):
     __slots__ = ("rgb", "width", "height")
@@ -250,19 +271,29 @@ class ActionScore(_message.Message):
     def __init__(self, label: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
 
 class Segment(_message.Message):
-    __slots__ = ("start_s", "end_s", "label", "score")
+    __slots__ = ("start_s", "end_s", "label", "score", "person_id")
     START_S_FIELD_NUMBER: _ClassVar[int]
     END_S_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    PERSON_ID_FIELD_NUMBER: _ClassVar[int]
     start_s: float
     end_s: float
     label: str
     score: float
-    def __init__(self, start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., label: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+    person_id: int
+    def __init__(self, start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., label: _Optional[str] = ..., score: _Optional[float] = ..., person_id: _Optional[int] = ...) -> None: ...
+
+class PersonActions(_message.Message):
+    __slots__ = ("person_id", "actions")
+    PERSON_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    person_id: int
+    actions: _containers.RepeatedCompositeFieldContainer[ActionScore]
+    def __init__(self, person_id: _Optional[int] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ...) -> None: ...
 
 class ClassifyClipResponse(_message.Message):
-    __slots__ = ("model", "version", "actions", "segments", "frames", "timing_ms")
+    __slots__ = ("model", "version", "actions", "segments", "frames", "timing_ms", "people")
     class TimingMsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -276,13 +307,15 @@ class ClassifyClipResponse(_message.Message):
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     TIMING_MS_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: str
     actions: _containers.RepeatedCompositeFieldContainer[ActionScore]
     segments: _containers.RepeatedCompositeFieldContainer[Segment]
     frames: int
     timing_ms: _containers.ScalarMap[str, float]
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., frames: _Optional[int] = ..., timing_ms: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    people: _containers.RepeatedCompositeFieldContainer[PersonActions]
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., frames: _Optional[int] = ..., timing_ms: _Optional[_Mapping[str, float]] = ..., people: _Optional[_Iterable[_Union[PersonActions, _Mapping]]] = ...) -> None: ...
 
 class PoseEvent(_message.Message):
     __slots__ = ("people",)
@@ -291,16 +324,18 @@ class PoseEvent(_message.Message):
     def __init__(self, people: _Optional[_Iterable[_Union[Person, _Mapping]]] = ...) -> None: ...
 
 class ActionEvent(_message.Message):
-    __slots__ = ("start_s", "end_s", "first_frame_id", "actions")
+    __slots__ = ("start_s", "end_s", "first_frame_id", "actions", "person_id")
     START_S_FIELD_NUMBER: _ClassVar[int]
     END_S_FIELD_NUMBER: _ClassVar[int]
     FIRST_FRAME_ID_FIELD_NUMBER: _ClassVar[int]
     ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    PERSON_ID_FIELD_NUMBER: _ClassVar[int]
     start_s: float
     end_s: float
     first_frame_id: int
     actions: _containers.RepeatedCompositeFieldContainer[ActionScore]
-    def __init__(self, start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., first_frame_id: _Optional[int] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ...) -> None: ...
+    person_id: int
+    def __init__(self, start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., first_frame_id: _Optional[int] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., person_id: _Optional[int] = ...) -> None: ...
 
 class StreamVideoResponse(_message.Message):
     __slots__ = ("frame_id", "timestamp_ns", "lag_ms", "dropped_frames", "pose", "action", "segment")

@@ -1,0 +1,52 @@
+"""What is kept of each person who is followed: smoothed joints, the window of samples, the running segment."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.answers import ActionEvent, ActionScore, Person
+from service.frame_inference import Array, FrameOutput
+from service.people import person_in
+from service.smoothing import KeypointSmoother
+from service.video_plan import VideoPlan
+from service.windows import Segment, SegmentMerger, Window, WindowBuffer
+
+
+class Actor:
+    def __init__(self, person_id: int, plan: VideoPlan) -> None:
+        self.id, self._plan = person_id, plan
+        self.windows = WindowBuffer(plan.frames, plan.hop)
+        self._smoother = KeypointSmoother() if plan.smooth else None
+        self._segments = SegmentMerger(person_id)
+
+    def person(self, output: FrameOutput, time_s: float) -> Person:
+        """How the person is answered for the frame of one window."""
+        if self._smoother is not None:
+            output = _smoothed(output, self._smoother, time_s)
+        return person_in(output, 0, None, self._plan.model.layout, self._plan.layout, person_id=self.id)
+
+    def judged(self, window: Window, scores: Array, frame_id: int, time_s: float) -> tuple[ActionEvent, Segment | None]:
+        """The event of a window with scores (A,), known with that frame, and the segment that it ends."""
+        first, last = window.samples[0], window.samples[-1]
+        actions = ranked(scores, self._plan)
+        event = ActionEvent(frame_id, time_s, self.id, first.frame_id, first.time_s, last.time_s, actions, scores)
+        top = actions[0]
+        leads = top.score >= 1 - float(scores.sum())  # what is missing from 1 is none of the actions
+        return event, self._segments.add(first.time_s, last.time_s, top.label if leads else None, top.score)
+
+    def finish(self) -> Segment | None:
+        return self._segments.finish()
+
+
+def ranked(scores: Array, plan: VideoPlan) -> list[ActionScore]:
+    """The best actions of scores (A,)."""
+    best = np.argsort(-scores, kind="stable")[: plan.top_k]
+    return [ActionScore(plan.labels[i], float(scores[i])) for i in best]
+
+
+def _smoothed(output: FrameOutput, smoother: KeypointSmoother, time_s: float) -> FrameOutput:
+    if output.depths_mm is None:
+        return output._replace(keypoints_px=smoother.smooth(output.keypoints_px[0], output.scores[0], time_s)[None])
+    together = np.concatenate([output.keypoints_px[0], output.depths_mm[0][:, None]], axis=1)
+    smooth = smoother.smooth(together, output.scores[0], time_s)[None]
+    return output._replace(keypoints_px=smooth[..., :2], depths_mm=smooth[..., 2])

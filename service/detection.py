@@ -1,0 +1,64 @@
+"""Everybody in a picture: the Triton model `person`, its input and what is made of its boxes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.card import PersonCard
+from service.catalogue import PERSON_NETWORK
+from service.geometry import Box, Image, overlap
+from service.triton.client import TritonClient
+from service.workers import Workers
+
+Array = NDArray[np.float32]
+
+
+class Detection(NamedTuple):
+    box: Box
+    score: float
+
+
+class PersonDetector:
+    def __init__(self, triton: TritonClient, workers: Workers) -> None:
+        self._triton, self._workers = triton, workers
+
+    async def detect(self, card: PersonCard, image: Image) -> list[Detection]:
+        """The people in the picture, best first."""
+        picture = await self._workers.run(fit, image, card.size)
+        answer = await self._triton.infer(PERSON_NETWORK, {"image": picture[None]})
+        return detections(answer["boxes"][0], answer["box_scores"][0], image.shape[1], image.shape[0], card)
+
+
+def fit(image: Image, size: int) -> Image:
+    """The picture at the top left of a black (size, size, 3), its longer side filling it."""
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    square = np.zeros((size, size, 3), np.uint8)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    square[:rows, :columns] = cv2.resize(image, (columns, rows), interpolation=way)
+    return square
+
+
+def detections(boxes: Array, scores: Array, width: int, height: int, card: PersonCard) -> list[Detection]:
+    """Boxes (N, 4) in 0..1 of the square and scores (N,) as people of the picture, each once, best first."""
+    longer = max(width, height)
+    kept: list[Detection] = []
+    for i in np.argsort(-scores, kind="stable"):
+        if scores[i] < card.threshold:
+            break
+        box = _inside((boxes[i] * longer).tolist(), width, height)
+        if box is not None and all(overlap(box, other.box) <= card.overlap for other in kept):
+            kept.append(Detection(box, float(scores[i])))
+    return kept
+
+
+def _inside(box: list[float], width: int, height: int) -> Box | None:
+    """The part of x, y, width, height that lies in the picture, if that is a pixel or more."""
+    left, top = max(box[0], 0.0), max(box[1], 0.0)
+    right, bottom = min(box[0] + box[2], width), min(box[1] + box[3], height)
+    return Box(left, top, right - left, bottom - top) if right - left >= 1 and bottom - top >= 1 else None

@@ -1,0 +1,62 @@
+"""Who is in a picture: everybody, by the detector `person`; without it, the main person, by the frame network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.catalogue import Catalogue, Model
+from service.detection import Detection, PersonDetector
+from service.errors import Unavailable
+from service.finding import find_person
+from service.frame_inference import FrameInference, FrameOutput
+from service.geometry import Box, Image, Square, square_around
+
+# Detected boxes hold the body with its outline, crops are sized by boxes of joints. Measured on LSP: 0.92 is best.
+JOINTS_OVER_BODY = 0.92
+UNDETECTED = 0.6  # mean score of the joints from which somebody is there whom the detector does not see
+
+
+def body_square(box: Box, margin: float) -> Square:
+    """The crop of a detected person."""
+    return square_around(box, JOINTS_OVER_BODY * margin)
+
+
+@dataclass(frozen=True)
+class Found:
+    """People as N windows of the frame network, best first. `detections` are theirs where the detector saw them."""
+
+    output: FrameOutput
+    detections: list[Detection | None]
+
+
+class PeopleSearch:
+    def __init__(self, catalogue: Catalogue, detector: PersonDetector, inference: FrameInference) -> None:
+        self._catalogue, self._detector, self._inference = catalogue, detector, inference
+
+    async def detect(self, image: Image) -> list[Detection] | None:
+        """The people whom the detector sees, best first; None where there is no detector."""
+        card = self._catalogue.detector
+        if card is None:
+            return None
+        try:
+            return await self._detector.detect(card, image)
+        except Unavailable:  # it was taken out of the repository a moment ago; if Triton is gone, others will say so
+            return None
+
+    async def find_undetected(self, model: Model, image: Image) -> FrameOutput | None:
+        """The main person by the frame network alone; where a detector sees nobody, only one who is surely there."""
+        alone = await find_person(self._inference, model, image)
+        if alone is not None and self._catalogue.detector is not None and alone.person_scores()[0] < UNDETECTED:
+            return None
+        return alone
+
+    async def find(self, model: Model, image: Image, limit: int, flip: bool = False) -> Found | None:
+        """The best `limit` people, all windows in one batch."""
+        seen = (await self.detect(image) or [])[:limit]
+        if seen:
+            squares = [body_square(detection.box, model.card.crop.margin) for detection in seen]
+            return Found(await self._inference.run(model, image, squares, flip), list(seen))
+        alone = await self.find_undetected(model, image)
+        if alone is not None and flip:
+            alone = await self._inference.run(model, image, alone.squares, flip)
+        return Found(alone, [None]) if alone is not None else None

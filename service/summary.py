@@ -1,0 +1,44 @@
+"""What is said of a whole clip when its last frame has been seen."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from service.actors import ranked
+from service.answers import ActionEvent, ClipAnswer, Event, PersonActions, PoseEvent, SegmentEvent
+from service.frame_inference import Array
+from service.video_plan import VideoPlan
+from service.windows import Segment
+
+
+class ClipSummary:
+    """Sums the events up: a person's scores are the mean of their windows'."""
+
+    def __init__(self, plan: VideoPlan) -> None:
+        self._plan = plan
+        self._started = time.perf_counter()
+        self._sums: dict[int, tuple[int, Array]] = {}  # windows and their scores added up, by person
+        self._seen: set[int] = set()
+        self._segments: list[Segment] = []
+
+    def add(self, event: Event) -> None:
+        match event:
+            case PoseEvent():
+                self._seen.update(person.id for person in event.people if person.id is not None)
+            case ActionEvent():
+                windows, scores = self._sums.get(event.person_id, (0, np.zeros_like(event.scores)))
+                self._sums[event.person_id] = (windows + 1, scores + event.scores)
+            case SegmentEvent():
+                self._segments.append(event.segment)
+
+    def answer(self, frames: int) -> ClipAnswer:
+        everyone = [
+            PersonActions(person_id, ranked(np.asarray(scores / windows, np.float32), self._plan))
+            for person_id, (windows, scores) in sorted(self._sums.items())
+        ]
+        main = max(everyone, key=lambda person: self._sums[person.person_id][0], default=None)
+        people = [person for person in everyone if person.person_id in self._seen]
+        timing = {"total": 1e3 * (time.perf_counter() - self._started)}
+        return ClipAnswer(main.actions if main else [], people, self._segments, frames, timing)

@@ -1,0 +1,199 @@
+"""Who is followed, with a frame network and a detector whose answers are made up here."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.card import Card
+from service.catalogue import Model
+from service.detection import Detection
+from service.frame_inference import FrameOutput
+from service.geometry import Box, Square, square_around
+from service.tracking import LOOK_EVERY_S, PeopleTracker, Seen
+
+IMAGE = np.zeros((200, 400, 3), np.uint8)
+CARD = Card.model_validate(
+    {
+        "model": "made_up",
+        "description": "",
+        "layout": "pa16",
+        "dims": 2,
+        "crop": {"size": 128, "margin": 1.15},
+        "weights": "",
+        "weights_sha256": "",
+        "licence": "",
+    }
+)
+MODEL = Model(CARD, "1", True, 32)
+BODY = np.random.default_rng(1).uniform(0, 1, (16, 2)).astype(np.float32)
+BODY[:2] = [[0, 0], [1, 1]]
+
+
+class World:
+    """People are boxes; the network sees whoever has their middle in a window, the detector everybody."""
+
+    def __init__(self, people: list[Box]) -> None:
+        self.people, self.searches = people, 0
+        self.score, self.also_detected = 0.8, list[Detection]()
+        self.detected: bool | None = True  # None: there is no detector
+
+    async def run(self, model: Model, image: Any, squares: list[Square], flip: bool = False) -> FrameOutput:
+        keypoints, scores = [], []
+        for square in squares:
+            x, y = square.left + square.side / 2, square.top + square.side / 2
+            near = [p for p in self.people if abs(p.x + p.width / 2 - x) < p.width / 2 and p.y <= y <= p.y + p.height]
+            box = near[0] if near else Box(x, y, 1, 1)
+            keypoints.append(BODY * [box.width, box.height] + [box.x, box.y])
+            scores.append(np.full(16, self.score if near else 0.02))
+        return FrameOutput(squares, np.array(keypoints, np.float32), None, np.array(scores, np.float32), None)
+
+    async def lifted(self, model: Model, output: FrameOutput) -> FrameOutput:
+        return output
+
+    async def detect(self, image: Any) -> list[Detection] | None:
+        return (
+            None
+            if self.detected is None
+            else [Detection(p, 0.9) for p in self.people if self.detected] + (self.also_detected)
+        )
+
+    async def find_undetected(self, model: Model, image: Any) -> FrameOutput | None:
+        self.searches += 1
+        if not self.people:
+            return None
+        return await self.run(model, image, [square_around(self.people[0], 1.2)])
+
+
+def tracker(world: World, main_only: bool, limit: int = 5, first_box: Box | None = None) -> PeopleTracker:
+    return PeopleTracker(world, world, MODEL, limit, main_only, first_box)  # type: ignore[arg-type]
+
+
+CLOCK = itertools.count(1)
+A_LOOK = round(LOOK_EVERY_S / 0.1) + 1  # frames that hold one for certain
+
+
+def step(follower: PeopleTracker) -> list[Seen]:
+    return asyncio.run(follower.step(IMAGE, next(CLOCK) * 0.1))
+
+
+def ids(follower: PeopleTracker, frames: int = 1) -> list[int]:
+    seen = [[one.id for one in step(follower)] for _ in range(frames)]
+    return sorted(seen[-1])
+
+
+SMALL, LARGE = Box(20, 50, 30, 60), Box(200, 20, 60, 150)
+
+
+def test_the_main_person_is_the_larger_of_two_that_are_as_sure() -> None:
+    follower = tracker(World([SMALL, LARGE]), main_only=True)
+    (seen,) = step(follower)
+    assert seen.id == 1
+    assert seen.output.keypoints_px[0, :, 0].min() >= 200
+
+
+def test_everybody_keeps_their_id_while_they_move() -> None:
+    world = World([SMALL, LARGE])
+    follower = tracker(world, main_only=False)
+    first = {seen.id: seen.output.keypoints_px[0, 0, 0] for seen in step(follower)}
+    for moved in range(12):
+        world.people = [Box(SMALL.x + 3 * moved, 50, 30, 60), Box(LARGE.x + 3 * moved, 20, 60, 150)]
+        last = {seen.id: seen.output.keypoints_px[0, 0, 0] for seen in step(follower)}
+    assert set(first) == set(last) == {1, 2}
+    assert all(last[i] - first[i] == 33 for i in first)
+
+
+def test_who_comes_later_gets_a_new_id_and_who_goes_is_dropped() -> None:
+    world = World([SMALL])
+    follower = tracker(world, main_only=False)
+    assert ids(follower) == [1]
+    world.people = [SMALL, LARGE]
+    assert ids(follower, A_LOOK) == [1, 2]
+    world.people = [LARGE]
+    assert ids(follower) == [2]
+    world.people = [SMALL, LARGE]
+    assert ids(follower, A_LOOK) == [2, 3]
+
+
+def test_no_more_people_than_asked_for() -> None:
+    world = World([Box(40 * i, 50, 30, 60) for i in range(6)])
+    assert len(ids(tracker(world, main_only=False, limit=3), 2 * A_LOOK)) == 3
+
+
+def test_the_main_person_found_again_is_still_the_main_person() -> None:
+    world = World([LARGE])
+    follower = tracker(world, main_only=True)
+    assert ids(follower) == [1]
+    world.people = []
+    world.detected = True
+    follower_sees_nobody = step(follower)
+    assert follower_sees_nobody == []
+    world.people = [SMALL]
+    assert ids(follower, A_LOOK) == [1]
+
+
+def test_two_windows_on_the_same_person_become_one() -> None:
+    world = World([LARGE])
+    follower = tracker(world, main_only=False, first_box=Box(195, 60, 70, 70))
+    assert ids(follower, 2 * A_LOOK) == [1]
+
+
+def test_a_box_says_whom_to_follow() -> None:
+    follower = tracker(World([SMALL, LARGE]), main_only=True, first_box=SMALL)
+    (seen,) = step(follower)
+    assert seen.output.keypoints_px[0, :, 0].max() <= 50
+
+
+@pytest.mark.parametrize("detected", [False, None])
+@pytest.mark.parametrize("box", [None, LARGE])
+def test_whom_no_detector_sees_is_followed_by_the_joints(detected: bool | None, box: Box | None) -> None:
+    world = World([LARGE])
+    world.detected = detected
+    follower = tracker(world, main_only=True, first_box=box)
+    for moved in range(0, 120, 6):
+        world.people = [Box(LARGE.x + moved, LARGE.y, LARGE.width, LARGE.height)]
+        (seen,) = step(follower)
+    assert seen.output.keypoints_px[0, 0, 0] == LARGE.x + moved
+    assert abs(seen.output.squares[0].left + seen.output.squares[0].side / 2 - (LARGE.x + moved + 30)) < 30
+
+
+def test_a_person_whom_the_detector_loses_is_followed_by_the_joints() -> None:
+    world = World([LARGE])
+    follower = tracker(world, main_only=True)
+    step(follower)
+    world.detected = False
+    for moved in range(0, 120, 6):
+        world.people = [Box(LARGE.x + moved, LARGE.y, LARGE.width, LARGE.height)]
+        assert [seen.id for seen in step(follower)] == [1]
+
+
+def test_a_doubtful_person_whom_no_look_shows_is_given_up() -> None:
+    world = World([LARGE])
+    follower = tracker(world, main_only=False)
+    step(follower)
+    world.detected, world.score = False, 0.35
+    seen = [len(step(follower)) for _ in range(20)]
+    assert seen[0] == 1
+    assert world.searches > 0
+
+
+def test_where_nobody_is_the_frame_network_searches_seldom() -> None:
+    world = World([])
+    follower = tracker(world, main_only=True)
+    assert ids(follower, 20) == []  # two seconds
+    assert world.searches <= 5
+
+
+def test_a_second_box_on_the_same_person_is_nobody_new() -> None:
+    world = World([LARGE])
+    follower = tracker(world, main_only=False)
+    step(follower)
+    half = Box(LARGE.x, LARGE.y, LARGE.width, 0.45 * LARGE.height)
+    world.also_detected = [Detection(half, 0.6)]
+    ids(follower, 2 * A_LOOK)
+    world.people = [LARGE, SMALL]
+    assert ids(follower, A_LOOK) == [1, 2]
