@@ -14,7 +14,6 @@ from models.lite import pose_data
 from models.lite.calibration import expected_calibration_error
 from models.lite.error_bank import ErrorBank, bank_of
 
-HIT_TORSO = 0.2
 JOINTS = ("head", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 SMALL_HEIGHT, PICTURE_HEIGHT = 0.25, 480  # of the picture; pixels
 SEEN_OVERLAP = 0.4
@@ -43,10 +42,7 @@ class Answers:
     @property
     def hits(self) -> NDArray[np.bool_]:
         """(N, 16) within 0.2 torso of the label."""
-        labels = zip(self.people.joints, self.people.valid, strict=True)
-        torso = np.array([pose_data.torso_size(joints, valid) for joints, valid in labels])
-        distance = np.linalg.norm(self.keypoints_px - self.people.joints, axis=-1)
-        return np.asarray(distance < HIT_TORSO * torso[:, None])
+        return pose_data.hits(self.people, self.keypoints_px)
 
     def error_bank(self) -> ErrorBank:
         return bank_of(self.people, self.keypoints_px, self.scores)
@@ -108,7 +104,7 @@ def measure_small(client: Client, people: pose_data.People, places: list[Image])
         best = max(answers, key=lambda person: _overlap(person, moved[valid]), default=None)
         found += best is not None and _overlap(best, moved[valid]) >= SEEN_OVERLAP
         keypoints = np.array([[k.x, k.y] for k in best.keypoints]) if best else np.full((16, 2), np.inf)
-        near = np.linalg.norm(keypoints - moved, axis=1) < HIT_TORSO * pose_data.torso_size(moved, valid)
+        near = np.linalg.norm(keypoints - moved, axis=1) < pose_data.HIT_TORSO * pose_data.torso_size(moved, valid)
         hits.append(near[pose_data.LSP_TO_PA16][valid[pose_data.LSP_TO_PA16]])
     return {
         "people": len(people.images),

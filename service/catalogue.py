@@ -118,8 +118,10 @@ class Catalogue:
             except Exception:
                 log.exception("the models could not be read from Triton")
             if self.ready:
+                # Not `wait_for`: until Python 3.12 that loses a cancellation which comes with the event.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._triton.lost.wait(), self._poll_s)
+                    async with asyncio.timeout(self._poll_s):
+                        await self._triton.lost.wait()
             else:
                 await asyncio.sleep(LOADING_POLL_S)
 

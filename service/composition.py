@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -18,6 +19,8 @@ from service.triton.supervisor import TritonSupervisor
 from service.workers import Workers
 
 log = logging.getLogger(__name__)
+
+STOPPING_S = 5.0
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -50,9 +53,18 @@ async def running(settings: Settings) -> AsyncIterator[Pipeline]:
         log.info("REST on %s:%d, gRPC on %s:%d", settings.host, settings.http_port, settings.host, settings.grpc_port)
         yield pipeline
     finally:
-        await grpc_server.stop()
-        await catalogue.stop()
-        await triton.close()
+        await stopped("the gRPC server", grpc_server.stop(), settings.shutdown_grace_s + STOPPING_S)
+        await stopped("the catalogue", catalogue.stop())
+        await stopped("the way to Triton", triton.close())
         if supervisor:
-            await supervisor.stop()
+            await stopped("Triton", supervisor.stop())
         workers.close()
+
+
+async def stopped(what: str, stopping: Awaitable[None], seconds: float = STOPPING_S) -> None:
+    """Waits for a part to stop, not for ever: one that hangs must not keep the others, or the process, alive."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping
+    except TimeoutError:
+        log.error("%s did not stop within %g s and is left behind", what, seconds)

@@ -19,7 +19,6 @@ from models.lite.network import INPUT_SIZE, FrameNetwork
 from models.lite.plain_crops import look, to_input
 from models.lite.training import trained
 
-HIT_TORSO = 0.2
 FITTED, MEASURED = slice(0, None, 2), slice(1, None, 2)  # of the held-out people
 LANDSCAPES = 100  # beside the pictures of statues, dolls and animals
 
@@ -45,8 +44,7 @@ def main() -> None:
     people = pose_data.load_held_out(arguments.data)
     network = trained(FrameNetwork(), arguments.out, "frame")
     keypoints, logits = look(network, people, INPUT_SIZE)
-    torso = np.array([pose_data.torso_size(j, v) for j, v in zip(people.joints, people.valid, strict=True)])
-    hits = np.linalg.norm(keypoints - people.joints, axis=-1) < HIT_TORSO * torso[:, None]
+    hits = pose_data.hits(people, keypoints)
     landscapes = pose_data.load_backgrounds(arguments.data)[:LANDSCAPES]
     nobody = look_at_nobody(network, [*pose_data.load_empty_boxed(arguments.data, split=0), *landscapes])
     calibration = fit(logits[FITTED], hits[FITTED], nobody)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.lite import pose_data
 from models.lite.calibration import Calibration
-from models.lite.pose_data import L_HIP, L_SHOULDER, PA16_FLIP, R_HIP, R_SHOULDER, People
+from models.lite.pose_data import DIAGONALS, HIT_TORSO, PA16_FLIP, People
 
 if TYPE_CHECKING:
     from models.lite.network import FrameNetwork
@@ -31,11 +31,9 @@ PELVIS, THORAX = 0, 1
 CANDIDATES = 64  # random entries, of which the one with the nearest pose is taken
 SUBSTITUTES = 4  # next nearest ones, for joints that the nearest has no label of
 FEWEST_LABELS = 12
-HIT_TORSO = 0.2
 # LSPET's crowd got one limb in seven wrong. Of people whose labels the network finds in most places, the rest is
 # the network's own error rather than the label's.
 AGREEMENT = 0.7
-DIAGONALS = ((R_SHOULDER, L_HIP), (L_SHOULDER, R_HIP))
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,7 @@ def bank_of(people: People, keypoints: Floats, scores: Floats) -> ErrorBank:
     """
     valid = people.valid
     usable = valid[:, PELVIS] & valid[:, THORAX] & (valid.sum(1) >= FEWEST_LABELS)
-    torso = np.array([pose_data.torso_size(j, v) for j, v in zip(people.joints, valid, strict=True)], np.float32)
-    torso = np.maximum(torso, 1)[:, None, None]
+    torso = np.maximum(pose_data.torso_sizes(people), 1)[:, None, None]
     errors = np.where(valid[..., None], (keypoints - people.joints) / torso, 0)
     joints = np.where(valid[..., None], (people.joints - people.joints[:, :1]) / torso, 0)
     return _rows(ErrorBank(errors.astype(np.float32), scores, joints.astype(np.float32), valid), usable)

@@ -15,13 +15,13 @@ from models.lite.clip_data import (
     person_crop,
     to_features,
 )
+from models.lite.pose_data import HIT_TORSO
 
 UPSIDE_DOWN = np.array([11, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6])  # an ankle for the head, hips for shoulders, ...
 ARMS, LEGS = np.array([1, 2, 3, 4, 5, 6]), np.array([7, 8, 9, 10, 11, 12])
 # How much oftener than the average joint a frame network misses this one.
 DIFFICULTY = np.array([0.6, 0.6, 0.6, 1.2, 1.2, 1.7, 1.7, 0.6, 0.6, 1.0, 1.0, 1.2, 1.2], np.float32)
 MARGIN = (1.25, 1.5)  # side of a crop over the larger side of the joints' box
-HIT_TORSO = 0.2
 
 
 def largest_side(joints: Floats) -> Floats:

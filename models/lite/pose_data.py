@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 LSP_TO_PA16 = np.array([14, 12, 10, 11, 13, 15, 8, 6, 4, 5, 7, 9, 2, 3])
 PA16_FLIP = np.array([0, 1, 2, 3, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14])
 R_SHOULDER, L_SHOULDER, R_HIP, L_HIP = 4, 5, 10, 11
+DIAGONALS = ((R_SHOULDER, L_HIP), (L_SHOULDER, R_HIP))
+HIT_TORSO = 0.2  # of PCK@0.2: nearer than this to the label, in torsos, a joint is right
 LSP_HELD_OUT = 200  # the last people of LSP train are never trained on
 PERSON_MARGIN = 1.15  # side of the evaluation crop over the larger side of the joints' box
 
@@ -56,14 +58,23 @@ def select(people: People, indices: range) -> People:
     return People([people.images[i] for i in indices], people.joints[indices], people.valid[indices])
 
 
-def load_training(data: Path) -> list[tuple[People, int]]:
-    """The training sets, each with the number of times that one pass shows it."""
+@dataclass(frozen=True)
+class TrainingSet:
+    people: People
+    times: int  # that one pass shows it
+    careful: bool  # LSPET's crowd got one limb in seven wrong
+
+
+def load_training(data: Path) -> list[TrainingSet]:
+    lsp, parse = load_careful(data)
+    crowd = load_people([data / f"pose2d_lspet_{i}.npz" for i in range(3)])
+    return [TrainingSet(crowd, 1, False), TrainingSet(lsp, 8, True), TrainingSet(parse, 3, True)]
+
+
+def load_careful(data: Path) -> tuple[People, People]:
+    """The people to train on whose labels are careful: LSP's, PARSE's."""
     lsp = load_people([data / "pose2d_lsp_train.npz"])
-    return [
-        (load_people([data / f"pose2d_lspet_{i}.npz" for i in range(3)]), 1),
-        (select(lsp, range(len(lsp.images) - LSP_HELD_OUT)), 8),  # careful labels: LSPET has many wrong limbs
-        (load_people([data / "pose2d_parse_train.npz"]), 3),
-    ]
+    return select(lsp, range(len(lsp.images) - LSP_HELD_OUT)), load_people([data / "pose2d_parse_train.npz"])
 
 
 def load_held_out(data: Path) -> People:
@@ -95,11 +106,22 @@ def torso_size(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:
     """The larger diagonal from a shoulder to the opposite hip, the yardstick of PCK; at least a fifth of the person."""
     diagonals = [
         float(np.linalg.norm(joints[a] - joints[b]))
-        for a, b in ((R_SHOULDER, L_HIP), (L_SHOULDER, R_HIP))
+        for a, b in DIAGONALS
         if valid[a] and valid[b]
     ]
     extent = np.ptp(joints[valid], axis=0).max() if valid.any() else 0.0
     return max([*diagonals, 0.2 * float(extent)])
+
+
+def torso_sizes(people: People) -> NDArray[np.float32]:
+    """Of N people, (N,) in pixels."""
+    return np.array([torso_size(j, v) for j, v in zip(people.joints, people.valid, strict=True)], np.float32)
+
+
+def hits(people: People, keypoints: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which keypoints (N, 16, 2) in pixels are within 0.2 torso of their labels: (N, 16), wrong where there is none."""
+    distance = np.linalg.norm(keypoints - people.joints, axis=-1)
+    return np.asarray((distance < HIT_TORSO * torso_sizes(people)[:, None]) & people.valid)
 
 
 def person_square(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:

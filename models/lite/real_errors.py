@@ -16,7 +16,8 @@ from models.lite.clip_data import (
     to_features,
 )
 from models.lite.error_bank import ErrorBank, to_torsos
-from models.lite.frame_errors import DIFFICULTY, HIT_TORSO, MARGIN
+from models.lite.frame_errors import DIFFICULTY, MARGIN
+from models.lite.pose_data import HIT_TORSO
 
 # A crop follows the person as `service/tracking.py` does whom the detector does not see: the worse case.
 FOLLOW_CENTRE, FOLLOW_SIDE = 0.6, 0.3

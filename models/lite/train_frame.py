@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from models.lite.training import Training, best_device, cosine
 BATCH = 32
 NEGATIVES_PER_BATCH = 2
 WEIGHT_DECAY = 0.02
-HIT_TORSO = 0.2
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ ROUNDS = (
 )
 
 Array = NDArray[Any]
-# People with the number of times that one pass shows them, and pictures without people.
-Sources = tuple[list[tuple[pose_data.People, int]], list[Array]]
+# People, and pictures without people.
+Sources = tuple[list[pose_data.TrainingSet], list[Array]]
 
 
 class AugmentedBatches(torch.utils.data.IterableDataset):
@@ -54,25 +53,26 @@ class AugmentedBatches(torch.utils.data.IterableDataset):
 
     def __init__(self, size: int, epoch: int, seed: int, sources: Sources) -> None:
         self.size, self.epoch, self.seed = size, epoch, seed
-        self.people, self.empty = sources
+        self.sets, self.empty = sources
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         cv2.setNumThreads(0)
         rng = np.random.default_rng([self.seed, self.epoch])
         augmentation = pose_data.Augmentation(self.size, rng, self.empty)
         entries = [
-            (s, i)
-            for s, (people, times) in enumerate(self.people)
-            for i in range(len(people.images))
-            for _ in range(times)
+            (some, i)
+            for some in self.sets
+            for i in range(len(some.people.images))
+            for _ in range(some.times)
         ]
         rng.shuffle(entries)
         per_batch = BATCH - NEGATIVES_PER_BATCH
         for start in range(0, len(entries) - per_batch + 1, per_batch):
-            samples = []
-            for source, index in entries[start : start + per_batch]:
-                people = self.people[source][0]
-                samples.append(augmentation.person(people.images[index], people.joints[index], people.valid[index]))
+            samples, careful = [], []
+            for some, i in entries[start : start + per_batch]:
+                people = some.people
+                samples.append(augmentation.person(people.images[i], people.joints[i], people.valid[i]))
+                careful.append(some.careful)
             samples += [
                 augmentation.nobody(self.empty[rng.integers(len(self.empty))]) for _ in range(NEGATIVES_PER_BATCH)
             ]
@@ -81,6 +81,7 @@ class AugmentedBatches(torch.utils.data.IterableDataset):
                 "joints": torch.from_numpy(np.stack([s.joints for s in samples])),
                 "valid": torch.from_numpy(np.stack([s.valid for s in samples])),
                 "torso": torch.tensor([s.torso for s in samples], dtype=torch.float32),
+                "careful": torch.tensor(careful + [True] * NEGATIVES_PER_BATCH),
             }
 
 
@@ -99,32 +100,34 @@ def jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
     return kl.flatten(2).sum(-1) / 2
 
 
+def kullback_leibler(p: Tensor, q: Tensor) -> Tensor:
+    """Of maps p from their targets q (B, K, H, W), per map (B, K)."""
+    return (q * (torch.log(q + 1e-12) - torch.log(p + 1e-12))).flatten(2).sum(-1)
+
+
 def loss_of(prediction: Prediction, batch: dict[str, Tensor]) -> Tensor:
     valid = batch["valid"].float()
     joints, torso = batch["joints"], batch["torso"]
     cells = prediction.heatmaps.shape[-1]
     target = gaussian_maps(joints, cells, sigma=max(1.0, cells / 24))
     count = valid.sum().clamp(min=1)
-    maps = (jensen_shannon(prediction.heatmaps, target) * valid).sum() / count
+    # Where labels are careful, being wrong costs without bound. Near a match both are alike.
+    careful = kullback_leibler(prediction.heatmaps, target) / 4
+    divergence = torch.where(batch["careful"][:, None], careful, jensen_shannon(prediction.heatmaps, target))
+    maps = (divergence * valid).sum() / count
     distance = (prediction.keypoints - joints).abs().sum(-1)
     position = (distance * valid).sum() / count
     served = likeliest_place(prediction.heatmaps.detach())
-    hit = ((served - joints).norm(dim=-1) < HIT_TORSO * torso[:, None]).float() * valid
+    hit = ((served - joints).norm(dim=-1) < pose_data.HIT_TORSO * torso[:, None]).float() * valid
     score = nn.functional.binary_cross_entropy_with_logits(prediction.score_logits, hit)
     return maps + 2.0 * position + 0.1 * score
-
-
-def pck(keypoints: Array, joints: Array, valid: Array, torso: Array) -> Array:
-    """Share of labelled joints within 0.2 torso, per joint (K,)."""
-    hits = (np.linalg.norm(keypoints - joints, axis=-1) < HIT_TORSO * torso[:, None]) & valid
-    return np.asarray(hits.sum(0) / np.maximum(valid.sum(0), 1))
 
 
 def evaluate(network: FrameNetwork, people: pose_data.People, size: int) -> dict[str, float]:
     """PCK@0.2 of LSP's 14 joints on plain crops, and the mean score."""
     keypoints, logits = look(network, people, size)
-    torso = np.array([pose_data.torso_size(j, v) for j, v in zip(people.joints, people.valid, strict=True)])
-    per_joint = pck(keypoints, people.joints, people.valid, torso)
+    hits = pose_data.hits(people, keypoints)
+    per_joint = hits.sum(0) / np.maximum(people.valid.sum(0), 1)
     measured = pose_data.LSP_TO_PA16
     return {
         "pck": float(per_joint[measured].mean()),
@@ -141,7 +144,7 @@ def train(data: Path, out: Path, seed: int, rounds: tuple[Round, ...] = ROUNDS) 
     """All rounds, each from where the one before ended; a round that is finished already is left as it is."""
     torch.manual_seed(seed)
     device = best_device()
-    people, empty = pose_data.load_training(data), pose_data.load_without_people(data)
+    sets, empty = pose_data.load_training(data), pose_data.load_without_people(data)
     held_out = pose_data.load_held_out(data)
     earlier: FrameNetwork | None = None
     passes_before = 0
@@ -150,8 +153,8 @@ def train(data: Path, out: Path, seed: int, rounds: tuple[Round, ...] = ROUNDS) 
         if earlier is not None:
             network.load_state_dict(earlier.state_dict())
             size = round_.schedule[0][0]
-            people = [(clean_labels.clean(earlier, some, size), times) for some, times in people]
-        earlier = train_round(network, round_, (people, empty), held_out, out, seed, passes_before)
+            sets = [replace(some, people=clean_labels.clean(earlier, some.people, size)) for some in sets]
+        earlier = train_round(network, round_, (sets, empty), held_out, out, seed, passes_before)
         passes_before += sum(passes for _, passes in round_.schedule)
 
 
@@ -166,7 +169,7 @@ def train_round(
 ) -> FrameNetwork:
     """The averaged network at the end of the round. Resumes from the round's checkpoint."""
     training = Training(network, out, round_.name, "frame", WEIGHT_DECAY)
-    shown = sum(len(people.images) * times for people, times in sources[0])
+    shown = sum(len(some.people.images) * some.times for some in sources[0])
     steps_per_pass = shown // (BATCH - NEGATIVES_PER_BATCH)
     sizes = [size for size, passes in round_.schedule for _ in range(passes)]
     for epoch in range(training.passes, len(sizes)):

@@ -1,0 +1,46 @@
+"""A service that is told to stop does, whatever happens at that moment."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from service.catalogue import Catalogue
+from service.composition import stopped
+
+
+class EmptyTriton:
+    """Has no models."""
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Event()
+
+    async def models(self) -> list[object]:
+        return []
+
+
+def test_a_catalogue_stops_though_triton_is_lost_at_that_very_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11's `wait_for` lost the cancellation, and the service did not end."""
+    monkeypatch.setattr(Catalogue, "ready", True)
+
+    async def scene() -> None:
+        triton = EmptyTriton()
+        catalogue = Catalogue(triton, "lite", None, poll_s=60)  # type: ignore[arg-type]
+        catalogue.start()
+        await asyncio.sleep(0.05)  # now it waits for a loss, or for its next reading
+        triton.lost.set()
+        stopped_in_time, _ = await asyncio.wait({asyncio.create_task(catalogue.stop())}, timeout=2)
+        assert stopped_in_time
+
+    asyncio.run(scene())
+
+
+def test_a_part_that_hangs_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(stopped("the test", hangs(), 0.01))
+    assert "the test did not stop within 0.01 s" in caplog.text
