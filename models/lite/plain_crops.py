@@ -13,6 +13,7 @@ from models.lite.pose_data import PA16_FLIP, PERSON_MARGIN, People, crop_matrix,
 
 BATCH = 50
 SMALLEST_PERSON = 16.0  # pixels
+SHAKEN_TURN, SHAKEN_SHIFT, SHAKEN_ZOOM = 13.0, 0.06, (0.95, 1.35)  # degrees (normal), crop sides, times the margin
 
 
 def to_input(image: Tensor) -> Tensor:
@@ -23,11 +24,16 @@ def to_input(image: Tensor) -> Tensor:
 
 @torch.no_grad()
 def look(
-    network: FrameNetwork, people: People, size: int, mirrored_too: bool = False
+    network: FrameNetwork,
+    people: People,
+    size: int,
+    mirrored_too: bool = False,
+    shaken: np.random.Generator | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Keypoints (N, 16, 2) in pixels of the pictures, as served, and score logits (N, 16).
 
-    `mirrored_too` averages maps and logits with those of the mirrored crop.
+    `mirrored_too` averages maps and logits with those of the mirrored crop. `shaken` turns, shifts and widens the crops
+    at random.
     """
     network.eval()
     device = next(network.parameters()).device
@@ -37,7 +43,12 @@ def look(
         crops, matrices = [], []
         for i in range(start, min(start + BATCH, len(people.images))):
             centre, extent = person_square(people.joints[i], people.valid[i])
-            matrix = crop_matrix(centre, max(extent, SMALLEST_PERSON) * PERSON_MARGIN, size, 0.0, False)
+            side, angle = max(extent, SMALLEST_PERSON) * PERSON_MARGIN, 0.0
+            if shaken is not None:
+                side *= np.exp(shaken.uniform(*np.log(SHAKEN_ZOOM)))
+                centre = centre + shaken.uniform(-SHAKEN_SHIFT, SHAKEN_SHIFT, 2).astype(np.float32) * side
+                angle = np.deg2rad(shaken.normal(0, SHAKEN_TURN))
+            matrix = crop_matrix(centre, side, size, angle, False)
             crops.append(cv2.warpAffine(people.images[i], matrix, (size, size), flags=cv2.INTER_LINEAR))
             matrices.append(cv2.invertAffineTransform(matrix))
         x = to_input(torch.from_numpy(np.stack(crops)).to(device))

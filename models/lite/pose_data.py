@@ -104,11 +104,7 @@ def load_empty_boxed(data: Path, split: int) -> list[NDArray[np.uint8]]:
 
 def torso_size(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:
     """The larger diagonal from a shoulder to the opposite hip, the yardstick of PCK; at least a fifth of the person."""
-    diagonals = [
-        float(np.linalg.norm(joints[a] - joints[b]))
-        for a, b in DIAGONALS
-        if valid[a] and valid[b]
-    ]
+    diagonals = [float(np.linalg.norm(joints[a] - joints[b])) for a, b in DIAGONALS if valid[a] and valid[b]]
     extent = np.ptp(joints[valid], axis=0).max() if valid.any() else 0.0
     return max([*diagonals, 0.2 * float(extent)])
 

@@ -59,12 +59,7 @@ class AugmentedBatches(torch.utils.data.IterableDataset):
         cv2.setNumThreads(0)
         rng = np.random.default_rng([self.seed, self.epoch])
         augmentation = pose_data.Augmentation(self.size, rng, self.empty)
-        entries = [
-            (some, i)
-            for some in self.sets
-            for i in range(len(some.people.images))
-            for _ in range(some.times)
-        ]
+        entries = [(some, i) for some in self.sets for i in range(len(some.people.images)) for _ in range(some.times)]
         rng.shuffle(entries)
         per_batch = BATCH - NEGATIVES_PER_BATCH
         for start in range(0, len(entries) - per_batch + 1, per_batch):

@@ -55,7 +55,9 @@ def load_sources(data: Path, frame: FrameNetwork | None) -> Sources:
     kept_out = {image.tobytes() for image in held_out.images}
     empty = [image for image in empty if image.tobytes() not in kept_out]
     draws = [(0.50, boxed(complete)), (0.20, boxed(missed)), (0.13, without_people(empty))]
-    draws += [(share, with_joints(people)) for share, people in zip((0.08, 0.02), pose_data.load_careful(data), strict=True)]
+    draws += [
+        (share, with_joints(people)) for share, people in zip((0.08, 0.02), pose_data.load_careful(data), strict=True)
+    ]
     if frame is not None:  # LSPET's limbs are too often wrong to take a box from them unseen
         crowd = pose_data.load_people([data / "pose2d_lspet_0.npz"])
         crowd = clean_labels.clean(frame, pose_data.select(crowd, range(LSPET_PEOPLE)), TEACHER_SIZE)

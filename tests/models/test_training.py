@@ -11,6 +11,7 @@ from tests.models.test_clip_data import some_bank, some_clips, some_movements
 torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
 
 from models.lite import clean_labels, clip_data, error_bank, network, pose_data, train_clip, train_frame  # noqa: E402
+from models.lite.plain_crops import look  # noqa: E402
 
 
 def some_people(count: int) -> pose_data.People:
@@ -52,6 +53,32 @@ def test_people_held_out_are_not_trained_on(shared_data: Path) -> None:
     kept = {image.tobytes() for image in held_out.images}
     for some in pose_data.load_training(shared_data):
         assert not kept & {image.tobytes() for image in some.people.images}
+
+
+class BrightestPlace(torch.nn.Module):
+    """Finds every joint where the picture is bright."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anything = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> list[network.Prediction]:
+        brightness = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True) + 1, 4).repeat(1, 16, 1, 1)
+        maps, keypoints = network.soft_argmax(50 * brightness)
+        return [network.Prediction(maps, keypoints, torch.zeros(len(x), 16))]
+
+
+@pytest.mark.parametrize("shaken", [None, np.random.default_rng(2)])
+def test_what_is_found_in_a_crop_is_told_in_pixels_of_the_picture(shaken: np.random.Generator | None) -> None:
+    rng = np.random.default_rng(1)
+    people = some_people(20)
+    places = rng.integers(40, 80, (20, 2))
+    for image, (x, y) in zip(people.images, places, strict=True):
+        image[:] = 0
+        image[y - 2 : y + 3, x - 2 : x + 3] = 255
+    keypoints, logits = look(BrightestPlace(), people, 160, shaken=shaken)  # type: ignore[arg-type]
+    assert np.abs(keypoints - places[:, None]).max() < 2.5
+    assert logits.shape == (20, 16)
 
 
 def test_labels_are_mended_where_the_network_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
