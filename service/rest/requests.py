@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
@@ -119,15 +119,23 @@ def _numbers(values: Any, count: int) -> list[float]:
 async def payload(
     request: Request, field: str, kinds: tuple[str, ...], query: dict[str, Any]
 ) -> AsyncIterator[Payload]:
-    """Reads the request; `field` names the file in a form and in JSON, `kinds` are the raw bodies that are taken."""
+    """Reads the request; `field` names the file in a form and in JSON, `kinds` are the raw bodies that are taken.
+
+    `query` has all options that there are; in a form or in JSON they may come as well.
+    """
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    _check_names(request.query_params, query)
     options = {name: value for name, value in query.items() if value is not None}
     if media_type == "multipart/form-data":
         async with request.form(max_files=1, max_fields=20) as form:
-            yield _from_form(form, field, options)
+            sent = _from_form(form, field, options)
+            _check_names(sent.options, query)
+            yield sent
     elif media_type == "application/json":
         # Base64 of a large file takes a while: not on the event loop.
-        yield await asyncio.to_thread(_from_json, await request.body(), field, options)
+        sent = await asyncio.to_thread(_from_json, await request.body(), field, options)
+        _check_names(sent.options, query)
+        yield sent
     elif not media_type or media_type == "application/octet-stream" or media_type.startswith(kinds):
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
             async for part in request.stream():
@@ -139,6 +147,13 @@ async def payload(
             f"a body of type {media_type} is not taken here; send {' or '.join(kind + '*' for kind in kinds)}, "
             f"multipart/form-data with a file {field!r}, or application/json with base64 in {field!r}"
         )
+
+
+def _check_names(sent: Iterable[str], known: Iterable[str]) -> None:
+    """An option that is misspelt must not be taken for one that was not sent."""
+    for name in sent:
+        if name not in known:
+            raise InvalidArgument(f"there is no option {name!r}; there are {', '.join(known)}")
 
 
 def _from_form(form: FormData, field: str, options: dict[str, Any]) -> Payload:

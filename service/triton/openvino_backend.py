@@ -21,6 +21,15 @@ class TritonPythonModel:
         core = openvino.Core()
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision(core)}
         self.request = core.compile_model(path, "CPU", options).create_infer_request()
+        # The first inference prepares what the others use: not while somebody waits for it.
+        self.request.infer(
+            {
+                tensor["name"]: np.zeros(
+                    [1, *map(int, tensor["dims"])], triton.triton_string_to_numpy(tensor["data_type"])
+                )
+                for tensor in config["input"]
+            }
+        )
 
     @staticmethod
     def precision(core):

@@ -302,7 +302,7 @@ def test_pose_events_of_a_video_have_depth(known_service: ServiceProcess) -> Non
 def test_the_command_line_prints_depth_and_places(known_service: ServiceProcess, tmp_path: Path) -> None:
     file = tmp_path / "picture.png"
     file.write_bytes(picture())
-    command = [str(Path(sys.executable).parent / "deephar"), "--address", known_service.grpc_address, "pose", str(file)]
+    command = [str(Path(sys.executable).parent / "deephar"), "pose", "--address", known_service.grpc_address, str(file)]
     plain, placed, refused = (
         subprocess.run([*command, *more], capture_output=True, text=True, timeout=60, check=False)
         for more in ([], ["--camera", "1145,1143.5,320,240,4000"], ["--camera", "1145,1143.5"])

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
 import grpc
 
 from deephar.client import Box, Camera, Client
 from deephar.v1 import inference_pb2 as pb
-from deephar.video import frames_of
+from deephar.video import NotAVideo, frames_of
 
 
 def main() -> None:
@@ -22,11 +21,14 @@ def main() -> None:
         description="Ask a deephar-serve for poses and actions.",
         epilog="deephar weights, deephar export and deephar engine make models, in the project's environment for them.",
     )
-    parser.add_argument("--address", default="localhost:8081", help="host:port of the service's gRPC")
-    parser.add_argument("--model", default="", help="absent: the service's default")
+    parser.set_defaults(address="localhost:8081", model="")
+    where = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    where.add_argument("--address", help="host:port of the service's gRPC, else localhost:8081")
+    which = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    which.add_argument("--model", help="absent: the service's default")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("models", help="the models that the service has")
-    pose = commands.add_parser("pose", help="joints of the people in a picture")
+    commands.add_parser("models", parents=[where], help="the models that the service has")
+    pose = commands.add_parser("pose", parents=[where, which], help="joints of the people in a picture")
     pose.add_argument("file", type=Path)
     pose.add_argument("--box", type=_box, action="append", metavar="X,Y,W,H", help="a person's, in pixels; repeatable")
     pose.add_argument(
@@ -35,19 +37,22 @@ def main() -> None:
         metavar="FX,FY,CX,CY,DEPTH",
         help="in pixels, and the pelvis' distance in mm; models that know or lift depth",
     )
+    pose.add_argument("--layout", default="", help="of the joints: pa16, coco17, ...; absent: the model's own")
     pose.add_argument("--max-people", type=_count, default=0, metavar="N", help="the best so many, without boxes")
     pose.add_argument("--flip", action="store_true", help="average with the mirrored picture")
     for name, purpose in (("classify", "the action in a video"), ("stream", "actions while the video is being sent")):
-        video = commands.add_parser(name, help=purpose)
+        video = commands.add_parser(name, parents=[where, which], help=purpose)
         video.add_argument("file", type=Path)
         video.add_argument("--all", action="store_true", help="everybody's, not only the main person's")
+        video.add_argument("--hop", type=_count, default=0, metavar="N", help="sampled frames between two windows")
+        video.add_argument("--top-k", type=_count, default=0, metavar="N", help="how many actions to name")
     arguments = parser.parse_args()
     try:
         with Client(arguments.address) as client:
             _run(client, arguments)
     except grpc.RpcError as error:
         sys.exit(f"deephar: {error.details()}")
-    except (OSError, av.FFmpegError) as error:
+    except (OSError, NotAVideo) as error:
         sys.exit(f"deephar: {error}")
 
 
@@ -87,9 +92,16 @@ def _line(point: pb.Keypoint) -> str:
     return f"{point.name:15} {point.x:8.1f} {point.y:8.1f}{z}   {point.score:.2f}{space}"
 
 
+def _config(arguments: argparse.Namespace) -> pb.StreamConfig:
+    return pb.StreamConfig(
+        model=arguments.model,
+        following=pb.FOLLOWING_ALL if arguments.all else pb.FOLLOWING_MAIN,
+        hop=arguments.hop,
+        top_k=arguments.top_k,
+    )
+
+
 def _run(client: Client, arguments: argparse.Namespace) -> None:
-    everybody = getattr(arguments, "all", False)
-    config = pb.StreamConfig(model=arguments.model, following=pb.FOLLOWING_ALL if everybody else pb.FOLLOWING_MAIN)
     match arguments.command:
         case "models":
             for model in client.models():
@@ -99,6 +111,7 @@ def _run(client: Client, arguments: argparse.Namespace) -> None:
                 arguments.file.read_bytes(),
                 arguments.model,
                 arguments.box or (),
+                arguments.layout,
                 camera=arguments.camera,
                 max_people=arguments.max_people,
                 flip=arguments.flip,
@@ -111,7 +124,7 @@ def _run(client: Client, arguments: argparse.Namespace) -> None:
                 for point in person.keypoints:
                     print(_line(point))
         case "classify":
-            result = client.classify(_opened(arguments.file), config)
+            result = client.classify(_opened(arguments.file), _config(arguments))
             if not result.people:
                 print("no person was found", file=sys.stderr)
             for someone in result.people:
@@ -120,7 +133,7 @@ def _run(client: Client, arguments: argparse.Namespace) -> None:
                 for action in someone.actions:
                     print(f"{action.score:.3f} {action.label}")
         case "stream":
-            for event in client.stream(_opened(arguments.file), config):
+            for event in client.stream(_opened(arguments.file), _config(arguments)):
                 if event.WhichOneof("event") == "action":
                     window, best = event.action, event.action.actions[0]
                     who = f"person {window.person_id}  " if arguments.all else ""

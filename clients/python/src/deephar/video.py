@@ -10,9 +10,29 @@ import av
 from deephar.v1 import inference_pb2 as pb
 
 
+class NotAVideo(ValueError):
+    """The file is no video that FFmpeg can decode."""
+
+
 def frames_of(path: str, jpeg_quality: int = 2) -> Iterator[pb.Frame]:
-    """Each frame as a JPEG with its presentation time. `jpeg_quality` is FFmpeg's scale: 2 is best, 31 worst."""
+    """Each frame as a JPEG with its presentation time. `jpeg_quality` is FFmpeg's scale: 2 is best, 31 worst.
+
+    Raises `NotAVideo`, and `OSError` where there is no such file.
+    """
+    try:
+        yield from _decoded(path, jpeg_quality)
+    except OSError:
+        raise
+    except av.FFmpegError as error:
+        raise NotAVideo(f"{path} is damaged or no video that FFmpeg can decode") from error
+
+
+def _decoded(path: str, jpeg_quality: int) -> Iterator[pb.Frame]:
     with av.open(path) as container:
+        if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+            raise NotAVideo(f"{path} is a picture; ask for its pose: deephar pose {path}")
+        if not container.streams.video:
+            raise NotAVideo(f"{path} has no pictures in it (sound only?)")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         encoder = None
