@@ -5,9 +5,6 @@ python -m models.lite.calibrate --data ../shared/data --out build/lite
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import cv2
 import numpy as np
 import torch
@@ -17,7 +14,7 @@ from models.lite import pose_data
 from models.lite.calibration import expected_calibration_error, fit
 from models.lite.network import INPUT_SIZE, FrameNetwork
 from models.lite.plain_crops import look, to_input
-from models.lite.training import trained
+from models.lite.training import command_line, trained
 
 FITTED, MEASURED = slice(0, None, 2), slice(1, None, 2)  # of the held-out people
 LANDSCAPES = 100  # beside the pictures of statues, dolls and animals
@@ -37,10 +34,7 @@ def look_at_nobody(network: FrameNetwork, pictures: list[NDArray[np.uint8]]) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("build/lite"))
-    arguments = parser.parse_args()
+    arguments = command_line(__doc__).parse_args()
     people = pose_data.load_held_out(arguments.data)
     network = trained(FrameNetwork(), arguments.out, "frame")
     keypoints, logits = look(network, people, INPUT_SIZE)

@@ -8,7 +8,6 @@ evaluation only). Needs torch to measure, not to load and to draw.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -147,14 +146,10 @@ def measure_training(network: FrameNetwork, data: Path, size: int, calibration: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("build/lite"))
-    parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
     from models.lite.network import INPUT_SIZE, FrameNetwork
-    from models.lite.training import best_device, trained
+    from models.lite.training import best_device, command_line, trained
 
+    arguments = command_line(__doc__).parse_args()
     network = trained(FrameNetwork(), arguments.out, "frame").to(best_device())
     calibration = Calibration.load(arguments.out)
     held_out = measure_errors(network, pose_data.load_held_out(arguments.data), INPUT_SIZE, calibration)

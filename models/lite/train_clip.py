@@ -9,7 +9,6 @@ windows: the test clips are for `evaluate_clip` and choose nothing here.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from models.lite import clip_data, error_bank
 from models.lite.clip_batches import TrainingBatches
 from models.lite.clip_negatives import Movement, load_movements
 from models.lite.clip_network import ClipNetwork
-from models.lite.training import Training, best_device
+from models.lite.training import Training, best_device, command_line
 
 BATCH = 128
 STEPS_PER_ROUND = 100
@@ -85,10 +84,7 @@ def train(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("build/lite"))
-    parser.add_argument("--seed", type=int, default=7)
+    parser = command_line(__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
     arguments = parser.parse_args()

@@ -5,7 +5,6 @@ python -m models.lite.train_frame --data ../shared/data --out build/lite
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from models.lite import clean_labels, pose_data
 from models.lite.network import FrameNetwork, Prediction, likeliest_place
 from models.lite.plain_crops import look, to_input
-from models.lite.training import Training, best_device, cosine
+from models.lite.training import Training, best_device, command_line, cosine
 
 BATCH = 32
 NEGATIVES_PER_BATCH = 2
@@ -185,11 +184,7 @@ def train_round(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("build/lite"))
-    parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
+    arguments = command_line(__doc__).parse_args()
     train(arguments.data, arguments.out, arguments.seed)
 
 

@@ -9,7 +9,6 @@ are for `evaluate_lift` and choose nothing here.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from torch import Tensor
 from models.lite import error_bank, lift_data
 from models.lite.lift_network import LiftNetwork, in_mm, normalise
 from models.lite.lift_views import TrainingViews
-from models.lite.training import Training, best_device, cosine
+from models.lite.training import Training, best_device, command_line, cosine
 
 BATCH = 128
 BATCHES_AT_ONCE = 4  # are drawn: cheaper than one by one
@@ -63,10 +62,7 @@ def train(data: Path, out: Path, seed: int, rounds: int, batch: int = BATCH, ste
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("build/lite"))
-    parser.add_argument("--seed", type=int, default=7)
+    parser = command_line(__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
     train(arguments.data, arguments.out, arguments.seed, arguments.rounds)

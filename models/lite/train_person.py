@@ -8,7 +8,6 @@ held out; the validation pictures are for `evaluate_person` and choose nothing h
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from models.lite.person_augmentation import Draw, PersonAugmentation, boxed, wit
 from models.lite.person_network import NMS_IOU, PERSON_SIZE, Maps, PersonNetwork, ServedPerson, from_frame_network
 from models.lite.person_targets import encode
 from models.lite.plain_crops import to_input
-from models.lite.training import Training, best_device, cosine, trained
+from models.lite.training import Training, best_device, command_line, cosine, trained
 
 BATCH = 24
 STEPS_PER_PASS = 100
@@ -183,11 +182,7 @@ def train(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("build/lite"))
-    parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
+    arguments = command_line(__doc__).parse_args()
     train(arguments.data, arguments.out, arguments.seed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
 import math
@@ -17,6 +18,15 @@ WARM_UP_STEPS = 300
 LARGEST_GRADIENT = 5.0
 
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
+
+
+def command_line(purpose: str | None) -> argparse.ArgumentParser:
+    """What every step of `make train-lite` is told."""
+    parser = argparse.ArgumentParser(description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path("build/lite"), help="folder of checkpoints and logs")
+    parser.add_argument("--seed", type=int, default=7)
+    return parser
 
 
 def best_device() -> torch.device:
