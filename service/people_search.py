@@ -23,10 +23,10 @@ def body_square(box: Box, margin: float) -> Square:
 
 @dataclass(frozen=True)
 class Found:
-    """People as N windows of the frame network, best first. `detections` are theirs where the detector saw them."""
+    """People as N windows of the frame network, best first, and what is known of each beforehand."""
 
     output: FrameOutput
-    detections: list[Detection | None]
+    seen: list[tuple[Box | None, float | None]]  # box in pixels; how sure the detector is, where it saw them
 
 
 class PeopleSearch:
@@ -59,4 +59,4 @@ class PeopleSearch:
         alone = await self.find_undetected(model, image)
         if alone is not None and flip:
             alone = await self._inference.run(model, image, alone.squares, flip)
-        return Found(alone, [None]) if alone is not None else None
+        return Found(alone, [(None, None)]) if alone is not None else None

@@ -12,7 +12,7 @@ import numpy as np
 from service.actors import Actor
 from service.answers import ActionEvent, ClipAnswer, Event, PoseAnswer, PoseEvent, SegmentEvent
 from service.camera import Camera, check_camera
-from service.catalogue import CROPS_INPUT, Catalogue
+from service.catalogue import CROPS_INPUT, Catalogue, Model
 from service.detection import PersonDetector
 from service.errors import InvalidArgument, InvalidVideo
 from service.frame_inference import Array, FrameInference
@@ -20,7 +20,7 @@ from service.geometry import Box, Image, check_box, square_around, whole_picture
 from service.images import decode_image
 from service.layouts import layout_named
 from service.people import person_in
-from service.people_search import PeopleSearch
+from service.people_search import Found, PeopleSearch
 from service.sampling import Sampler
 from service.settings import Settings
 from service.summary import ClipSummary
@@ -74,33 +74,25 @@ class Pipeline:
                 check_camera(camera, chosen.card, len(boxes) if boxes else 1)
             pixels = await self.decode(image)
             decoded = time.perf_counter()
-            height, width = pixels.shape[:2]
+            found = (
+                await self._at_boxes(chosen, pixels, boxes, flip)
+                if boxes
+                else await self._search.find(chosen, pixels, limit, flip)
+            )
             people = []
-            if boxes:
-                wanted = [check_box(box, width, height) for box in boxes]
-                squares = [square_around(box, chosen.card.crop.margin) for box in wanted]
-                output = await self._inference.run(chosen, pixels, squares, flip)
-                output = await self._inference.lifted(chosen, output)
-                people = [person_in(output, i, box, own, target, camera) for i, box in enumerate(wanted)]
-            else:
-                found = await self._search.find(chosen, pixels, limit, flip)
-                if found is not None:
-                    output = await self._inference.lifted(chosen, found.output)
-                    people = [
-                        person_in(
-                            output,
-                            i,
-                            detection.box if detection else None,
-                            own,
-                            target,
-                            camera,
-                            detection.score if detection else None,
-                        )
-                        for i, detection in enumerate(found.detections)
-                    ]
+            if found is not None:
+                output = await self._inference.lifted(chosen, found.output)
+                for i, (box, score) in enumerate(found.seen):
+                    people.append(person_in(output, i, box, own, target, camera, score))
             done = time.perf_counter()
             timing = {"decode": decoded - started, "inference": done - decoded, "total": done - started}
             return PoseAnswer(chosen, pixels, target, people, {name: 1e3 * s for name, s in timing.items()})
+
+    async def _at_boxes(self, model: Model, image: Image, boxes: list[Box], flip: bool) -> Found:
+        wanted = [check_box(box, image.shape[1], image.shape[0]) for box in boxes]
+        squares = [square_around(box, model.card.crop.margin) for box in wanted]
+        output = await self._inference.run(model, image, squares, flip)
+        return Found(output, [(box, None) for box in wanted])
 
     async def decode(self, image: bytes) -> Image:
         settings = self.settings
