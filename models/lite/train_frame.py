@@ -35,11 +35,12 @@ class Round:
     learning_rate: float
 
 
-# Coarse pictures first: a pass at 64 px costs a quarter of one at 128 and teaches most of what a body is. The second
-# round goes on with labels that the first one's network has mended.
+# Coarse pictures first: a pass at 64 px costs a quarter of one at 128 and teaches most of what a body is. Each later
+# round goes on with labels that the network of the one before has mended.
 ROUNDS = (
     Round("teacher", ((64, 8), (96, 7), (128, 6)), 2e-3),
-    Round("frame", ((128, 12), (160, 5)), 1.5e-3),
+    Round("second", ((128, 12), (160, 5)), 1.5e-3),
+    Round("frame", ((160, 5),), 6e-4),
 )
 
 Array = NDArray[Any]
