@@ -34,6 +34,7 @@ ELEVATION = (-20.0, 40.0)
 DISTANCE_MM = (2500.0, 12000.0)
 BESIDE_AXIS, ABOVE_AXIS = 20.0, 12.0
 AS_THEY_ARE = 0.75
+EXACT = 0.25  # share of training views without errors
 ARMS, LEGS = np.arange(4, 10), np.arange(10, 16)  # of pa16
 SWAPPED = ((np.arange(4, 16), (0.0, 0.06)), (LEGS, (0.06, 0.1)), (ARMS, (0.1, 0.13)))  # joints, between which chances
 MARGIN = (1.1, 1.6)  # side of the crop over the larger side of the joints' box
@@ -148,7 +149,7 @@ def swap_sides(keypoints: Floats, rng: np.random.Generator) -> Floats:
 
 
 class TrainingViews:
-    """Endless views: a quarter with exact keypoints, the others with measured errors."""
+    """Endless views: some with exact keypoints, the others with measured errors."""
 
     def __init__(self, joints_mm: Floats, weights: NDArray[np.float64], bank: ErrorBank) -> None:
         self.bones, self.bank = to_bones(joints_mm), bank
@@ -171,7 +172,7 @@ class TrainingViews:
         # Another calibration of the scores must not matter.
         logits = logits * rng.uniform(0.8, 1.25, (batch, 1)) + rng.normal(0, 0.4, (batch, 1))
         scores = (1 / (1 + np.exp(-logits))).astype(np.float32)
-        exact = rng.random((batch, 1)) < 0.25
+        exact = rng.random((batch, 1)) < EXACT
         sure = exact & (rng.random((batch, 1)) < 0.5)
         found = np.where(exact[..., None], view.keypoints, found)
         return found, np.where(sure, np.float32(1), scores), view.positions_mm

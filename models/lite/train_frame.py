@@ -35,12 +35,11 @@ class Round:
     learning_rate: float
 
 
-# Coarse pictures first: a pass at 64 px costs a quarter of one at 128 and teaches most of what a body is. Each later
-# round goes on with labels that the network of the one before has mended.
+# Coarse pictures first: a pass at 64 px costs a quarter of one at 128 and teaches most of what a body is. The second
+# round goes on with labels that the first one's network has mended.
 ROUNDS = (
     Round("teacher", ((64, 8), (96, 7), (128, 6)), 2e-3),
-    Round("second", ((128, 12), (160, 5)), 1.5e-3),
-    Round("frame", ((160, 5),), 6e-4),
+    Round("frame", ((128, 12), (160, 5)), 1.5e-3),
 )
 
 Array = NDArray[Any]
@@ -63,11 +62,10 @@ class AugmentedBatches(torch.utils.data.IterableDataset):
         rng.shuffle(entries)
         per_batch = BATCH - NEGATIVES_PER_BATCH
         for start in range(0, len(entries) - per_batch + 1, per_batch):
-            samples, careful = [], []
+            samples = []
             for some, i in entries[start : start + per_batch]:
                 people = some.people
                 samples.append(augmentation.person(people.images[i], people.joints[i], people.valid[i]))
-                careful.append(some.careful)
             samples += [
                 augmentation.nobody(self.empty[rng.integers(len(self.empty))]) for _ in range(NEGATIVES_PER_BATCH)
             ]
@@ -76,7 +74,6 @@ class AugmentedBatches(torch.utils.data.IterableDataset):
                 "joints": torch.from_numpy(np.stack([s.joints for s in samples])),
                 "valid": torch.from_numpy(np.stack([s.valid for s in samples])),
                 "torso": torch.tensor([s.torso for s in samples], dtype=torch.float32),
-                "careful": torch.tensor(careful + [True] * NEGATIVES_PER_BATCH),
             }
 
 
@@ -95,21 +92,13 @@ def jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
     return kl.flatten(2).sum(-1) / 2
 
 
-def kullback_leibler(p: Tensor, q: Tensor) -> Tensor:
-    """Of maps p from their targets q (B, K, H, W), per map (B, K)."""
-    return (q * (torch.log(q + 1e-12) - torch.log(p + 1e-12))).flatten(2).sum(-1)
-
-
 def loss_of(prediction: Prediction, batch: dict[str, Tensor]) -> Tensor:
     valid = batch["valid"].float()
     joints, torso = batch["joints"], batch["torso"]
     cells = prediction.heatmaps.shape[-1]
     target = gaussian_maps(joints, cells, sigma=max(1.0, cells / 24))
     count = valid.sum().clamp(min=1)
-    # Where labels are careful, being wrong costs without bound. Near a match both are alike.
-    careful = kullback_leibler(prediction.heatmaps, target) / 4
-    divergence = torch.where(batch["careful"][:, None], careful, jensen_shannon(prediction.heatmaps, target))
-    maps = (divergence * valid).sum() / count
+    maps = (jensen_shannon(prediction.heatmaps, target) * valid).sum() / count
     distance = (prediction.keypoints - joints).abs().sum(-1)
     position = (distance * valid).sum() / count
     served = likeliest_place(prediction.heatmaps.detach())

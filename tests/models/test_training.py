@@ -97,7 +97,7 @@ def test_labels_are_mended_where_the_network_is_sure(monkeypatch: pytest.MonkeyP
 
 
 def test_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pose_data, "load_training", lambda data: [pose_data.TrainingSet(some_people(60), 1, False)])
+    monkeypatch.setattr(pose_data, "load_training", lambda data: [pose_data.TrainingSet(some_people(60), 1)])
     monkeypatch.setattr(pose_data, "load_held_out", lambda data: some_people(4))
     monkeypatch.setattr(pose_data, "load_without_people", lambda data: some_people(3).images)
     teacher = train_frame.Round("teacher", ((64, 1),), 1e-3)
