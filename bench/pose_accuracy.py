@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.lite import pose_data
 from models.lite.calibration import expected_calibration_error
 from models.lite.error_bank import ErrorBank, bank_of
+from service.geometry import box_around, overlap
 
 JOINTS = ("head", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 SMALL_HEIGHT, PICTURE_HEIGHT = 0.25, 480  # of the picture; pixels
@@ -24,11 +25,6 @@ Floats = NDArray[np.float32]
 
 def png(image: Image) -> bytes:
     return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
-
-
-def joints_box(joints: Floats) -> tuple[float, float, float, float]:
-    (x, y), (x2, y2) = joints.min(0), joints.max(0)
-    return float(x), float(y), float(x2 - x), float(y2 - y)
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ def ask(client: Client, people: pose_data.People, with_boxes: bool, flip: bool =
     keypoints = np.full((len(people.images), 16, 2), np.inf, np.float32)
     scores = np.zeros((len(people.images), 16), np.float32)
     for i, (image, joints, valid) in enumerate(zip(people.images, people.joints, people.valid, strict=True)):
-        boxes = [joints_box(joints[valid])] if with_boxes else []
+        boxes = [astuple(box_around(joints[valid]))] if with_boxes else []
         answer = client.pose(png(image), boxes=boxes, layout="pa16", flip=flip)
         if answer.people:
             keypoints[i] = [[k.x, k.y] for k in answer.people[0].keypoints]
@@ -131,10 +127,5 @@ def _put_small(
 
 def _overlap(person: pb.Person, joints: Floats) -> float:
     """Intersection over union of the answered joints' box and the labelled joints' box."""
-    x, y, width, height = joints_box(joints)
     found = np.array([[k.x, k.y] for k in person.keypoints], np.float32)
-    x2, y2, width2, height2 = joints_box(found)
-    across = max(0.0, min(x + width, x2 + width2) - max(x, x2))
-    down = max(0.0, min(y + height, y2 + height2) - max(y, y2))
-    shared = across * down
-    return shared / (width * height + width2 * height2 - shared)
+    return overlap(box_around(found), box_around(joints))

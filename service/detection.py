@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from service.card import PersonCard
 from service.catalogue import PERSON_NETWORK
-from service.geometry import Box, Image, overlap
+from service.geometry import Box, Image, fit, overlap
 from service.triton.client import TritonClient
 from service.workers import Workers
 
@@ -31,17 +30,6 @@ class PersonDetector:
         picture = await self._workers.run(fit, image, card.size)
         answer = await self._triton.infer(PERSON_NETWORK, {"image": picture[None]})
         return detections(answer["boxes"][0], answer["box_scores"][0], image.shape[1], image.shape[0], card)
-
-
-def fit(image: Image, size: int) -> Image:
-    """The picture at the top left of a black (size, size, 3), its longer side filling it."""
-    height, width = image.shape[:2]
-    scale = size / max(height, width)
-    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-    square = np.zeros((size, size, 3), np.uint8)
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    square[:rows, :columns] = cv2.resize(image, (columns, rows), interpolation=way)
-    return square
 
 
 def detections(boxes: Array, scores: Array, width: int, height: int, card: PersonCard) -> list[Detection]:

@@ -85,6 +85,17 @@ def crop(image: Image, square: Square, size: int) -> Image:
     return out
 
 
+def fit(image: Image, size: int) -> Image:
+    """The picture at the top left of a black (size, size, 3), its longer side filling it."""
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    square = np.zeros((size, size, 3), np.uint8)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    square[:rows, :columns] = cv2.resize(image, (columns, rows), interpolation=way)
+    return square
+
+
 def _span(start: float, side: float, limit: int) -> tuple[int, int]:
     """First and past-the-last pixel of the picture that the window touches; one pixel at least."""
     first = min(max(math.floor(start) - 1, 0), limit - 1)

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.lite.pose_data import HIT_TORSO
+
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -69,6 +71,15 @@ class Windows:
     visible: Bools  # (B, T, 13)
     inside: Bools  # (B, T, 13)
     torso: Floats  # (B,) pixels
+
+    def hits(self, found: Floats) -> Bools:
+        """Which joints (B, T, 13, 2) in pixels are within 0.2 torso of the annotated ones."""
+        distance = np.linalg.norm(found - self.joints, axis=-1)
+        return np.asarray((distance < HIT_TORSO * self.torso[:, None, None]) & self.inside)
+
+    def share_of(self, hits: Bools) -> Floats:
+        """Of the annotated joints (B,)."""
+        return np.asarray(hits.sum((1, 2)) / np.maximum(self.inside.sum((1, 2)), 1), np.float32)
 
 
 def load_clips(data: Path, train: bool) -> Clips:

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.person_data import BoxedPictures, Boxes, Picture, fit, load_validation
+from models.lite.person_data import BoxedPictures, Boxes, Picture, load_validation
+from service.geometry import fit
 
 TALL = 0.25  # of the picture's height
 
@@ -137,9 +138,8 @@ def detector(
     """`run` takes (1, S, S, 3) to boxes (1, N, 4) in 0..1 and scores (1, N), as the served graph does."""
 
     def detect(image: Picture) -> Detections:
-        square, scale = fit(image, size)
-        boxes, scores = (np.asarray(output[0], np.float32) for output in run(square[None]))
-        boxes, scores = boxes[scores >= lowest] * (size / scale), scores[scores >= lowest]
+        boxes, scores = (np.asarray(output[0], np.float32) for output in run(fit(image, size)[None]))
+        boxes, scores = boxes[scores >= lowest] * max(image.shape[:2]), scores[scores >= lowest]
         kept = suppress(boxes, scores, nms_iou)
         return boxes[kept], scores[kept]
 

@@ -15,7 +15,6 @@ from models.lite.clip_data import (
     person_crop,
     to_features,
 )
-from models.lite.pose_data import HIT_TORSO
 
 UPSIDE_DOWN = np.array([11, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6])  # an ankle for the head, hips for shoulders, ...
 ARMS, LEGS = np.array([1, 2, 3, 4, 5, 6]), np.array([7, 8, 9, 10, 11, 12])
@@ -54,10 +53,9 @@ class FrameErrors:
         corner, side = self.crops(found, truth, lost)
         found = self.lose_frames(found, lost, corner, side)
         found = np.clip(found, corner[:, :, None], (corner + side[..., None])[:, :, None])
-        right = (np.linalg.norm(found - truth, axis=-1) < HIT_TORSO * windows.torso[:, None, None]) & windows.inside
+        right = windows.hits(found)
         scores = self.scores(right, windows.visible, lost, severity)
-        share = right.sum((1, 2)) / np.maximum(windows.inside.sum((1, 2)), 1)
-        return *to_features(found.astype(np.float32), scores, corner, side), share.astype(np.float32)
+        return *to_features(found.astype(np.float32), scores, corner, side), windows.share_of(right)
 
     def happens(self, severity: Floats, probability: float, shape: tuple[int, ...]) -> Bools:
         """Events of `shape` (B, ...) with a probability that grows with the window's severity."""

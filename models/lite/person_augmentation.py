@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.person_data import BoxedPictures, Boxes, Picture, body_box, fit
+from models.lite.person_data import BoxedPictures, Boxes, Picture, body_box
 from models.lite.person_targets import STRIDE
 from models.lite.pose_data import Augmentation, People
+from service.geometry import fit
 
 VISIBLE = 0.35  # share of a box that must be seen to count as a person
 SMALLEST_SIDE_PX = 5.0
@@ -163,8 +164,9 @@ class PersonAugmentation:
         choice = rng.random()
         if choice < 0.3:  # as served
             known = self.one()
-            served, scale = fit(known.image, size)
+            served = fit(known.image, size)
             height, width = known.image.shape[:2]
+            scale = size / max(height, width)
             part = served[: max(1, round(height * scale)), : max(1, round(width * scale))]
             canvas.place(known, (0, 0), self.look.colour(part), (0, 0, width, height))
         elif choice < 0.6:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,14 +65,3 @@ def with_most_joints(people: People) -> People:
     """Those whose joints reach from head to feet: others' boxes would be too small."""
     kept = np.flatnonzero(people.valid[:, 2:].sum(1) >= 13)
     return People([people.images[i] for i in kept], people.joints[kept], people.valid[kept])
-
-
-def fit(image: Picture, size: int) -> tuple[Picture, float]:
-    """The picture as the detector takes it, and its scale: the longer side `size`, at the top left, the rest black."""
-    height, width = image.shape[:2]
-    scale = size / max(height, width)
-    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
-    canvas = np.zeros((size, size, 3), np.uint8)
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas[:new_height, :new_width] = cv2.resize(image, (new_width, new_height), interpolation=how)
-    return canvas, scale

@@ -17,7 +17,6 @@ from models.lite.clip_data import (
 )
 from models.lite.error_bank import ErrorBank, to_torsos
 from models.lite.frame_errors import DIFFICULTY, MARGIN
-from models.lite.pose_data import HIT_TORSO
 
 # A crop follows the person as `service/tracking.py` does whom the detector does not see: the worse case.
 FOLLOW_CENTRE, FOLLOW_SIDE = 0.6, 0.3
@@ -65,10 +64,8 @@ class RealErrors:
         lost = self.runs((batch, frames), LOST / LASTS, 1 / LASTS)
         found, logit = self.lose(found, logit, lost, torso)
         found, corner, side = self.follow(found, truth)
-        right = (np.linalg.norm(found - truth, axis=-1) < HIT_TORSO * windows.torso[:, None, None]) & windows.inside
-        share = right.sum((1, 2)) / np.maximum(windows.inside.sum((1, 2)), 1)
         seen = (1 / (1 + np.exp(-logit))).astype(np.float32)
-        return *to_features(found, seen, corner, side), share.astype(np.float32)
+        return *to_features(found, seen, corner, side), windows.share_of(windows.hits(found))
 
     def persistent(self, truth: Floats) -> tuple[Floats, Floats]:
         """Errors (B, T, 13, 2) in pixels and scores (B, T, 13) that last for runs of frames."""

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.card import PersonCard
-from service.detection import detections, fit
-from service.geometry import Box, overlap
+from service.detection import detections
+from service.geometry import Box, fit, overlap
 
 CARD = PersonCard(
     description="", size=256, threshold=0.4, overlap=0.5, weights="", weights_sha256="", licence="", precision=""
