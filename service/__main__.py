@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import resource
 import socket
 import sys
 
-import uvicorn
+import uvloop
 from pydantic import ValidationError
 
-from service.composition import create_app
+from service.serving import serve
 from service.settings import Settings
 
 
@@ -40,14 +42,11 @@ def main() -> None:
         if not can_listen(settings.host, port):
             sys.exit(f"cannot listen on {settings.host}:{port}; set DEEPHAR_{name.upper()} to a free port")
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.http_port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_s)),
-    )
+    # Each caller is an open file: as many as the system lets this process have.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import dataclass, replace
 
 from service.card import Card, PersonCard
-from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel
+from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel, quoted
 from service.layouts import LAYOUTS, Layout
 from service.triton.client import TritonClient
 
@@ -53,11 +54,17 @@ class Model:
 
 
 class Catalogue:
+    """What is in Triton's repository, and whether Triton itself is there; tells the log when either changes."""
+
     def __init__(self, triton: TritonClient, default_model: str, server_id: str | None, poll_s: float) -> None:
         self._triton, self._default, self._server_id, self._poll_s = triton, default_model, server_id, poll_s
         self._models: dict[str, Model] = {}
+        self._cardless: set[str] = set()  # in the repository, but could not be loaded: Triton tells no more of them
         self._detector: PersonCard | None = None
+        self._detector_away = False
         self._was_read = False
+        self._lost_since: float | None = time.monotonic()
+        self._told_lost = False
         self._complaints: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -70,29 +77,52 @@ class Catalogue:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    @property
-    def ready(self) -> bool:
-        """Triton answers, and so does the default model."""
+    def missing(self) -> str | None:
+        """Why the default model cannot be used at present; None when it can."""
+        if self._lost_since is not None:
+            return "Triton does not answer" if self._was_read else "the models are still being loaded"
         default = self._models.get(self._default)
-        return self._was_read and not self._triton.lost.is_set() and default is not None and default.ready
+        if default is None and self._default not in self._cardless:
+            return f"the default model {self._default!r} is not in Triton's repository"
+        if default is None or not default.ready:
+            return f"the default model {self._default!r} is not ready in Triton"
+        if self._detector_away:
+            return f"the detector {PERSON_NETWORK!r} is not ready in Triton"
+        return None
+
+    @property
+    def lost_s(self) -> float:
+        """For how long Triton has not answered."""
+        return 0.0 if self._lost_since is None else time.monotonic() - self._lost_since
+
+    @property
+    def default_model(self) -> str:
+        return self._default
 
     @property
     def detector(self) -> PersonCard | None:
-        """The card of the person detector, where Triton has one."""
+        """The card of the person detector; None where the repository has none.
+
+        Raises `Unavailable` where it has one that is not ready: without it people would be missed.
+        """
+        if self._detector_away:
+            raise Unavailable("the detector of people is not ready at present; try again in a few seconds")
         return self._detector
 
     def all(self) -> list[Model]:
         self._must_have_been_read()
-        lost = self._triton.lost.is_set()
+        lost = self._lost_since is not None
         return [_away(model) if lost else model for _, model in sorted(self._models.items())]
 
     def card_of(self, name: str) -> Model:
         """The model of this name, ready or not."""
-        self._must_have_been_read()
         for model in self.all():
             if model.name == name:
                 return model
-        raise UnknownModel(f"there is no model {name!r}; choose one of {', '.join(sorted(self._models)) or '(none)'}")
+        if name in self._cardless:
+            raise Unavailable(f"model {name!r} is not ready at present; Triton could not load it, or loads it now")
+        names = sorted([*self._models, *self._cardless])
+        raise UnknownModel(f"there is no model {quoted(name)}; choose one of {', '.join(names) or '(none)'}")
 
     def named(self, name: str | None, needs_actions: bool = False) -> Model:
         """The model to use; `None` or an empty name means the default."""
@@ -103,46 +133,89 @@ class Catalogue:
             raise Unavailable(f"model {model.name!r} is not ready at present; try again in a few seconds")
         return model
 
+    def lose(self, reason: str) -> None:
+        """Triton is known to be away; `reason` goes to the log, once until it is back."""
+        if self._lost_since is None:
+            self._lost_since = time.monotonic()
+        if not self._told_lost:
+            self._told_lost = True
+            log.error("Triton is lost: %s", reason)
+
+    def _find(self) -> None:
+        if self._told_lost:
+            log.warning("Triton is back after %.1f s", self.lost_s)
+        self._lost_since, self._told_lost = None, False
+
     def _must_have_been_read(self) -> None:
         if not self._was_read:
             raise Unavailable("the models are still being loaded; try again in a few seconds")
 
     async def _keep_reading(self) -> None:
         while True:
+            self._triton.doubted.clear()
+            began = time.monotonic()
             try:
                 await self.read()
-                self._triton.lost.clear()
+                self._find()
             except DeepharError as error:
-                log.debug("Triton cannot be reached: %s", error)
-                self._triton.lost.set()
+                log.debug("Triton cannot be read: %s", error)
+                own = self._server_id is not None
+                if (self._was_read or not own) and not self._answers_others_since(began):
+                    self.lose("no answer" if own else f"no answer at DEEPHAR_TRITON_URL={self._triton.url}")
             except Exception:
                 log.exception("the models could not be read from Triton")
-            if self.ready:
+            if self.missing() is None:
                 # Not `wait_for`: until Python 3.12 that loses a cancellation which comes with the event.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_s):
-                        await self._triton.lost.wait()
+                        await self._triton.doubted.wait()
+                await asyncio.sleep(LOADING_POLL_S)  # a crowd of calls that fail is one doubt
             else:
                 await asyncio.sleep(LOADING_POLL_S)
+
+    def _answers_others_since(self, began: float) -> bool:
+        """A Triton that is busy may be slow to say which models it has."""
+        return any(activity.answered_after(began) for activity in self._triton.activity.values())
 
     async def read(self) -> None:
         if self._server_id is not None and await self._triton.server_name() != self._server_id:
             raise Unavailable("another server answers on the embedded Triton's port")
-        loaded = await self._triton.models()
+        loaded = [model for model in await self._triton.models() if not model.gone]
         ready = {model.name: model.version for model in loaded if model.ready}
-        models = {}
+        models, cardless = {}, set()
         # Cards are read each time: a model that is exported anew keeps its name and its version.
-        for name in sorted({model.name for model in loaded}):
-            if name.endswith(FRAME_SUFFIX):
-                model = await self._model(name, ready)
+        for network in sorted({model.name for model in loaded}):
+            if network.endswith(FRAME_SUFFIX):
+                model = await self._model(network, ready)
                 if model is not None:
                     models[model.name] = model
+                elif network not in ready:
+                    cardless.add(network.removesuffix(FRAME_SUFFIX))
         detector = await self._read_detector() if PERSON_NETWORK in ready else None
-        changed = not self._was_read or (models, detector) != (self._models, self._detector)
-        self._models, self._detector, self._was_read = models, detector, True
-        if changed:
-            names = [f"{m.name}{'' if m.ready else ' (not ready)'}" for m in models.values()]
-            log.info("models: %s", ", ".join([*names, PERSON_NETWORK] if detector else names))
+        before = self._states()
+        self._models, self._cardless, self._detector = models, cardless, detector
+        self._detector_away = PERSON_NETWORK not in ready and any(model.name == PERSON_NETWORK for model in loaded)
+        self._tell_changes(before)
+
+    def _states(self) -> dict[str, str]:
+        states = {model.name: "ready" if model.ready else "not ready" for model in self._models.values()}
+        states |= dict.fromkeys(self._cardless, "not ready")
+        if self._detector is not None or self._detector_away:
+            states[PERSON_NETWORK] = "not ready" if self._detector_away else "ready"
+        return states
+
+    def _tell_changes(self, before: dict[str, str]) -> None:
+        states = self._states()
+        if not self._was_read:
+            self._was_read = True
+            log.info("models: %s", ", ".join(f"{name} ({state})" for name, state in states.items()) or "none")
+            if self._default not in states:
+                log.error("DEEPHAR_DEFAULT_MODEL=%s is not among Triton's models", self._default)
+            return
+        for name in sorted(before | states):
+            state = states.get(name, "gone from the repository")
+            if state != before.get(name):
+                log.log(logging.INFO if state == "ready" else logging.WARNING, "model %s is %s", name, state)
 
     async def _read_detector(self) -> PersonCard | None:
         config = await self._triton.config(PERSON_NETWORK)

@@ -6,54 +6,63 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-
-from fastapi import FastAPI
+from dataclasses import dataclass
 
 from service.catalogue import Catalogue
 from service.pipeline import Pipeline
-from service.rest.app import build_app
+from service.readiness import Readiness
 from service.rpc.server import GrpcServer
 from service.settings import Settings
+from service.stopping import Stopping
 from service.triton.client import TritonClient
 from service.triton.supervisor import TritonSupervisor
+from service.triton.watch import TritonWatch
 from service.workers import Workers
 
 log = logging.getLogger(__name__)
 
-STOPPING_S = 5.0
+STOPPING_S = 1.5  # for each part, when nobody is served any more
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The HTTP application. While it lives, so do the gRPC server and, without `triton_url`, an embedded Triton."""
-    pipelines: list[Pipeline] = []
+@dataclass(frozen=True)
+class Parts:
+    """What the transports need of a running service."""
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with running(settings) as pipeline:
-            pipelines.append(pipeline)
-            yield
-
-    return build_app(lambda: pipelines[-1], (settings.max_image_bytes, settings.max_video_bytes), lifespan)
+    pipeline: Pipeline
+    readiness: Readiness
+    stopping: Stopping
+    grpc_server: GrpcServer
+    supervisor: TritonSupervisor | None
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Pipeline]:
-    supervisor = None if settings.triton_url else TritonSupervisor(settings)
+async def running(settings: Settings) -> AsyncIterator[Parts]:
+    """All but REST. While this lasts, so do the gRPC server and, without `triton_url`, an embedded Triton."""
+    supervisor = None if settings.triton_url else TritonSupervisor(settings, lambda reason: catalogue.lose(reason))
     triton = TritonClient(supervisor.url if supervisor else settings.triton_url, settings.inference_timeout_s)
     server_id = supervisor.server_id if supervisor else None
     catalogue = Catalogue(triton, settings.default_model, server_id, settings.catalogue_poll_s)
     workers = Workers(settings.workers)
     pipeline = Pipeline(settings, catalogue, triton, workers)
-    grpc_server = GrpcServer(pipeline, settings)
+    stopping = Stopping()
+    readiness = Readiness(pipeline, stopping)
+    grpc_server = GrpcServer(pipeline, readiness, stopping)
+    watch = TritonWatch(triton, lambda: catalogue.lost_s, supervisor.restart) if supervisor else None
     try:
         if supervisor:
             supervisor.start()
         catalogue.start()
+        readiness.start()
+        if watch:
+            watch.start()
         await grpc_server.start()
         log.info("REST on %s:%d, gRPC on %s:%d", settings.host, settings.http_port, settings.host, settings.grpc_port)
-        yield pipeline
+        yield Parts(pipeline, readiness, stopping, grpc_server, supervisor)
     finally:
-        await stopped("the gRPC server", grpc_server.stop(), settings.shutdown_grace_s + STOPPING_S)
+        await stopped("the gRPC server", grpc_server.stop(0))
+        if watch:
+            await stopped("the watch of Triton", watch.stop())
+        await stopped("the readiness check", readiness.stop())
         await stopped("the catalogue", catalogue.stop())
         await stopped("the way to Triton", triton.close())
         if supervisor:

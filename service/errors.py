@@ -6,11 +6,23 @@ from typing import NamedTuple
 
 import grpc
 
+LONGEST_TEXT = 1000  # characters: what a caller sent may stand in a text, and gRPC's statuses must stay small
+LONGEST_QUOTE = 80
+
 
 class DeepharError(Exception):
     """A problem whose text may be shown to the caller: it says what to do."""
 
     code = "internal"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "...")
+
+
+def quoted(value: object) -> str:
+    """What a caller sent, as it stands in texts: shortened."""
+    text = repr(value[: LONGEST_QUOTE + 1] if isinstance(value, str) else value)
+    return text if len(text) <= LONGEST_QUOTE + 2 else text[:LONGEST_QUOTE] + "..."
 
 
 class InvalidArgument(DeepharError):
@@ -31,6 +43,16 @@ class UnsupportedMediaType(DeepharError):
 
 class PayloadTooLarge(DeepharError):
     code = "payload_too_large"
+
+
+class HeadersTooLarge(DeepharError):
+    code = "headers_too_large"
+
+
+class RequestTimeout(DeepharError):
+    """The caller sent too slowly."""
+
+    code = "request_timeout"
 
 
 class UnknownModel(DeepharError):
@@ -62,6 +84,8 @@ STATUS: dict[str, Status] = {
     "invalid_video": Status(422, grpc.StatusCode.INVALID_ARGUMENT, "The video cannot be read"),
     "unsupported_media_type": Status(415, grpc.StatusCode.INVALID_ARGUMENT, "This kind of file is not supported"),
     "payload_too_large": Status(413, grpc.StatusCode.RESOURCE_EXHAUSTED, "The payload is too large"),
+    "headers_too_large": Status(431, grpc.StatusCode.RESOURCE_EXHAUSTED, "The request's headers are too large"),
+    "request_timeout": Status(408, grpc.StatusCode.DEADLINE_EXCEEDED, "The request was sent too slowly"),
     "unknown_model": Status(404, grpc.StatusCode.NOT_FOUND, "There is no model of this name"),
     "overloaded": Status(429, grpc.StatusCode.RESOURCE_EXHAUSTED, "The service is busy"),
     "unavailable": Status(503, grpc.StatusCode.UNAVAILABLE, "The model cannot be reached at present"),

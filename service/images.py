@@ -7,15 +7,16 @@ import io
 import cv2
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
-from service.errors import InvalidImage, PayloadTooLarge, UnsupportedMediaType
+from service.errors import DeepharError, InvalidImage, PayloadTooLarge, UnsupportedMediaType
 from service.geometry import Image
 
 # Pillow itself makes an MPO of a JPEG that holds a second picture, as those of many phones do.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _SUPPORTED = "JPEG, PNG, WebP or BMP"
 _ORIENTATION = 0x0112  # EXIF tag
+_STRIP_PIXELS = 2**20
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 # First bytes of files that are pictures or videos, but not ones that are read here.
 _KNOWN_OTHERS = {
@@ -30,8 +31,29 @@ _KNOWN_OTHERS = {
 Pillow.MAX_IMAGE_PIXELS = None  # the limit is checked here, with an error that says so
 
 
-def decode_image(data: bytes, max_bytes: int, max_pixels: int) -> Image:
-    """An encoded picture as (H, W, 3) RGB, turned upright as its EXIF orientation says."""
+class OpenPicture:
+    """A picture whose size is known and whose pixels are not decoded yet."""
+
+    def __init__(self, picture: Pillow.Image) -> None:
+        self._picture = picture
+        self.width, self.height = picture.size
+
+    def decode(self) -> Image:
+        """(H, W, 3) RGB, turned upright as the EXIF orientation says."""
+        try:
+            orientation = self._picture.getexif().get(_ORIENTATION, 1)
+            return _upright(_rgb(self._picture), orientation)
+        except MemoryError:
+            raise
+        except Exception as error:  # Pillow's decoders raise many kinds on damaged data
+            raise InvalidImage("the picture is truncated or damaged; send the whole file") from error
+
+    def close(self) -> None:
+        self._picture.close()
+
+
+def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
+    """Reads what the file says of itself, and refuses what is not a picture or too large."""
     if not data:
         raise InvalidImage(f"the picture is empty (0 bytes); send a {_SUPPORTED} file")
     if len(data) > max_bytes:
@@ -49,21 +71,56 @@ def decode_image(data: bytes, max_bytes: int, max_pixels: int) -> Image:
         raise InvalidImage(f"the bytes are not a picture; send a {_SUPPORTED} file") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise InvalidImage(f"the picture's header is damaged; send a whole {_SUPPORTED} file") from error
-    with picture:
+    try:
         if picture.width * picture.height > max_pixels:
             raise PayloadTooLarge(
                 f"the picture has {picture.width} x {picture.height} pixels; at most {max_pixels} are taken: shrink it"
             )
         if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
             raise UnsupportedMediaType("the picture is animated; send one frame, or a video to /v1/actions")
-        try:
-            # Each step only where it changes something: Pillow would copy the picture each time.
-            upright = picture if picture.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(picture)
-            if upright.mode.startswith("I"):  # 16 bits a pixel
-                upright = upright.point(lambda value: value / 256).convert("L")
-            return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
-        except Exception as error:  # Pillow's decoders raise many kinds on damaged data
-            raise InvalidImage("the picture is truncated or damaged; send the whole file") from error
+    except DeepharError:
+        picture.close()
+        raise
+    return OpenPicture(picture)
+
+
+def decode_image(data: bytes, max_bytes: int, max_pixels: int) -> Image:
+    """An encoded picture as (H, W, 3) RGB, upright."""
+    picture = open_picture(data, max_bytes, max_pixels)
+    try:
+        return picture.decode()
+    finally:
+        picture.close()
+
+
+def _rgb(picture: Pillow.Image) -> Image:
+    """A large picture goes strip by strip: in one go, Pillow would hold it three times over."""
+    picture.load()
+    rows = max(1, _STRIP_PIXELS // picture.width)
+    if rows >= picture.height:
+        return _strip(picture)
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    for top in range(0, picture.height, rows):
+        bottom = min(top + rows, picture.height)
+        pixels[top:bottom] = _strip(picture.crop((0, top, picture.width, bottom)))
+    return pixels
+
+
+def _strip(picture: Pillow.Image) -> Image:
+    if picture.mode.startswith("I"):  # 16 bits a pixel
+        picture = picture.point(lambda value: value / 256).convert("L")
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def _upright(image: Image, orientation: int) -> Image:
+    """Undoes what the EXIF orientation (1 to 8) says was done to the picture."""
+    if orientation in (5, 6, 7, 8):
+        image = image.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
 
 
 def encode_image(image: Image, media_type: str) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import InvalidArgument
+from service.errors import InvalidArgument, quoted
 
 
 @dataclass(frozen=True)
@@ -145,4 +145,4 @@ def layout_named(name: str) -> Layout:
     try:
         return LAYOUTS[name]
     except KeyError:
-        raise InvalidArgument(f"there is no layout {name!r}; choose one of {', '.join(LAYOUTS)}") from None
+        raise InvalidArgument(f"there is no layout {quoted(name)}; choose one of {', '.join(LAYOUTS)}") from None

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from service.catalogue import Catalogue, Model
 from service.detection import Detection, PersonDetector
-from service.errors import Unavailable
 from service.finding import find_person
 from service.frame_inference import FrameInference, FrameOutput
 from service.geometry import Box, Image, Square, square_around
@@ -34,14 +33,12 @@ class PeopleSearch:
         self._catalogue, self._detector, self._inference = catalogue, detector, inference
 
     async def detect(self, image: Image) -> list[Detection] | None:
-        """The people whom the detector sees, best first; None where there is no detector."""
+        """The people whom the detector sees, best first; None where the repository has no detector.
+
+        A detector that is there and does not answer is an error: without it people would be missed.
+        """
         card = self._catalogue.detector
-        if card is None:
-            return None
-        try:
-            return await self._detector.detect(card, image)
-        except Unavailable:  # it was taken out of the repository a moment ago; if Triton is gone, others will say so
-            return None
+        return None if card is None else await self._detector.detect(card, image)
 
     async def find_undetected(self, model: Model, image: Image) -> FrameOutput | None:
         """The main person by the frame network alone; where a detector sees nobody, only one who is surely there."""

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.actors import Actor
+from service.admission import Admission, Held, PixelBudget
 from service.answers import ActionEvent, ClipAnswer, Event, PoseAnswer, PoseEvent, SegmentEvent
 from service.camera import Camera, check_camera
-from service.catalogue import CROPS_INPUT, Catalogue, Model
+from service.catalogue import CROPS_INPUT, PERSON_NETWORK, Catalogue, Model
 from service.detection import PersonDetector
 from service.errors import InvalidArgument, InvalidVideo
 from service.frame_inference import Array, FrameInference
 from service.geometry import Box, Image, check_box, square_around, whole_picture
-from service.images import decode_image
+from service.images import encode_image, open_picture
 from service.layouts import layout_named
 from service.people import person_in
 from service.people_search import Found, PeopleSearch
@@ -25,10 +26,12 @@ from service.sampling import Sampler
 from service.settings import Settings
 from service.summary import ClipSummary
 from service.tracking import MAIN_PERSON, PeopleTracker
-from service.triton.client import TritonClient
+from service.triton.client import PATIENCE_S, TritonClient
 from service.video_plan import VideoOptions, VideoPlan, people_limit, plan_video
-from service.windows import Sample, Window
-from service.workers import Admission, Workers
+from service.windows import Sample, Window, WindowBuffer
+from service.workers import Workers
+
+_CHECK_PICTURE = encode_image(np.full((64, 64, 3), 128, np.uint8), "image/jpeg")
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,21 @@ class Frame:
     time_s: float
 
 
+@dataclass(frozen=True)
+class PoseOptions:
+    """What a caller wants of a picture."""
+
+    model: str | None = None
+    boxes: list[Box] | None = None
+    layout: str | None = None
+    camera: Camera | None = None
+    max_people: int | None = None
+    flip: bool = False  # average with the mirrored picture
+
+
 class Pipeline:
+    """The transports enter `requests` and `streams` before they read what a caller sends."""
+
     def __init__(self, settings: Settings, catalogue: Catalogue, triton: TritonClient, workers: Workers) -> None:
         self.settings, self.catalogue, self.workers = settings, catalogue, workers
         self._triton = triton
@@ -48,45 +65,66 @@ class Pipeline:
         self._search = PeopleSearch(catalogue, PersonDetector(triton, workers), self._inference)
         self.requests = Admission(settings.max_requests, "requests")
         self.streams = Admission(settings.max_streams, "videos")
+        self.video_pixels = Admission(settings.max_video_pixels, "pixels of video")
+        self.pixels = PixelBudget(settings.max_pixels_in_work)
 
-    async def estimate_pose(
-        self,
-        image: bytes,
-        model: str | None = None,
-        boxes: list[Box] | None = None,
-        layout: str | None = None,
-        camera: Camera | None = None,
-        max_people: int | None = None,
-        flip: bool = False,
-    ) -> PoseAnswer:
+    async def estimate_pose(self, image: bytes, options: PoseOptions, held: Held) -> PoseAnswer:
         """The people in a picture: one for each box, in their order; without boxes whom the detector sees, best first.
 
-        Without a detector in the repository that is the main person. `flip` averages with the mirrored picture.
+        Without a detector in the repository that is the main person. The picture's pixels are taken from `held`.
         """
-        with self.requests.enter():
-            started = time.perf_counter()
-            chosen = self.catalogue.named(model)
-            own, target = chosen.layout, layout_named(layout) if layout else chosen.layout
-            if boxes and len(boxes) > self.settings.max_boxes:
-                raise InvalidArgument(f"{len(boxes)} boxes were sent; at most {self.settings.max_boxes} are taken")
-            limit = people_limit(max_people, self.settings.max_people)
-            if camera is not None:
-                check_camera(camera, chosen.card, len(boxes) if boxes else 1)
-            pixels = await self.decode(image)
-            decoded = time.perf_counter()
-            found = (
-                await self._at_boxes(chosen, pixels, boxes, flip)
-                if boxes
-                else await self._search.find(chosen, pixels, limit, flip)
-            )
-            people = []
-            if found is not None:
-                output = await self._inference.lifted(chosen, found.output)
-                for i, (box, score) in enumerate(found.seen):
-                    people.append(person_in(output, i, box, own, target, camera, score))
-            done = time.perf_counter()
-            timing = {"decode": decoded - started, "inference": done - decoded, "total": done - started}
-            return PoseAnswer(chosen, pixels, target, people, {name: 1e3 * s for name, s in timing.items()})
+        started = time.perf_counter()
+        chosen, boxes, camera = self.catalogue.named(options.model), options.boxes, options.camera
+        own, target = chosen.layout, layout_named(options.layout) if options.layout else chosen.layout
+        if boxes and len(boxes) > self.settings.max_boxes:
+            raise InvalidArgument(f"{len(boxes)} boxes were sent; at most {self.settings.max_boxes} are taken")
+        limit = people_limit(options.max_people, self.settings.max_people)
+        if camera is not None:
+            check_camera(camera, chosen.card, len(boxes) if boxes else 1)
+        pixels = await self.decode(image, held)
+        decoded = time.perf_counter()
+        found = (
+            await self._at_boxes(chosen, pixels, boxes, options.flip)
+            if boxes
+            else await self._search.find(chosen, pixels, limit, options.flip)
+        )
+        people = []
+        if found is not None:
+            output = await self._inference.lifted(chosen, found.output)
+            for i, (box, score) in enumerate(found.seen):
+                people.append(person_in(output, i, box, own, target, camera, score))
+        done = time.perf_counter()
+        timing = {"decode": decoded - started, "inference": done - decoded, "total": done - started}
+        return PoseAnswer(chosen, pixels, target, people, {name: 1e3 * s for name, s in timing.items()})
+
+    async def check(self) -> None:
+        """A small picture through all that an answer with the default model needs; raises what a caller would see."""
+        model = self.catalogue.named(None)
+        async with self.pixels.hold() as held:
+            image = await self.decode(_CHECK_PICTURE, held)
+            await self._search.detect(image)
+            seen = await self._inference.run(model, image, [whole_picture(image.shape[1], image.shape[0])])
+            await self._inference.lifted(model, seen)
+            if model.card.clip is not None:
+                plan = self.plan(VideoOptions())
+                windows = WindowBuffer(plan.frames, plan.hop)
+                assert seen.features is not None
+                windows.add(Sample(0, 0.0, seen.features[0], seen.squares[0]), 1)
+                window = windows.stretched()
+                assert window is not None
+                await self._scores(plan, [window])
+
+    def stuck_since(self, began: float) -> str | None:
+        """Why a check that began then (`time.monotonic`) has not ended; None where the service is merely busy."""
+        model = self.catalogue.named(None)
+        needed = (PERSON_NETWORK, model.frame_network, model.lift_network, model.clip_network)
+        active = {name: activity for name in needed if (activity := self._triton.activity.get(name)) is not None}
+        silent = [name for name, activity in active.items() if activity.failed or activity.silent_s() > PATIENCE_S]
+        if silent:
+            return f"Triton does not answer for {', '.join(silent)}"
+        if not any(activity.answered_after(began) for activity in active.values()):
+            return "pictures are not decoded"
+        return None
 
     async def _at_boxes(self, model: Model, image: Image, boxes: list[Box], flip: bool) -> Found:
         wanted = [check_box(box, image.shape[1], image.shape[0]) for box in boxes]
@@ -94,9 +132,15 @@ class Pipeline:
         output = await self._inference.run(model, image, squares, flip)
         return Found(output, [(box, None) for box in wanted])
 
-    async def decode(self, image: bytes) -> Image:
+    async def decode(self, image: bytes, held: Held) -> Image:
+        """The picture's pixels, when it is their turn."""
         settings = self.settings
-        return await self.workers.run(decode_image, image, settings.max_image_bytes, settings.max_image_pixels)
+        picture = await self.workers.run(open_picture, image, settings.max_image_bytes, settings.max_image_pixels)
+        try:
+            await held.take(picture.width * picture.height)
+            return await self.workers.run(picture.decode)
+        finally:
+            picture.close()
 
     def plan(self, options: VideoOptions) -> VideoPlan:
         """Checks the options of a video before its first frame."""
@@ -120,50 +164,51 @@ class Pipeline:
 
     async def follow(self, frames: AsyncIterator[Frame], plan: VideoPlan) -> AsyncGenerator[Event, None]:
         """Events as they become known. Of an endless video nothing is kept but what its windows need."""
-        with self.streams.enter():
-            tracker: PeopleTracker | None = None
-            sampler, actors, sampled = Sampler(plan.interval_s), dict[int, Actor](), 0
-            last: Frame | None = None
-            async for frame in frames:
-                last = frame
-                ticks = sampler.ticks(frame.time_s)
-                if not ticks and not plan.every_frame:
-                    continue
-                image = await self.decode(frame.picture) if isinstance(frame.picture, bytes) else frame.picture
+        tracker: PeopleTracker | None = None
+        sampler, actors, sampled = Sampler(plan.interval_s), dict[int, Actor](), 0
+        last: Frame | None = None
+        async for frame in frames:
+            last = frame
+            ticks = sampler.ticks(frame.time_s)
+            if not ticks and not plan.every_frame:
+                continue
+            async with self.pixels.hold() as held:  # not while an event waits for its reader
+                image = await self.decode(frame.picture, held) if isinstance(frame.picture, bytes) else frame.picture
                 if tracker is None:
-                    box = check_box(plan.box, image.shape[1], image.shape[0]) if plan.box else None
-                    tracker = PeopleTracker(
-                        self._inference, self._search, plan.model, plan.max_people, not plan.everybody, box
-                    )
+                    tracker = self._tracker(image, plan)
                 outputs = {seen.id: seen.output for seen in await tracker.step(image, frame.time_s)}
-                actors |= {person_id: Actor(person_id, plan) for person_id in outputs if person_id not in actors}
-                people = [actors[person_id].person(output, frame.time_s) for person_id, output in outputs.items()]
-                yield PoseEvent(frame.frame_id, frame.time_s, people)
-                if plan.everybody:
-                    followed = tracker.ids
-                    gone = [actors.pop(person_id) for person_id in list(actors) if person_id not in followed]
-                    async for event in self._ended(gone, plan, sampled, frame):
-                        yield event
-                if not ticks:
-                    continue
-                sampled += 1
-                if not outputs and not plan.everybody:
+                sampled_outputs = outputs
+                if ticks and not outputs and not plan.everybody:
                     # The main person's samples have no gaps: where nobody is seen, the network looks at everything.
-                    if MAIN_PERSON not in actors:
-                        actors[MAIN_PERSON] = Actor(MAIN_PERSON, plan)
                     whole = whole_picture(image.shape[1], image.shape[0])
-                    outputs = {MAIN_PERSON: await self._inference.run(plan.model, image, [whole])}
-                due = []
-                for person_id, output in outputs.items():
-                    assert output.features is not None
-                    sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.squares[0])
-                    due += [(actors[person_id], window) for window in actors[person_id].windows.add(sample, ticks)]
-                async for event in self._judged(due, plan, frame):
+                    sampled_outputs = {MAIN_PERSON: await self._inference.run(plan.model, image, [whole])}
+                del image
+            actors |= {someone: Actor(someone, plan) for someone in sampled_outputs if someone not in actors}
+            people = [actors[person_id].person(output, frame.time_s) for person_id, output in outputs.items()]
+            yield PoseEvent(frame.frame_id, frame.time_s, people)
+            if plan.everybody:
+                followed = tracker.ids
+                gone = [actors.pop(person_id) for person_id in list(actors) if person_id not in followed]
+                async for event in self._ended(gone, plan, sampled, frame):
                     yield event
-            if last is None:
-                raise InvalidVideo("no frames were sent; send at least one")
-            async for event in self._ended(list(actors.values()), plan, sampled, last):
+            if not ticks:
+                continue
+            sampled += 1
+            due = []
+            for person_id, output in sampled_outputs.items():
+                assert output.features is not None
+                sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.squares[0])
+                due += [(actors[person_id], window) for window in actors[person_id].windows.add(sample, ticks)]
+            async for event in self._judged(due, plan, frame):
                 yield event
+        if last is None:
+            raise InvalidVideo("no frames were sent; send at least one")
+        async for event in self._ended(list(actors.values()), plan, sampled, last):
+            yield event
+
+    def _tracker(self, first: Image, plan: VideoPlan) -> PeopleTracker:
+        box = check_box(plan.box, first.shape[1], first.shape[0]) if plan.box else None
+        return PeopleTracker(self._inference, self._search, plan.model, plan.max_people, not plan.everybody, box)
 
     async def _ended(
         self, actors: list[Actor], plan: VideoPlan, sampled: int, newest: Frame

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Iterator
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
 from service.geometry import Image
@@ -20,7 +23,11 @@ from service.workers import Workers
 
 # Only real container formats, and nothing that may open other files or addresses (playlists do).
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf"
-_WAITING_FRAMES = 4
+_STEP_S = 0.025  # a decoding step gives its thread back after so long, with a frame or without
+_FFMPEG_THREADS = 2  # for one video; each of them holds frames in work, and by itself FFmpeg starts one per core
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -46,56 +53,102 @@ class VideoLimits:
 
 
 class VideoReader:
-    """Decodes in a thread and holds a few frames at most. `facts` are complete when the frames have ended."""
+    """Decodes a video in short jobs of the pool, each when the next frame is asked for.
+
+    A reader that is asked for nothing holds no thread. `facts` are complete when the frames have ended.
+    """
 
     def __init__(self, file: BinaryIO, limits: VideoLimits, workers: Workers) -> None:
-        self._file, self._limits, self._workers = file, limits, workers
+        self._decoder = _Decoder(file, limits)
+        self._workers = workers
+        self._turn = asyncio.Lock()  # one job of this video at a time
         self.facts: VideoFacts | None = None
+
+    async def open(self) -> int:
+        """How many pixels each picture has. Who opens reads the frames to their end or calls `close`."""
+        try:
+            return await self._job(self._decoder.open)
+        except BaseException:  # a cancelled caller too: it may have been opened all the same
+            await self.close()
+            raise
 
     async def frames(self, interval_s: float) -> AsyncGenerator[VideoFrameAt, None]:
         """The frames that a `Sampler` of this interval takes; the others are decoded and thrown away."""
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[VideoFrameAt | BaseException | None] = asyncio.Queue()
-        places = asyncio.Semaphore(_WAITING_FRAMES)
-        stopped = False
-
-        def decode() -> None:
-            end: BaseException | None = None
-            try:
-                for frame in self._decoded(interval_s):
-                    asyncio.run_coroutine_threadsafe(places.acquire(), loop).result()
-                    if stopped:
-                        return
-                    loop.call_soon_threadsafe(queue.put_nowait, frame)
-            except BaseException as error:  # handed to the reader, which raises it
-                end = error
-            with contextlib.suppress(RuntimeError):  # the loop may be gone
-                loop.call_soon_threadsafe(queue.put_nowait, end)
-
-        decoding = asyncio.ensure_future(self._workers.run(decode))
         try:
-            while (item := await queue.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-                places.release()
+            await self.open()
+            while not self._decoder.ended:
+                frame = await self._job(self._decoder.step, interval_s)
+                if frame is not None:
+                    yield frame
+                del frame  # or it would be held while the next one is decoded
+            self.facts = self._decoder.facts
         finally:
-            stopped = True
-            places.release()
-            await asyncio.shield(decoding)
+            await self.close()
 
-    def _decoded(self, interval_s: float) -> Iterator[VideoFrameAt]:
+    async def close(self) -> None:
+        """Ends the decoding, once the step that runs is over. Closes even if the caller is cancelled meanwhile."""
+        cancelled = None
+        while not self._decoder.closed:
+            try:
+                await self._job(self._decoder.close)
+            except asyncio.CancelledError as error:
+                cancelled = error  # passed on when the job, which may not have begun, is done
+            except RuntimeError:  # the pool is shut down: it takes no jobs, and none of this video runs
+                self._decoder.close()
+        if cancelled is not None:
+            raise cancelled
+
+    async def _job(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        async with self._turn:
+            return await self._workers.run(work, *args, **kwargs)
+
+
+class _Decoder:
+    """The decoding itself. Its methods are jobs for the pool, never two at once."""
+
+    def __init__(self, file: BinaryIO, limits: VideoLimits) -> None:
+        self._file, self._limits = file, limits
+        self._container: InputContainer | None = None
+        self._samples: Generator[VideoFrameAt | None, None, None] | None = None
+        self._size = (0, 0)  # width and height of the last sampled picture, upright
+        self.facts: VideoFacts | None = None
+        self.ended = self.closed = False
+
+    def open(self) -> int:
+        """The pixels of a picture, as the file's head has them."""
+        if self.closed:
+            raise RuntimeError("the video has been closed")
+        with _damage_named():
+            if self._container is None:
+                self._container = self._opened()
+                self._prepare(self._container)
+            return _pixels(self._container.streams.video[0].codec_context)
+
+    def step(self, interval_s: float) -> VideoFrameAt | None:
+        """The next sampled frame; None when the time is up before it is there, or when the video has ended."""
+        if self._container is None:
+            raise RuntimeError("the video is not open")
+        if self._samples is None:
+            self._samples = self._sampled(self._container, interval_s)
+        until_s = time.monotonic() + _STEP_S
+        with _damage_named():
+            for frame in self._samples:
+                if frame is not None or time.monotonic() >= until_s:
+                    return frame
+        self.ended = True
+        return None
+
+    def close(self) -> None:
+        self.closed = True
+        samples, container, self._samples, self._container = self._samples, self._container, None, None
         try:
-            with self._open() as container:
-                yield from self._sampled(container, interval_s)
-        except DeepharError:
-            raise
-        except (av.FFmpegError, ValueError, OSError) as error:
-            raise InvalidVideo(
-                "the video is damaged or of a kind that FFmpeg cannot decode; send it whole, as MP4 or WebM"
-            ) from error
+            if samples is not None:
+                samples.close()
+        finally:
+            if container is not None:
+                container.close()
 
-    def _open(self) -> InputContainer:
+    def _opened(self) -> InputContainer:
         head = self._file.read(16)
         self._file.seek(0)
         if not head:
@@ -109,17 +162,29 @@ class VideoReader:
         except (av.FFmpegError, ValueError, OSError) as error:
             raise InvalidVideo("the bytes are not a video; send an MP4, WebM, MKV, AVI or MOV file") from error
 
-    def _sampled(self, container: InputContainer, interval_s: float) -> Iterator[VideoFrameAt]:
+    def _prepare(self, container: InputContainer) -> None:
         if not container.streams.video:
             raise InvalidVideo("the file has no video stream (sound only?); send a file with pictures")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        if stream.codec_context.width * stream.codec_context.height > self._limits.pixels:
+        stream.codec_context.thread_count = _FFMPEG_THREADS
+        self._check_size(stream.codec_context)
+
+    def _check_size(self, picture: VideoCodecContext | VideoFrame) -> None:
+        if _pixels(picture) > self._limits.pixels:
             raise PayloadTooLarge(f"the video's pictures have more than {self._limits.pixels} pixels; shrink it first")
+
+    def _sampled(self, container: InputContainer, interval_s: float) -> Generator[VideoFrameAt | None, None, None]:
+        """The sampled frames, and None wherever else a step may end."""
+        stream = container.streams.video[0]
         rate = float(stream.average_rate or stream.guessed_rate or 25)
         sampler = Sampler(interval_s)
-        first_s, time_s, count, width, height = None, -1.0, 0, 0, 0
-        for frame in container.decode(stream):
+        first_s, time_s, count = None, -1.0, 0
+        for frame in _decoded(container, stream):
+            if frame is None:
+                yield None
+                continue
+            self._check_size(frame)  # it may change in mid-stream
             shown_s = (
                 float(frame.pts * stream.time_base) if frame.pts is not None and stream.time_base else count / rate
             )
@@ -129,18 +194,43 @@ class VideoReader:
             time_s = shown_s - first_s
             if time_s > self._limits.seconds:
                 raise PayloadTooLarge(f"the video is longer than {self._limits.seconds:g} s; send a shorter part of it")
-            if sampler.ticks(time_s) > 0:
-                image = _upright(frame)
-                height, width = image.shape[:2]
-                yield VideoFrameAt(image, count, time_s)
+            yield self._sample(frame, count, time_s) if sampler.ticks(time_s) > 0 else None
             count += 1
         if count < 2:
             raise InvalidVideo("the video has fewer than 2 frames; send a longer one, or a picture to /v1/pose")
         fps = (count - 1) / time_s
-        self.facts = VideoFacts(width, height, count, round(fps, 3), round(time_s + 1 / fps, 3))
+        self.facts = VideoFacts(*self._size, count, round(fps, 3), round(time_s + 1 / fps, 3))
+
+    def _sample(self, frame: VideoFrame, frame_id: int, time_s: float) -> VideoFrameAt:
+        image = _upright(frame)
+        self._size = image.shape[1], image.shape[0]
+        return VideoFrameAt(image, frame_id, time_s)
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    try:
+        yield
+    except DeepharError:
+        raise
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise InvalidVideo(
+            "the video is damaged or of a kind that FFmpeg cannot decode; send it whole, as MP4 or WebM"
+        ) from error
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
+    """All frames, and None after each packet: many packets may bring none, so that a step could not end."""
+    for packet in container.demux(stream):
+        yield from packet.decode()
+        yield None
+
+
+def _pixels(picture: VideoCodecContext | VideoFrame) -> int:
+    return picture.width * picture.height
 
 
 def _upright(frame: VideoFrame) -> Image:
-    image: Image = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    image: Image = frame.to_ndarray(format="rgb24", threads=_FFMPEG_THREADS).astype(np.uint8, copy=False)
     quarters = round(getattr(frame, "rotation", 0) / 90) % 4  # the display matrix turns counter-clockwise
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image

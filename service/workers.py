@@ -1,42 +1,41 @@
-"""Threads for work that would hold the event loop up, and the count of requests that are let in."""
+"""Threads for work that would hold the event loop up."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
-
-from service.errors import Overloaded
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Workers:
+    """A few threads for short jobs. A job never waits for another one: that could stop all of them for good."""
+
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="deephar")
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
+        """The result of the job. When this returns or raises, no thread works on it any more.
+
+        Cancelled, a job that waits for its thread is not begun, and one that runs is waited for: it may use files and
+        buffers that the caller is about to close.
+        """
+        job = self._pool.submit(work, *args, **kwargs)
+        done = asyncio.wrap_future(job)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            job.cancel()  # without effect on one that runs
+            while not done.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([done])
+            if not done.cancelled():
+                done.exception()  # nobody wants it any more
+            raise
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-class Admission:
-    """Lets a fixed number in and turns the others away at once, so that memory and waiting stay bounded."""
-
-    def __init__(self, limit: int, what: str) -> None:
-        self._limit, self._what, self._inside = limit, what, 0
-
-    @contextmanager
-    def enter(self) -> Iterator[None]:
-        if self._inside >= self._limit:
-            raise Overloaded(f"{self._limit} {self._what} are in work already; try again in a second")
-        self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
+
+from service.workers import Workers
 
 
 def video(
@@ -38,3 +43,50 @@ def sound_only() -> bytes:
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+class WatchedWorkers(Workers):
+    """The pool as one reader sees it: no two of its jobs may run at once."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._lock = threading.Lock()
+        self.running = 0
+        self.most_running = 0
+
+    async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await self._workers.run(self._watched, work, *args, **kwargs)
+
+    def _watched(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with self._lock:
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+        try:
+            return work(*args, **kwargs)
+        finally:
+            with self._lock:
+                self.running -= 1
+
+
+class WatchedContainer:
+    """An open container that is slow at will and knows which threads closed it."""
+
+    def __init__(self, container: Any, packet_s: float) -> None:
+        self._container, self._packet_s = container, packet_s
+        self.closed_by: list[str] = []
+        self.packets_read = 0
+
+    @property
+    def streams(self) -> Any:
+        return self._container.streams
+
+    def demux(self, *streams: Any) -> Iterator[Any]:
+        for packet in self._container.demux(*streams):
+            time.sleep(self._packet_s)
+            assert not self.closed_by
+            self.packets_read += 1
+            yield packet
+
+    def close(self) -> None:
+        self.closed_by.append(threading.current_thread().name)
+        self._container.close()

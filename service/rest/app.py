@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from service.admission import Held
 from service.answers import ClipAnswer, Event
-from service.body_limit import BodyLimit
 from service.drawing import draw_people
-from service.errors import DeepharError, InvalidArgument
+from service.errors import DeepharError, InvalidArgument, Unavailable
 from service.images import encode_image
-from service.pipeline import Frame, Pipeline
+from service.pipeline import Frame, Pipeline, PoseOptions
+from service.readiness import Readiness
 from service.rest import problems
+from service.rest.gate import Gate
 from service.rest.openapi import ACTION_OPTIONS, POSE_OPTIONS, PROBLEMS, file_body
 from service.rest.requests import Payload, payload
 from service.rest.schemas import ActionsJson, HealthJson, ModelJson, ModelsJson, PoseJson, event_json
+from service.stopping import STOPPING, Stopping
 from service.video import VideoLimits, VideoReader
 from service.video_plan import VideoOptions, VideoPlan
 
@@ -30,6 +33,7 @@ log = logging.getLogger(__name__)
 NDJSON = "application/x-ndjson"
 _FORM_OVERHEAD = 2**20  # a form's own words
 _BASE64_GROWTH = 1.4
+_BYTES_A_PIXEL = 3  # what an encoded answer counts as, after the picture that it was made of
 
 VideoEvents = AsyncGenerator[tuple[VideoPlan, VideoReader, Event | ClipAnswer], None]
 
@@ -46,22 +50,30 @@ CameraOption = Annotated[
 ]
 
 
-def build_app(
-    pipeline_of: Callable[[], Pipeline],
-    body_limits: tuple[int, int],
-    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
-) -> FastAPI:
-    """`body_limits` are the largest picture and the largest video in bytes."""
+def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> FastAPI:
+    settings = pipeline.settings
     app = FastAPI(
         title="deephar-serve",
         version="0.1.0",
         summary="Human pose and action recognition: joints of a person in a picture, the action in a video.",
         license_info={"name": "MIT", "identifier": "MIT"},
-        lifespan=lifespan,
     )
-    picture_limit, video_limit = (int(_BASE64_GROWTH * limit) + _FORM_OVERHEAD for limit in body_limits)
-    app.add_middleware(BodyLimit, limit_of=lambda path: video_limit if path == "/v1/actions" else picture_limit)
+    picture_limit, video_limit = (
+        int(_BASE64_GROWTH * limit) + _FORM_OVERHEAD for limit in (settings.max_image_bytes, settings.max_video_bytes)
+    )
+    app.add_middleware(
+        Gate,
+        settings=settings,
+        stopping=stopping,
+        places={"/v1/pose": pipeline.requests.enter, "/v1/actions": pipeline.streams.enter},
+        body_limit_of=lambda path: video_limit if path == "/v1/actions" else picture_limit,
+    )
     problems.install(app)
+
+    async def held_until_sent() -> AsyncIterator[Held]:
+        """What the request holds of the budget of pixels, until its answer has been read."""
+        async with pipeline.pixels.hold() as held:
+            yield held
 
     @app.post(
         "/v1/pose",
@@ -73,6 +85,7 @@ def build_app(
     )
     async def pose(
         request: Request,
+        held: Held = Depends(held_until_sent),
         model: ModelOption = None,
         layout: LayoutOption = None,
         boxes: BoxesOption = None,
@@ -81,26 +94,26 @@ def build_app(
         flip: Annotated[str | None, Query(description="true: average with the mirrored picture")] = None,
     ) -> Response:
         """Joints of the people in a picture. With `Accept: image/jpeg` or `image/png`: the picture with skeletons."""
-        pipeline = pipeline_of()
         query = {"model": model, "layout": layout, "boxes": boxes, "camera": camera}
         query |= {"max_people": max_people, "flip": flip}
-        async with payload(request, "image", ("image/",), query) as sent:
-            image = sent.file.read()
-            answer = await pipeline.estimate_pose(
-                image,
+        async with payload(request, "image", ("image/",), query, pipeline.workers, picture_limit) as sent:
+            options = PoseOptions(
                 sent.text("model"),
-                sent.boxes(),
+                sent.boxes(settings.max_boxes),
                 sent.text("layout"),
                 sent.camera(),
                 sent.whole_number("max_people"),
                 sent.switch("flip", absent=False),
             )
+            image = sent.file.read()
+        answer = await pipeline.estimate_pose(image, options, held)
         wanted = _accepted(request, ("application/json", "image/jpeg", "image/png"))
         if wanted == "application/json":
             return Response(PoseJson.of(answer).model_dump_json(exclude_none=True), media_type=wanted)
         drawn = await pipeline.workers.run(
             lambda: encode_image(draw_people(answer.image, answer.people, answer.layout), wanted)
         )
+        held.keep(len(drawn) // _BYTES_A_PIXEL)
         return Response(drawn, media_type=wanted)
 
     @app.post(
@@ -124,7 +137,7 @@ def build_app(
         """The action in a video. With `Accept: application/x-ndjson`: one event a line, as they become known."""
         query = {"model": model, "layout": layout, "boxes": boxes, "hop": hop, "top_k": top_k}
         query |= {"people": people, "max_people": max_people, "smooth": smooth}
-        events = _classified(pipeline_of(), request, query)
+        events = _classified(pipeline, request, query, picture_limit, stopping)
         if _accepted(request, ("application/json", NDJSON)) == NDJSON:
             lines = _lines(events)
             first = await anext(lines)  # what is wrong with the video is known before the status is sent
@@ -137,11 +150,11 @@ def build_app(
 
     @app.get("/v1/models", response_model_exclude_none=True, responses=PROBLEMS, tags=["models"])
     async def models() -> ModelsJson:
-        return ModelsJson(models=[ModelJson.of(model) for model in pipeline_of().catalogue.all()])
+        return ModelsJson(models=[ModelJson.of(model) for model in pipeline.catalogue.all()])
 
     @app.get("/v1/models/{name}", response_model_exclude_none=True, responses=PROBLEMS, tags=["models"])
     async def model(name: str) -> ModelJson:
-        return ModelJson.of(pipeline_of().catalogue.card_of(name))
+        return ModelJson.of(pipeline.catalogue.card_of(name))
 
     @app.get("/healthz", tags=["health"])
     async def live() -> HealthJson:
@@ -150,10 +163,11 @@ def build_app(
 
     @app.get("/readyz", responses={503: {"model": HealthJson}}, tags=["health"])
     async def ready() -> Response:
-        """Triton answers and the default model is loaded."""
-        if pipeline_of().catalogue.ready:
+        """Pictures and videos are answered: a picture of the service's own has been, a moment ago."""
+        fault = readiness.fault()
+        if fault is None:
             return JSONResponse({"status": "ok"})
-        return JSONResponse({"status": "loading"}, 503)
+        return JSONResponse({"status": "not ready", "reason": fault}, 503)
 
     return app
 
@@ -169,7 +183,7 @@ def _accepted(request: Request, offered: tuple[str, ...]) -> str:
 
 
 def _video(pipeline: Pipeline, sent: Payload) -> tuple[VideoPlan, VideoReader]:
-    boxes = sent.boxes()
+    boxes = sent.boxes(pipeline.settings.max_boxes)
     if len(boxes) > 1:
         raise InvalidArgument("a video takes one box: where the person is in its first frame")
     options = VideoOptions(
@@ -187,19 +201,38 @@ def _video(pipeline: Pipeline, sent: Payload) -> tuple[VideoPlan, VideoReader]:
     return pipeline.plan(options), VideoReader(sent.file, limits, pipeline.workers)
 
 
-async def _frames(reader: VideoReader, plan: VideoPlan) -> AsyncGenerator[Frame, None]:
+async def _frames(reader: VideoReader, plan: VideoPlan, stopping: Stopping) -> AsyncGenerator[Frame, None]:
     async with aclosing(reader.frames(plan.interval_s)) as frames:
         async for frame in frames:
             yield Frame(frame.image, frame.frame_id, frame.time_s)
+            if stopping.over.is_set():
+                return
 
 
-async def _classified(pipeline: Pipeline, request: Request, query: dict[str, Any]) -> VideoEvents:
+async def _classified(
+    pipeline: Pipeline, request: Request, query: dict[str, Any], json_limit: int, stopping: Stopping
+) -> VideoEvents:
     """Reads the video and follows it; what is sent is held until the last event."""
-    async with payload(request, "video", ("video/",), query) as sent:
+    async with payload(request, "video", ("video/",), query, pipeline.workers, json_limit) as sent:
         plan, reader = _video(pipeline, sent)
-        async with aclosing(_frames(reader, plan)) as frames, aclosing(pipeline.classify(frames, plan)) as events:
-            async for event in events:
-                yield plan, reader, event
+        async with aclosing_reader(reader):
+            with pipeline.video_pixels.enter(await reader.open()):
+                async with (
+                    aclosing(_frames(reader, plan, stopping)) as frames,
+                    aclosing(pipeline.classify(frames, plan)) as events,
+                ):
+                    async for event in events:
+                        if isinstance(event, ClipAnswer) and stopping.over.is_set():
+                            raise Unavailable(STOPPING)
+                        yield plan, reader, event
+
+
+@asynccontextmanager
+async def aclosing_reader(reader: VideoReader) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await reader.close()
 
 
 def _answer_json(plan: VideoPlan, reader: VideoReader, answer: ClipAnswer) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import logging
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from service.errors import INTERNAL_DETAIL, STATUS, DeepharError, InvalidArgument, Overloaded
@@ -54,6 +54,10 @@ def install(app: FastAPI) -> None:
         return problem(
             error.status_code, str(error.detail), f"{error.detail}; see /docs", code, dict(error.headers or {})
         )
+
+    @app.exception_handler(ClientDisconnect)
+    async def _(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody reads it; the gate has logged it
 
     @app.exception_handler(Exception)
     async def _(request: Request, error: Exception) -> Response:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
+import errno
 import json
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
@@ -16,10 +16,13 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from service.camera import Camera
-from service.errors import InvalidArgument, UnsupportedMediaType
+from service.errors import InvalidArgument, PayloadTooLarge, Unavailable, UnsupportedMediaType, quoted
 from service.geometry import Box
+from service.workers import Workers
 
 _IN_MEMORY = 2**20  # larger videos wait on disk
+_LONGEST_OPTION = 2**16  # characters; boxes are the longest
+_LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64 has neither
 CAMERA_NUMBERS, ROOT_DEPTH = ("fx", "fy", "cx", "cy"), "root_depth_mm"
 _CAMERA_FORM = (
     '{"fx": .., "fy": .., "cx": .., "cy": .., "root_depth_mm": ..} of numbers; with several boxes root_depth_mm may be '
@@ -47,7 +50,7 @@ class Payload:
         try:
             number = int(str(value))
         except ValueError:
-            raise InvalidArgument(f"{name} must be a whole number, not {value!r}") from None
+            raise InvalidArgument(f"{name} must be a whole number, not {quoted(value)}") from None
         if number < 1:
             raise InvalidArgument(f"{name} must be at least 1")
         return number
@@ -60,19 +63,21 @@ class Payload:
         try:
             return words[str(value).lower()]
         except KeyError:
-            raise InvalidArgument(f"{name} must be true or false, not {value!r}") from None
+            raise InvalidArgument(f"{name} must be true or false, not {quoted(value)}") from None
 
     def one_of(self, name: str, choices: tuple[str, ...]) -> str:
         """The first of the choices where the option is absent."""
         value = self.options.get(name) or choices[0]
         if value not in choices:
-            raise InvalidArgument(f"{name} must be {' or '.join(choices)}, not {value!r}")
+            raise InvalidArgument(f"{name} must be {' or '.join(choices)}, not {quoted(value)}")
         return str(value)
 
-    def boxes(self) -> list[Box]:
+    def boxes(self, most: int) -> list[Box]:
         value = self._json("boxes", "[[x, y, width, height], ...] in pixels")
         if value is None:
             return []
+        if isinstance(value, list) and len(value) > most:
+            raise InvalidArgument(f"{len(value)} boxes were sent; at most {most} are taken")
         try:
             return [Box(*_numbers(box, 4)) for box in value]
         except TypeError:
@@ -117,31 +122,36 @@ def _numbers(values: Any, count: int) -> list[float]:
 
 @asynccontextmanager
 async def payload(
-    request: Request, field: str, kinds: tuple[str, ...], query: dict[str, Any]
+    request: Request, field: str, kinds: tuple[str, ...], query: dict[str, Any], workers: Workers, json_limit: int
 ) -> AsyncIterator[Payload]:
     """Reads the request; `field` names the file in a form and in JSON, `kinds` are the raw bodies that are taken.
 
-    `query` has all options that there are; in a form or in JSON they may come as well.
+    `query` has all options that there are; in a form or in JSON they may come as well. JSON is held in memory, at most
+    `json_limit` bytes of it.
     """
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     _check_names(request.query_params, query)
     options = {name: value for name, value in query.items() if value is not None}
     if media_type == "multipart/form-data":
-        async with request.form(max_files=1, max_fields=20) as form:
-            sent = _from_form(form, field, options)
-            _check_names(sent.options, query)
-            yield sent
+        with _room_for_uploads():
+            form = await request.form(max_files=1, max_fields=20, max_part_size=_LONGEST_OPTION)
+        async with _closed(form):
+            yield _checked(_from_form(form, field, options), query)
     elif media_type == "application/json":
-        # Base64 of a large file takes a while: not on the event loop.
-        sent = await asyncio.to_thread(_from_json, await request.body(), field, options)
-        _check_names(sent.options, query)
-        yield sent
+        body = await _document(request, field, json_limit)
+        with _room_for_uploads():
+            # Base64 of a large file takes a while: not on the event loop.
+            sent = await workers.run(_from_json, body, field, options)
+        del body
+        with sent.file:
+            yield _checked(sent, query)
     elif not media_type or media_type == "application/octet-stream" or media_type.startswith(kinds):
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-            async for part in request.stream():
-                file.write(part)
-            file.seek(0)
-            yield Payload(cast(BinaryIO, file), options)
+            with _room_for_uploads():
+                async for part in request.stream():
+                    file.write(part)
+                file.seek(0)
+            yield _checked(Payload(cast(BinaryIO, file), options), query)
     else:
         raise UnsupportedMediaType(
             f"a body of type {media_type} is not taken here; send {' or '.join(kind + '*' for kind in kinds)}, "
@@ -149,11 +159,53 @@ async def payload(
         )
 
 
+@asynccontextmanager
+async def _closed(form: FormData) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await form.close()
+
+
+@contextmanager
+def _room_for_uploads() -> Iterator[None]:
+    """Larger bodies wait in a temporary file: a disk that is full is not the caller's fault."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise Unavailable("there is no room on the service's disk for this upload; try again later") from error
+        raise
+
+
+async def _document(request: Request, field: str, limit: int) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise PayloadTooLarge(
+                f"JSON of over {limit} bytes is not taken; send {field!r} as a form's file or raw body"
+            )
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > _LARGEST_DOCUMENT:
+        raise InvalidArgument(
+            f"the JSON holds over {_LARGEST_DOCUMENT} values; send base64 in {field!r} and few options"
+        )
+    return bytes(body)
+
+
+def _checked(sent: Payload, query: dict[str, Any]) -> Payload:
+    _check_names(sent.options, query)
+    for name, value in sent.options.items():
+        if isinstance(value, str) and len(value) > _LONGEST_OPTION:
+            raise InvalidArgument(f"{name} has {len(value)} characters; at most {_LONGEST_OPTION} are taken")
+    return sent
+
+
 def _check_names(sent: Iterable[str], known: Iterable[str]) -> None:
     """An option that is misspelt must not be taken for one that was not sent."""
     for name in sent:
         if name not in known:
-            raise InvalidArgument(f"there is no option {name!r}; there are {', '.join(known)}")
+            raise InvalidArgument(f"there is no option {quoted(name)}; there are {', '.join(known)}")
 
 
 def _from_form(form: FormData, field: str, options: dict[str, Any]) -> Payload:

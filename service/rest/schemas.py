@@ -210,4 +210,5 @@ class ModelsJson(BaseModel):
 
 
 class HealthJson(BaseModel):
-    status: Literal["ok", "loading"]
+    status: Literal["ok", "not ready"]
+    reason: str | None = Field(None, description="what the service cannot do at present")

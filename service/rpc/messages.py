@@ -11,7 +11,7 @@ from service.catalogue import Model
 from service.errors import InvalidArgument, InvalidImage, PayloadTooLarge
 from service.geometry import Box
 from service.layouts import Layout
-from service.pipeline import Frame
+from service.pipeline import Frame, PoseOptions
 from service.video_plan import VideoOptions, VideoPlan
 from service.windows import Segment
 
@@ -49,6 +49,21 @@ def box_of(message: pb.Box) -> Box:
 
 def camera_of(message: pb.Camera) -> Camera:
     return Camera(message.fx, message.fy, message.cx, message.cy, tuple(message.root_depth_mm))
+
+
+def pose_options(request: pb.EstimatePoseRequest, max_boxes: int) -> PoseOptions:
+    if len(request.boxes) > max_boxes:
+        raise InvalidArgument(f"{len(request.boxes)} boxes were sent; at most {max_boxes} are taken")
+    if len(request.camera.root_depth_mm) > max_boxes:
+        raise InvalidArgument(f"the camera has over {max_boxes} values of root_depth_mm; send one for each box")
+    return PoseOptions(
+        model=request.model or None,
+        boxes=[box_of(box) for box in request.boxes],
+        layout=request.layout or None,
+        camera=camera_of(request.camera) if request.HasField("camera") else None,
+        max_people=request.max_people or None,
+        flip=request.flip,
+    )
 
 
 def person_message(person: Person, layout: Layout) -> pb.Person:

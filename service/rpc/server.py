@@ -4,162 +4,165 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, NoReturn, TypeAlias
+from typing import TypeVar
 
 import grpc
 from deephar.v1 import inference_pb2 as pb
-from deephar.v1 import inference_pb2_grpc as pb_grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from service.answers import ClipAnswer
-from service.errors import INTERNAL_DETAIL, STATUS, DeepharError, InvalidArgument
+from service.errors import InvalidArgument, RequestTimeout, Unavailable
 from service.pipeline import Pipeline
+from service.readiness import Readiness
 from service.rpc import messages
+from service.rpc.calls import Context, Requests, answering, streaming
 from service.rpc.frame_queue import FrameQueue
-from service.settings import Settings
+from service.stopping import STOPPING, Stopping
 
-log = logging.getLogger(__name__)
-
+M = TypeVar("M", bound=Message)
 SERVICE = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
 _MESSAGE_OVERHEAD = 2**16
 _RAW_4K_FRAME = 3840 * 2160 * 3
 _HEALTH_POLL_S = 0.25
-
-Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
-
-
-async def _fail(context: Context, error: BaseException) -> NoReturn:
-    """Ends the call with the status of the error; of an unforeseen one the caller learns nothing but that."""
-    if isinstance(error, DeepharError):
-        code, detail = error.code, str(error)
-    else:
-        log.error("a call failed", exc_info=error)
-        code, detail = "internal", INTERNAL_DETAIL
-    await context.abort(STATUS[code].grpc, detail, (("deephar-code", code),))
-    raise AssertionError("abort does not return")
-
-
-async def _first_config(requests: AsyncIterator[pb.StreamVideoRequest]) -> pb.StreamConfig:
-    async for request in requests:
-        if request.WhichOneof("request") == "config":
-            return request.config
-        break
-    raise InvalidArgument("the first request of a stream must be its config")
+_OPTIONS = [
+    ("grpc.so_reuseport", 0),  # a second service on this port must fail, not share it
+    # A message of 1 MB can hold 1 GB in gzip, and gRPC inflates it whole: only plain messages are taken.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
+    # A peer whose network is gone is noticed within half a minute. Clients may ask every 10 s whether we are there.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    ("grpc.max_concurrent_streams", 1_000),
+]
 
 
-class InferenceServicer(pb_grpc.InferenceServiceServicer):
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+class InferenceMethods:
+    def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
+        self._pipeline, self._stopping, self._settings = pipeline, stopping, pipeline.settings
 
-    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # noqa: N802
-        async def answer() -> pb.ListModelsResponse:
-            return pb.ListModelsResponse(models=[messages.model_message(m) for m in self._pipeline.catalogue.all()])
+    async def list_models(self, requests: Requests[pb.ListModelsRequest], _: Context) -> pb.ListModelsResponse:
+        await self._only(requests)
+        return pb.ListModelsResponse(models=[messages.model_message(m) for m in self._pipeline.catalogue.all()])
 
-        return await self._answered(answer, context)
+    async def estimate_pose(self, requests: Requests[pb.EstimatePoseRequest], _: Context) -> pb.EstimatePoseResponse:
+        with self._pipeline.requests.enter():
+            request = await self._only(requests)
+            image, options = request.image, messages.pose_options(request, self._settings.max_boxes)
+            del request
+            async with self._pipeline.pixels.hold() as held:
+                return messages.pose_message(await self._pipeline.estimate_pose(image, options, held))
 
-    async def EstimatePose(self, request: pb.EstimatePoseRequest, context: Context) -> pb.EstimatePoseResponse:  # noqa: N802
-        async def answer() -> pb.EstimatePoseResponse:
-            boxes = [messages.box_of(box) for box in request.boxes]
-            camera = messages.camera_of(request.camera) if request.HasField("camera") else None
-            found = await self._pipeline.estimate_pose(
-                request.image,
-                request.model or None,
-                boxes,
-                request.layout or None,
-                camera,
-                request.max_people or None,
-                request.flip,
-            )
-            return messages.pose_message(found)
-
-        return await self._answered(answer, context)
-
-    async def ClassifyClip(  # noqa: N802
-        self, requests: AsyncIterator[pb.StreamVideoRequest], context: Context
-    ) -> pb.ClassifyClipResponse:
-        async def answer() -> pb.ClassifyClipResponse:
-            plan = self._pipeline.plan(messages.video_options(await _first_config(requests)))
+    async def classify_clip(self, requests: Requests[pb.StreamVideoRequest], _: Context) -> pb.ClassifyClipResponse:
+        plan = self._pipeline.plan(messages.video_options(await self._config(requests)))
+        with self._pipeline.streams.enter():
             async with (
-                self._received(requests, drop_oldest=False) as queue,
+                self._received(requests, drop_oldest=False, ends=self._stopping.over) as queue,
                 aclosing(self._pipeline.classify(queue.frames(), plan)) as events,
             ):
                 async for event in events:
                     if isinstance(event, ClipAnswer):
+                        queue.raise_reason()
                         return messages.clip_message(event, plan)
-            raise RuntimeError("the pipeline ended without an answer")
+        raise RuntimeError("the pipeline ended without an answer")
 
-        return await self._answered(answer, context)
-
-    async def StreamVideo(  # noqa: N802
-        self, requests: AsyncIterator[pb.StreamVideoRequest], context: Context
+    async def stream_video(
+        self, requests: Requests[pb.StreamVideoRequest], _: Context
     ) -> AsyncIterator[pb.StreamVideoResponse]:
-        try:
-            config = await _first_config(requests)
-            plan = self._pipeline.plan(messages.video_options(config))
-            latest = config.drop_policy == pb.DROP_POLICY_LATEST
+        config = await self._config(requests)
+        plan = self._pipeline.plan(messages.video_options(config))
+        latest = config.drop_policy == pb.DROP_POLICY_LATEST
+        with self._pipeline.streams.enter():
             async with (
-                self._received(requests, drop_oldest=latest) as queue,
+                self._received(requests, drop_oldest=latest, ends=self._stopping.begun) as queue,
                 aclosing(self._pipeline.follow(queue.frames(), plan)) as events,
             ):
                 async for event in events:
                     yield messages.event_message(event, plan, queue.lag_ms, queue.dropped)
-        except Exception as error:
-            await _fail(context, error)
+                queue.raise_reason()
 
-    async def _answered(self, answer: Callable[[], Awaitable[Any]], context: Context) -> Any:
-        try:
-            return await answer()
-        except Exception as error:
-            await _fail(context, error)
+    async def _only(self, requests: Requests[M]) -> M:
+        """The request of a call that has one."""
+        self._stopping.refuse_if_begun()
+        request = await requests.within(self._settings.stream_idle_s, "request")
+        if request is None:
+            raise InvalidArgument("the call has no request")
+        return request
+
+    async def _config(self, requests: Requests[pb.StreamVideoRequest]) -> pb.StreamConfig:
+        self._stopping.refuse_if_begun()
+        request = await requests.within(self._settings.header_timeout_s, "config")
+        if request is None or request.WhichOneof("request") != "config":
+            raise InvalidArgument("the first request of a stream must be its config")
+        return request.config
 
     @contextlib.asynccontextmanager
     async def _received(
-        self, requests: AsyncIterator[pb.StreamVideoRequest], drop_oldest: bool
+        self, requests: Requests[pb.StreamVideoRequest], drop_oldest: bool, ends: asyncio.Event
     ) -> AsyncIterator[FrameQueue]:
-        """The frames of a stream of requests, which are received while the pipeline works."""
-        settings = self._pipeline.settings
-        queue = FrameQueue(settings.stream_queue_frames, drop_oldest)
-        receiving = asyncio.create_task(_receive(requests, queue, settings))
+        """The frames of a stream of requests, which are received while the pipeline works; they end with `ends`."""
+        settings = self._settings
+        queue = FrameQueue(settings.stream_queue_frames, settings.stream_queue_bytes, drop_oldest)
+        tasks = [asyncio.create_task(self._receive(requests, queue)), asyncio.create_task(_end_with(queue, ends))]
         try:
             yield queue
         finally:
-            receiving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await receiving
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _receive(self, requests: Requests[pb.StreamVideoRequest], queue: FrameQueue) -> None:
+        settings = self._settings
+        try:
+            while (request := await requests.within(settings.stream_idle_s, "frame")) is not None:
+                if request.WhichOneof("request") != "frame":
+                    raise InvalidArgument("every request of a stream after its config must be a frame")
+                await queue.put(messages.frame_of(request.frame, settings.max_image_bytes, settings.max_image_pixels))
+        except RequestTimeout as error:
+            await queue.end(reason=error)
+        except Exception as error:
+            await queue.end(error)
+        else:
+            await queue.end()
 
 
-async def _receive(requests: AsyncIterator[pb.StreamVideoRequest], queue: FrameQueue, settings: Settings) -> None:
-    try:
-        async for request in requests:
-            if request.WhichOneof("request") != "frame":
-                raise InvalidArgument("every request of a stream after its config must be a frame")
-            await queue.put(messages.frame_of(request.frame, settings.max_image_bytes, settings.max_image_pixels))
-    except Exception as error:
-        await queue.end(error)
-    else:
-        await queue.end()
+async def _end_with(queue: FrameQueue, ends: asyncio.Event) -> None:
+    await ends.wait()
+    await queue.end(reason=Unavailable(STOPPING))
 
 
 class GrpcServer:
-    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+    def __init__(self, pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> None:
+        settings = pipeline.settings
         limit = max(settings.max_image_bytes, _RAW_4K_FRAME) + _MESSAGE_OVERHEAD
-        self._pipeline, self._settings = pipeline, settings
+        self._pipeline, self._readiness, self._stopping, self._settings = pipeline, readiness, stopping, settings
         self._server = grpc.aio.server(
             options=[
+                *_OPTIONS,
                 ("grpc.max_receive_message_length", limit),
                 ("grpc.max_send_message_length", limit),
-                ("grpc.so_reuseport", 0),  # a second service on this port must fail, not share it
+                ("grpc.server_handshake_timeout_ms", round(1e3 * settings.header_timeout_s)),
             ]
         )
         self._health = health.aio.HealthServicer()
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        pb_grpc.add_InferenceServiceServicer_to_server(InferenceServicer(self._pipeline), self._server)
+        methods = InferenceMethods(self._pipeline, self._stopping)
+        handlers = {
+            "ListModels": answering(pb.ListModelsRequest, methods.list_models, pb.ListModelsResponse),
+            "EstimatePose": answering(pb.EstimatePoseRequest, methods.estimate_pose, pb.EstimatePoseResponse),
+            "ClassifyClip": answering(pb.StreamVideoRequest, methods.classify_clip, pb.ClassifyClipResponse),
+            "StreamVideo": streaming(pb.StreamVideoRequest, methods.stream_video, pb.StreamVideoResponse),
+        }
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
@@ -168,16 +171,17 @@ class GrpcServer:
         await self._server.start()
         self._watch = asyncio.create_task(self._tell_health(), name="gRPC health")
 
-    async def stop(self) -> None:
+    async def stop(self, grace_s: float) -> None:
+        """Lets calls end by themselves for so long. A second time, it is over at once."""
         if self._watch is not None:
             self._watch.cancel()
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(self._settings.shutdown_grace_s)
+        await self._server.stop(grace_s)
 
     async def _tell_health(self) -> None:
         told = None
         while True:
-            ready = self._pipeline.catalogue.ready
+            ready = self._readiness.fault() is None
             if ready != told:
                 status = health_pb2.HealthCheckResponse
                 for name in ("", SERVICE):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import InferInput
 from tritonclient.grpc.aio import InferenceServerClient
-from tritonclient.grpc.model_config_pb2 import ModelConfig
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
 from service.errors import DeadlineExceeded, Overloaded, Unavailable
 
@@ -24,22 +27,56 @@ _CHANNEL_OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 ]
-_QUESTION_TIMEOUT_S = 5.0
+_QUESTION_TIMEOUT_S = 2.0
+PATIENCE_S = 1.0  # an inference that takes longer, while the network answers nobody, is a reason to look
+UNKNOWN_BATCH_S = 2.5
+_AWAY = "Triton does not answer for this model at present; try again in a few seconds"
 
 
 class LoadedModel(NamedTuple):
     name: str
     version: str
     ready: bool
+    gone: bool  # its folder was taken out of the repository
+
+
+@dataclass
+class Activity:
+    """How one network answers at present."""
+
+    waiting: int = 0
+    since: float = field(default_factory=time.monotonic)  # the last answer or, before it, the first call that waits
+    last_answer: float = -math.inf
+    failed: bool = False  # whether the last call did
+    fastest_s: float = math.inf  # per picture or clip of a batch
+
+    def silent_s(self) -> float:
+        """For how long calls have waited without an answer to any of them."""
+        return time.monotonic() - self.since if self.waiting else 0.0
+
+    def began(self) -> None:
+        if not self.waiting:
+            self.since = time.monotonic()
+        self.waiting += 1
+
+    def answered(self) -> None:
+        self.since = self.last_answer = time.monotonic()
+        self.failed = False
+
+    def answered_after(self, moment: float) -> bool:
+        return self.last_answer > moment
 
 
 class TritonClient:
     """Tensors in, tensors out; failures as the service's own errors. Cancelling a call cancels it in Triton."""
 
     def __init__(self, url: str, inference_timeout_s: float) -> None:
+        self.url = url
         self._client = InferenceServerClient(url, channel_args=_CHANNEL_OPTIONS)
         self._inference_timeout_s = inference_timeout_s
-        self.lost = asyncio.Event()  # set by a call that did not reach Triton; cleared by who finds it again
+        self.doubted = asyncio.Event()  # set by a call that failed as if Triton, or the network, were gone
+        self.activity: dict[str, Activity] = {}
+        self._configs: dict[str, ModelConfig] = {}
 
     async def close(self) -> None:
         await self._client.close()
@@ -52,46 +89,93 @@ class TritonClient:
         return str(metadata.name)
 
     async def models(self) -> list[LoadedModel]:
-        """What is in the repository, whether or not it could be loaded."""
+        """What is or was in the repository, whether or not it could be loaded."""
         try:
             index = await self._client.get_model_repository_index(client_timeout=_QUESTION_TIMEOUT_S)
         except InferenceServerException as error:
             raise self._own(error) from error
-        return [LoadedModel(model.name, model.version, model.state == "READY") for model in index.models]
+        return [
+            LoadedModel(model.name, model.version, model.state == "READY", model.reason == "unloaded")
+            for model in index.models
+        ]
 
     async def config(self, model: str) -> ModelConfig:
         try:
             answer = await self._client.get_model_config(model, client_timeout=_QUESTION_TIMEOUT_S)
         except InferenceServerException as error:
             raise self._own(error) from error
+        self._configs[model] = answer.config
         return answer.config
 
-    async def infer(self, model: str, tensors: Tensors) -> Tensors:
+    async def infer(self, network: str, tensors: Tensors, timeout_s: float | None = None) -> Tensors:
+        """All outputs of the network. Raises `Unavailable`, `DeadlineExceeded` or `Overloaded`."""
         inputs = []
         for name, array in tensors.items():
             tensor = InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
             tensor.set_data_from_numpy(np.ascontiguousarray(array))
             inputs.append(tensor)
+        activity = self.activity.setdefault(network, Activity())
+        activity.began()
+        began = time.monotonic()
         try:
-            result = await self._client.infer(model, inputs, client_timeout=self._inference_timeout_s)
+            result = await self._client.infer(network, inputs, client_timeout=timeout_s or self._inference_timeout_s)
         except InferenceServerException as error:
-            raise self._own(error) from error
+            raise self._failed(activity, error) from error
         except asyncio.CancelledError:
+            if time.monotonic() - began > PATIENCE_S and not activity.answered_after(began):
+                activity.failed = True  # who waited has given up, and nobody else was answered
             # A channel that is closed under a call cancels it; a caller's own cancellation looks different.
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise
             raise Unavailable("the service is stopping") from None
-        answer = result.get_response()
-        return {output.name: result.as_numpy(output.name) for output in answer.outputs}
+        finally:
+            activity.waiting -= 1
+        outputs = {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
+        config = self._configs.get(network)
+        if config is not None and any(outputs.get(wanted.name) is None for wanted in config.output):
+            # A Triton that falls over while it answers leaves outputs, or their numbers, out.
+            activity.failed = True
+            self.doubted.set()
+            raise Unavailable(_AWAY)
+        activity.answered()
+        activity.fastest_s = min(activity.fastest_s, (activity.last_answer - began) / max(1, _batch(tensors)))
+        return outputs
+
+    def full_batch_s(self, network: str) -> float:
+        """How long the largest batch of this network may take, as far as is known."""
+        config, activity = self._configs.get(network), self.activity.get(network)
+        if config is None or activity is None or math.isinf(activity.fastest_s):
+            return UNKNOWN_BATCH_S
+        return float(activity.fastest_s * max(1, config.max_batch_size))
+
+    async def ask(self, network: str, timeout_s: float) -> None:
+        """One inference on nothing, to see whether the network answers."""
+        tensors = {
+            tensor.name: np.zeros(
+                [1, *tensor.dims], triton_to_np_dtype(DataType.Name(tensor.data_type)[len("TYPE_") :])
+            )
+            for tensor in self._configs[network].input
+        }
+        await self.infer(network, tensors, timeout_s)
+
+    def _failed(self, activity: Activity, error: InferenceServerException) -> Exception:
+        own = self._own(error)
+        if isinstance(own, Unavailable | DeadlineExceeded):
+            activity.failed = True
+            self.doubted.set()
+        return own
 
     def _own(self, error: InferenceServerException) -> Exception:
         status, text = str(error.status() or ""), str(error.message() or "")
-        if "UNAVAILABLE" in status or "NOT_FOUND" in status or "not healthy" in text or "not ready" in text:
-            self.lost.set()
-            return Unavailable("Triton does not answer for this model at present; try again in a few seconds")
         if "DEADLINE_EXCEEDED" in status:
             return DeadlineExceeded("Triton did not answer in time; try again, or send less at once")
         if "RESOURCE_EXHAUSTED" in status or "maximum queue size" in text:
             return Overloaded("Triton's queue is full; try again in a second")
-        return RuntimeError(f"Triton: {status} {text}")
+        if "INVALID_ARGUMENT" in status or "OpenVINO" in text:
+            return RuntimeError(f"Triton: {status} {text}")
+        return Unavailable(_AWAY)
+
+
+def _batch(tensors: Tensors) -> int:
+    return len(next(iter(tensors.values())))

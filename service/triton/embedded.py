@@ -10,10 +10,12 @@ only for gRPC.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import filecmp
 import importlib.util
 import os
+import select
 import shutil
 import signal
 import sys
@@ -22,6 +24,7 @@ import tempfile
 from pathlib import Path
 
 BACKEND_SOURCE = Path(__file__).with_name("openvino_backend.py")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Triton keeps it
 PR_SET_PDEATHSIG = 1
 
 
@@ -58,7 +61,7 @@ def prepare_backends(wheel: Path) -> Path:
     return target
 
 
-def environment(wheel: Path) -> dict[str, str]:
+def environment(wheel: Path, regions: str) -> dict[str, str]:
     """The stub runs isolated: it finds the environment's packages by the first `python3` on the path."""
     library_folder = sysconfig.get_config_var("LIBDIR") or ""
     library = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
@@ -70,10 +73,11 @@ def environment(wheel: Path) -> dict[str, str]:
     return os.environ | {
         "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ.get('PATH', '/usr/bin:/bin')}",
         "LD_LIBRARY_PATH": f"{library_folder}:{wheel.parent / 'nvidia_pytriton.libs'}",
+        "DEEPHAR_SHARED_MEMORY": str(SHARED_MEMORY / regions),  # for the backend, which narrows its modes
     }
 
 
-def command(wheel: Path, backends: Path, repository: Path, port: int, server_id: str) -> list[str]:
+def command(wheel: Path, backends: Path, repository: Path, port: int, server_id: str, regions: str) -> list[str]:
     return [
         str(wheel / "tritonserver" / "bin" / "tritonserver"),
         f"--id={server_id}",
@@ -91,7 +95,7 @@ def command(wheel: Path, backends: Path, repository: Path, port: int, server_id:
         "--disable-auto-complete-config",
         "--pinned-memory-pool-byte-size=0",
         "--exit-timeout-secs=3",
-        f"--backend-config=python,shm-region-prefix-name={server_id}",
+        f"--backend-config=python,shm-region-prefix-name={regions}",
     ]
 
 
@@ -102,12 +106,37 @@ def die_with(parent: int) -> None:
         sys.exit("embedded Triton: the service is gone already")
 
 
+def watch(regions: str) -> None:
+    """Leaves a process behind that waits for this one's end and then takes its stubs and shared memory away.
+
+    A server that is killed cannot do it, and a stub that notices it hangs over it now and then. It is a process since
+    nothing inside a stub reaches one that is just starting, or one that hangs.
+    """
+    server = os.getpid()
+    pidfd = os.pidfd_open(server)
+    if os.fork():
+        os.close(pidfd)
+        return
+    os.setsid()  # not of the group that it ends
+    for polite in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # it goes when its work is done
+        signal.signal(polite, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nowhere, stream)  # whoever reads the server's log waits for its end
+    select.select([pidfd], [], [])
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server, signal.SIGKILL)
+    for region in SHARED_MEMORY.glob(f"{regions}*"):
+        region.unlink(missing_ok=True)
+    os._exit(0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repository", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--id", default=f"deephar{os.getpid()}", help="name of the server and of its shared memory")
-    parser.add_argument("--parent", type=int, help="process that this one must not outlive")
+    parser.add_argument("--parent", type=int, help="must not be outlived; for group leaders only")
     parser.add_argument("--prepare-only", action="store_true", help="for images whose files are read-only later")
     arguments = parser.parse_args()
     if arguments.parent is not None:
@@ -116,8 +145,14 @@ def main() -> None:
     backends = prepare_backends(wheel)
     if arguments.prepare_only:
         return
-    argv = command(wheel, backends, arguments.repository.resolve(), arguments.port, arguments.id)
-    os.execve(argv[0], argv, environment(wheel))  # noqa: S606
+    # Of this run alone: who clears away after an earlier one must not meet the regions of the next.
+    regions = f"{arguments.id}-{os.getpid()}-"
+    argv = command(wheel, backends, arguments.repository.resolve(), arguments.port, arguments.id, regions)
+    variables = environment(wheel, regions)
+    os.umask(0o077)
+    if arguments.parent is not None:
+        watch(regions)
+    os.execve(argv[0], argv, variables)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Installed as `onnxruntime/model.py` in the embedded server's backend directory. 
 NumPy 1 (with NumPy 2 this Triton answers with empty tensors).
 """
 
+import contextlib
+import glob
 import json
 import os
 
@@ -12,8 +14,16 @@ import openvino
 import triton_python_backend_utils as triton
 
 
+def keep_private():
+    """Closes the shared memory to other users before pictures pass through: Triton opens it to all, umask or not."""
+    for region in glob.glob(os.environ["DEEPHAR_SHARED_MEMORY"] + "*"):
+        with contextlib.suppress(FileNotFoundError):  # of a stub that ended
+            os.chmod(region, 0o600)
+
+
 class TritonPythonModel:
     def initialize(self, args):
+        keep_private()
         config = json.loads(args["model_config"])
         self.inputs = [tensor["name"] for tensor in config["input"]]
         self.outputs = [tensor["name"] for tensor in config["output"]]

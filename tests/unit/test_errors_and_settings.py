@@ -5,9 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from service import errors
+from service.admission import Admission
 from service.errors import STATUS, DeepharError, Overloaded
 from service.settings import Settings
-from service.workers import Admission
 
 
 def test_every_error_has_a_status_on_both_transports() -> None:

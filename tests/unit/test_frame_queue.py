@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.errors import InvalidImage
+from service.errors import InvalidImage, Unavailable
 from service.pipeline import Frame
 from service.rpc.frame_queue import FrameQueue
 
@@ -15,7 +15,7 @@ def frame(i: int) -> Frame:
 
 def test_a_full_lossless_queue_holds_the_sender_back() -> None:
     async def run() -> None:
-        queue = FrameQueue(2, drop_oldest=False)
+        queue = FrameQueue(2, 100, drop_oldest=False)
         await queue.put(frame(0))
         await queue.put(frame(1))
         third = asyncio.create_task(queue.put(frame(2)))
@@ -33,7 +33,7 @@ def test_a_full_lossless_queue_holds_the_sender_back() -> None:
 
 def test_the_latest_frames_win_when_old_ones_may_be_dropped() -> None:
     async def run() -> None:
-        queue = FrameQueue(2, drop_oldest=True)
+        queue = FrameQueue(2, 100, drop_oldest=True)
         for i in range(5):
             await queue.put(frame(i))
         await queue.end()
@@ -45,12 +45,49 @@ def test_the_latest_frames_win_when_old_ones_may_be_dropped() -> None:
 
 def test_an_error_comes_after_the_frames_that_were_sent_before_it() -> None:
     async def run() -> None:
-        queue = FrameQueue(4, drop_oldest=False)
+        queue = FrameQueue(4, 100, drop_oldest=False)
         await queue.put(frame(0))
         await queue.end(InvalidImage("broken"))
         frames = queue.frames()
         assert (await anext(frames)).frame_id == 0
         with pytest.raises(InvalidImage):
             await anext(frames)
+
+    asyncio.run(run())
+
+
+def test_bytes_are_bounded_too_but_a_single_large_frame_is_taken() -> None:
+    async def run() -> None:
+        queue = FrameQueue(8, 100, drop_oldest=False)
+        await queue.put(Frame(bytes(500), 0, 0.0))
+        second = asyncio.create_task(queue.put(Frame(bytes(60), 1, 0.1)))
+        await asyncio.sleep(0.01)
+        assert not second.done()
+        frames = queue.frames()
+        assert (await anext(frames)).frame_id == 0
+        await asyncio.wait_for(second, 1)
+
+    asyncio.run(run())
+
+
+def test_a_reason_ends_the_frames_in_order_and_is_told_afterwards() -> None:
+    async def run() -> None:
+        queue = FrameQueue(4, 100, drop_oldest=False)
+        await queue.put(frame(0))
+        await queue.end(reason=Unavailable("the service is stopping"))
+        await queue.end()  # the sender's own end comes too late
+        assert [f.frame_id async for f in queue.frames()] == [0]
+        with pytest.raises(Unavailable):
+            queue.raise_reason()
+
+    asyncio.run(run())
+
+
+def test_where_no_frame_came_the_reason_is_the_error() -> None:
+    async def run() -> None:
+        queue = FrameQueue(4, 100, drop_oldest=False)
+        await queue.end(reason=Unavailable("the service is stopping"))
+        with pytest.raises(Unavailable):
+            await anext(queue.frames())
 
     asyncio.run(run())

@@ -15,7 +15,9 @@ class EmptyTriton:
     """Has no models."""
 
     def __init__(self) -> None:
-        self.lost = asyncio.Event()
+        self.doubted = asyncio.Event()
+        self.activity: dict[str, object] = {}
+        self.url = "here"
 
     async def models(self) -> list[object]:
         return []
@@ -23,14 +25,14 @@ class EmptyTriton:
 
 def test_a_catalogue_stops_though_triton_is_lost_at_that_very_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python 3.11's `wait_for` lost the cancellation, and the service did not end."""
-    monkeypatch.setattr(Catalogue, "ready", True)
+    monkeypatch.setattr(Catalogue, "missing", lambda _: None)
 
     async def scene() -> None:
         triton = EmptyTriton()
         catalogue = Catalogue(triton, "lite", None, poll_s=60)  # type: ignore[arg-type]
         catalogue.start()
-        await asyncio.sleep(0.05)  # now it waits for a loss, or for its next reading
-        triton.lost.set()
+        await asyncio.sleep(0.05)  # now it waits for a doubt, or for its next reading
+        triton.doubted.set()
         stopped_in_time, _ = await asyncio.wait({asyncio.create_task(catalogue.stop())}, timeout=2)
         assert stopped_in_time
 

@@ -1,0 +1,105 @@
+"""How much may be in work at once: numbers that turn callers away, and pixels that make them wait for their turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from service.errors import Overloaded
+
+
+class Admission:
+    """Lets a fixed number in and turns the others away at once, so that memory and waiting stay bounded."""
+
+    def __init__(self, limit: int, what: str) -> None:
+        self._limit, self._what, self.inside = limit, what, 0
+
+    @contextmanager
+    def enter(self, amount: int = 1) -> Iterator[None]:
+        """A single amount that is over the limit is let in when nothing else is inside."""
+        if self.inside and self.inside + amount > self._limit:
+            raise Overloaded(f"{self.inside} {self._what} are in work already; try again in a second")
+        self.inside += amount
+        try:
+            yield
+        finally:
+            self.inside -= amount
+
+
+class Lane:
+    """Holds at most `limit` of something, or a single larger amount. Who waits is served in the order of arrival."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._held = limit, 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def take(self, amount: int) -> None:
+        if not self._waiting and self._fits(amount):
+            self._held += amount
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((amount, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # the turn came together with the cancellation
+                self._held -= amount
+            self._admit()  # those behind may fit
+            raise
+
+    def give_back(self, amount: int) -> None:
+        self._held -= amount
+        self._admit()
+
+    def _fits(self, amount: int) -> bool:
+        return self._held + amount <= self._limit or self._held == 0
+
+    def _admit(self) -> None:
+        while self._waiting and (self._waiting[0][1].cancelled() or self._fits(self._waiting[0][0])):
+            amount, turn = self._waiting.popleft()
+            if not turn.cancelled():
+                self._held += amount
+                turn.set_result(None)
+
+
+class Held:
+    """What one request holds of the budget of pixels."""
+
+    def __init__(self, budget: PixelBudget) -> None:
+        self._budget = budget
+        self._lane: Lane | None = None
+        self._pixels = 0
+
+    async def take(self, pixels: int) -> None:
+        """Waits until a picture of this size may be decoded. A request takes once."""
+        lane = self._budget.lane_of(pixels)
+        await lane.take(pixels)
+        self._lane, self._pixels = lane, pixels
+
+    def keep(self, pixels: int) -> None:
+        """Gives back what is over these, when the picture is gone and something smaller is left of it."""
+        if self._lane is not None and pixels < self._pixels:
+            self._lane.give_back(self._pixels - pixels)
+            self._pixels = pixels
+
+
+class PixelBudget:
+    """Pixels that are decoded and not yet answered. Small pictures have a lane of their own."""
+
+    SMALL = 2_500_000  # full HD and less
+
+    def __init__(self, pixels: int) -> None:
+        self._small, self._large = Lane(pixels // 3), Lane(pixels)
+
+    def lane_of(self, pixels: int) -> Lane:
+        return self._small if pixels <= self.SMALL else self._large
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[Held]:
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            held.keep(0)

@@ -1,0 +1,70 @@
+"""Whether pictures and videos can be answered, found out by answering one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from service.errors import DeepharError
+from service.pipeline import Pipeline
+from service.stopping import STOPPING, Stopping
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 1.0  # between two checks
+AGAIN_S = 0.25  # between them, while the service is not ready
+PATIENCE_S = 3.0  # with EVERY_S, a fault is told within 5 s
+
+
+class Readiness:
+    """A watchdog picture goes through the whole pipeline, past admission: a service that is busy is ready."""
+
+    def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
+        self._pipeline, self._stopping = pipeline, stopping
+        self._fault: str | None = "the models are still being loaded"
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._keep_checking(), name="readiness")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def fault(self) -> str | None:
+        """Why the service is not ready; None when it is."""
+        if self._stopping.begun.is_set():
+            return STOPPING
+        return self._pipeline.catalogue.missing() or self._fault
+
+    async def _keep_checking(self) -> None:
+        while True:
+            fault = await self._check()
+            if fault != self._fault:
+                told_by_others = self._pipeline.catalogue.missing() is not None
+                if fault is not None and not told_by_others:
+                    log.warning("the service is not ready: %s", fault)
+                elif fault is None:
+                    log.info("the service is ready")
+                self._fault = fault
+            await asyncio.sleep(EVERY_S if fault is None else AGAIN_S)
+
+    async def _check(self) -> str | None:
+        if (missing := self._pipeline.catalogue.missing()) is not None:
+            return missing
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._pipeline.check()
+        except TimeoutError:
+            return self._pipeline.stuck_since(began)
+        except DeepharError as error:
+            return str(error)
+        except Exception:
+            log.exception("the readiness check failed")
+            return "the service failed on its own check; the cause is in its log"
+        return None

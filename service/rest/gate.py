@@ -1,0 +1,173 @@
+"""ASGI middleware at the door: who is let in, how long a body may take, and what happens when a caller leaves.
+
+admission -> body (bounded, timed) -> the application -> answer (in pieces) -> what is left of the body, thrown away
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import DeepharError, PayloadTooLarge, RequestTimeout, Unavailable
+from service.rest import problems
+from service.settings import Settings
+from service.stopping import STOPPING, Stopping
+
+log = logging.getLogger(__name__)
+
+SLOWEST_BODY = 10_000  # bytes a second, once the first time-out is over
+LINGER_S, LINGER_BYTES = 5.0, 64 * 2**20  # for a body that nobody wants, so that its sender reads the answer first
+PIECE = 2**16  # bytes of an answer that are written before its reader must have taken some
+UNFINISHED_S = 1.0  # for an answer that has begun when the service stops: its end is told in a line of its own
+
+Place = Callable[[], AbstractContextManager[None]]
+
+
+class Gate:
+    """`places` are the paths of which only so many requests are let in at once, each with its way in."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        stopping: Stopping,
+        places: dict[str, Place],
+        body_limit_of: Callable[[str], int],
+    ) -> None:
+        self._app, self._settings, self._stopping = app, settings, stopping
+        self._places, self._body_limit_of = places, body_limit_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send, self._settings, self._body_limit_of(scope["path"]))
+        enter = self._places.get(scope["path"], nullcontext) if scope["method"] == "POST" else nullcontext
+        try:
+            if enter is not nullcontext:
+                self._stopping.refuse_if_begun()
+            with enter():
+                await exchange.run(self._app, self._stopping)
+        except DeepharError as error:
+            await exchange.refuse(error)
+
+
+class Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, settings: Settings, body_limit: int) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._timeout_s, self._body_limit = settings.body_timeout_s, body_limit
+        self._body_read = asyncio.Event()
+        self._left = asyncio.Event()
+        self._received, self._waited_s = 0, 0.0
+        self._started = self._answered = False
+        self._linger_s = LINGER_S
+
+    async def run(self, app: ASGIApp, stopping: Stopping) -> None:
+        """Runs the application; ends it within moments when its caller leaves, or when the service must stop."""
+        self._refuse_announced()
+        working = asyncio.current_task()
+        assert working is not None
+
+        def end() -> None:
+            self._linger_s = UNFINISHED_S / 2
+            asyncio.get_running_loop().call_later(UNFINISHED_S if self._started else 0.0, working.cancel)
+
+        leaving = asyncio.create_task(self._end_when_caller_leaves(working))
+        try:
+            with stopping.ends(end):
+                await app(self._scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            if stopping.over.is_set() and not self._started and not self._left.is_set():
+                working.uncancel()
+                raise Unavailable(STOPPING) from None
+            if not self._left.is_set() and not stopping.over.is_set():
+                raise
+        finally:
+            leaving.cancel()
+
+    async def refuse(self, error: DeepharError) -> None:
+        if not self._started:
+            await problems.own_error(error)(self._scope, self.receive, self.send)
+
+    async def receive(self) -> Message:
+        """The body for the application, bounded in size and time; after it, that the caller has left."""
+        if self._body_read.is_set():
+            await self._left.wait()
+            return {"type": "http.disconnect"}
+        began = time.monotonic()
+        limit_s = self._timeout_s + self._received / SLOWEST_BODY - self._waited_s
+        try:
+            async with asyncio.timeout(min(limit_s, self._timeout_s)):
+                message = await self._receive()
+        except TimeoutError:
+            raise RequestTimeout(
+                f"the body came too slowly: {self._received} bytes in {self._waited_s + self._timeout_s:.0f} s"
+            ) from None
+        self._waited_s += time.monotonic() - began
+        if message["type"] == "http.disconnect":
+            self._caller_left()
+            return message
+        self._received += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            self._body_read.set()
+        if self._received > self._body_limit:
+            raise self._too_large()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Large answers go out in pieces: a reader that is slow holds up its request, not the service's memory."""
+        if message["type"] != "http.response.body":
+            self._started = True
+            await self._send(message)
+            return
+        body, last = message.get("body", b""), not message.get("more_body", False)
+        view = memoryview(body)
+        for start in range(0, len(view), PIECE) or (0,):
+            await self._send({"type": message["type"], "body": bytes(view[start : start + PIECE]), "more_body": True})
+        if last:
+            if not self._body_read.is_set():
+                await self._linger()
+            self._answered = True
+            await self._send({"type": message["type"], "body": b"", "more_body": False})
+
+    async def _linger(self) -> None:
+        """Reads on for a while: a connection that is closed under its sender takes the answer with it."""
+        if any(name == b"expect" for name, _ in self._scope["headers"]):
+            return  # this sender waits for our word before it sends
+        thrown_away = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._linger_s):
+                while thrown_away < LINGER_BYTES:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return
+                    thrown_away += len(message["body"])
+
+    async def _end_when_caller_leaves(self, working: asyncio.Task[object]) -> None:
+        await self._body_read.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if not self._answered:
+            self._caller_left()
+            working.cancel()
+
+    def _caller_left(self) -> None:
+        self._left.set()
+        log.info("%s %s: the caller left before the answer", self._scope["method"], self._scope["path"])
+
+    def _refuse_announced(self) -> None:
+        """A body that is known to be too large is refused before any of it is read."""
+        for name, value in self._scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value[:20]) > self._body_limit:
+                raise self._too_large()
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"the request's body is larger than the {self._body_limit} bytes that are taken here")

@@ -1,0 +1,87 @@
+"""Notices an embedded Triton that lives but does not answer, and has it started again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+
+from service.errors import DeepharError, Overloaded
+from service.triton.client import TritonClient
+
+log = logging.getLogger(__name__)
+
+ROUND_S = 1.0  # between two looks, and the shortest time that an inference gets
+TRIES = 3  # in a row without an answer, until Triton is started again
+FULL_BATCHES = 2  # a network that is busy with this many of its largest batches may take longer than a round
+LOADING_S = 300.0  # for a Triton to answer at all after its start
+
+
+class TritonWatch:
+    """Asks networks by real inferences, but only those that give reason to: calls wait in silence, or failed.
+
+    `lost_s` says for how long Triton has not been found, `restart` starts it again. A network that answers anybody is
+    not asked: being busy is no fault.
+    """
+
+    def __init__(self, triton: TritonClient, lost_s: Callable[[], float], restart: Callable[[str], None]) -> None:
+        self._triton, self._lost_s, self._restart = triton, lost_s, restart
+        self._misses: dict[str, int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._keep_watching(), name="Triton watch")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _keep_watching(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                await self._look()
+            except Exception:
+                log.exception("Triton could not be watched")
+            await asyncio.sleep(max(0.0, began + ROUND_S - time.monotonic()))
+
+    async def _look(self) -> None:
+        if self._lost_s() > LOADING_S:
+            self._start_again(f"it did not answer for {LOADING_S:g} s")
+            return
+        suspects = [
+            network
+            for network, activity in self._triton.activity.items()
+            if activity.failed or activity.silent_s() > ROUND_S
+        ]
+        answers = await asyncio.gather(*(self._answers(network) for network in suspects))
+        self._misses = {
+            network: self._misses.get(network, 0) + 1
+            for network, answers_now in zip(suspects, answers, strict=True)
+            if not answers_now
+        }
+        for network, misses in self._misses.items():
+            if misses >= TRIES:
+                self._start_again(f"{network} did not answer {misses} times in a row")
+                return
+
+    async def _answers(self, network: str) -> bool:
+        """Whether the network answers this question or, meanwhile, anybody."""
+        activity, began = self._triton.activity[network], time.monotonic()
+        patience_s = max(ROUND_S, FULL_BATCHES * self._triton.full_batch_s(network))
+        try:
+            await self._triton.ask(network, patience_s)
+        except Overloaded:
+            return True
+        except DeepharError:
+            return activity.answered_after(began)
+        return True
+
+    def _start_again(self, reason: str) -> None:
+        self._misses.clear()
+        self._triton.activity.clear()
+        self._restart(reason)
