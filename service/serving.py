@@ -19,7 +19,7 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LAST_WORDS_S = 1.5  # after the grace: for errors to reach those whose requests were not finished
+LAST_WORDS_S = 1.0  # after the grace: for errors to reach those whose requests were not finished
 
 
 class RestServer(uvicorn.Server):

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 SLOWEST_BODY = 10_000  # bytes a second, once the first time-out is over
 LINGER_S, LINGER_BYTES = 5.0, 64 * 2**20  # for a body that nobody wants, so that its sender reads the answer first
 PIECE = 2**16  # bytes of an answer that are written before its reader must have taken some
-UNFINISHED_S = 1.0  # for an answer that has begun when the service stops: its end is told in a line of its own
+UNFINISHED_S = 0.6  # for an answer that has begun when the service stops: its end is told in a line of its own
 
 Place = Callable[[], AbstractContextManager[None]]
 

@@ -1,0 +1,113 @@
+"""The service is told to stop: everybody is taken leave of, in time, and nothing is left."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+
+import grpc
+import httpx
+import pytest
+from deephar import Client
+from deephar.v1 import inference_pb2 as pb
+from deephar.video import frames_of
+
+from tests.conftest import SAMPLES
+from tests.integration.test_callers_at_fault import answer_of, connect, post_head
+from tests.integration.test_supervisor import leftovers, wait_for
+from tests.service_process import ServiceProcess, running_service
+
+GRACE_S = 2.0
+
+
+class Streaming(threading.Thread):
+    """A caller whose stream does not end by itself."""
+
+    def __init__(self, service: ServiceProcess, under_way: threading.Barrier) -> None:
+        super().__init__()
+        self._service, self._under_way = service, under_way
+        self.kinds: list[str] = []
+        self.error: grpc.RpcError | None = None
+
+    def run(self) -> None:
+        def frames() -> Iterator[pb.Frame]:
+            yield from frames_of(str(SAMPLES / "jumping_jacks.mp4"))
+            time.sleep(20)
+
+        with Client(self._service.grpc_address) as client:
+            try:
+                for event in client.stream(frames()):
+                    self.kinds.append(event.WhichOneof("event"))
+                    if self.kinds.count("action") == 4 and self.kinds[-1] == "action":
+                        self._under_way.wait()
+            except grpc.RpcError as error:
+                self.error = error
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_everybody_is_taken_leave_of(how: signal.Signals, person_jpeg: bytes) -> None:
+    with running_service(shutdown_grace_s=str(GRACE_S)) as service:
+        under_way = threading.Barrier(3)
+        streams = [Streaming(service, under_way) for _ in range(2)]
+        for stream in streams:
+            stream.start()
+        upload = connect(service, post_head(100_000), person_jpeg[:5000])
+        under_way.wait(timeout=30)
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert service.stop(how) == 0
+        took = time.monotonic() - began
+        status, text = answer_of(upload)
+        for stream in streams:
+            stream.join()
+        assert (status, '"code":"unavailable"' in text) == (503, True)
+        for stream in streams:
+            assert stream.kinds[-1] == "segment"
+            assert stream.error is not None
+            assert stream.error.code() == grpc.StatusCode.UNAVAILABLE
+            assert dict(stream.error.trailing_metadata())["deephar-code"] == "unavailable"
+        assert took < GRACE_S + 2
+        assert "Traceback" not in service.log.read_text()
+        assert wait_for(lambda: not leftovers(service), 5), leftovers(service)
+
+
+def test_what_is_in_work_is_answered_and_readiness_goes_first(clip_mp4: bytes) -> None:
+    with running_service(shutdown_grace_s="20") as service:
+        answers: list[httpx.Response] = []
+        asking = threading.Thread(
+            target=lambda: answers.append(
+                httpx.post(f"{service.url}/v1/actions", files={"video": clip_mp4}, timeout=60)
+            )
+        )
+        with httpx.Client() as kept:
+            assert kept.get(f"{service.url}/readyz").status_code == 200
+            asking.start()
+            time.sleep(0.3)
+            service.process.send_signal(signal.SIGTERM)
+        asking.join()
+        assert service.process.wait(timeout=10) == 0
+        assert answers[0].status_code == 200
+        assert answers[0].json()["segments"]
+
+
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    with running_service(shutdown_grace_s="30") as service:
+        stalled = connect(service, post_head(100_000), b"x" * 10)
+        time.sleep(0.2)
+        service.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        began = time.monotonic()
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(timeout=10) == 130
+        assert time.monotonic() - began < 1
+        assert wait_for(lambda: not leftovers(service), 5), leftovers(service)
+        stalled.close()
+
+
+def test_a_terminal_that_is_gone_does_not_end_what_nohup_started() -> None:
+    with running_service() as service:  # SIGHUP ends it; what ignores the signal goes on ignoring it
+        done = subprocess.run(["grep", "SigIgn", f"/proc/{service.process.pid}/status"], capture_output=True, text=True)
+        assert int(done.stdout.split()[1], 16) & 1 == 0
