@@ -58,10 +58,11 @@ class Readiness:
             return missing
         began = time.monotonic()
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                await self._pipeline.check()
-        except TimeoutError:
-            return self._pipeline.stuck_since(began)
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._pipeline.check()
+            except TimeoutError:
+                return self._pipeline.stuck_since(began)
         except DeepharError as error:
             return str(error)
         except Exception:

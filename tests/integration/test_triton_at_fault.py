@@ -1,0 +1,210 @@
+"""Triton hangs, its networks die or are taken away: readiness says so, callers learn it, and it comes back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from deephar import Client
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.integration.test_supervisor import REPOSITORY, pose, wait_for
+from tests.service_process import ServiceProcess, running_service
+
+TOLD_S, BACK_S = 5.0, 15.0  # 10 s on a machine that does nothing else
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[ServiceProcess]:
+    with running_service() as service:
+        yield service
+
+
+def command_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+
+
+def server_of(service: ServiceProcess) -> int:
+    (server,) = [pid for pid in service.triton_pids() if command_of(pid)[0].endswith("/tritonserver")]
+    return server
+
+
+def stubs_of(service: ServiceProcess, network: str) -> list[int]:
+    found = []
+    for pid in service.triton_pids():
+        command = command_of(pid)
+        if command[0].endswith("triton_python_backend_stub") and any(f"/{network}/" in part for part in command):
+            found.append(pid)
+    return found
+
+
+def ready(service: ServiceProcess) -> bool:
+    return httpx.get(f"{service.url}/readyz", timeout=5).status_code == 200
+
+
+def health(service: ServiceProcess) -> int:
+    with grpc.insecure_channel(service.grpc_address) as channel:
+        return health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5).status
+
+
+def told_and_back(service: ServiceProcess, image: bytes) -> dict[str, str]:
+    """What readiness said; the service is back when this returns."""
+    began = time.monotonic()
+    assert wait_for(lambda: not ready(service), TOLD_S), service.log.read_text()
+    told = httpx.get(f"{service.url}/readyz").json()
+    assert wait_for(lambda: ready(service), BACK_S), service.log.read_text()
+    assert time.monotonic() - began < TOLD_S + BACK_S
+    assert wait_for(lambda: pose(service, image).status_code == 200, 5)
+    return told
+
+
+def lines_since(service: ServiceProcess, start: int, text: str) -> list[str]:
+    return [line for line in service.log.read_text()[start:].splitlines() if text in line]
+
+
+def test_a_triton_that_hangs_is_started_again(own: ServiceProcess, person_jpeg: bytes) -> None:
+    start = len(own.log.read_text())
+    os.kill(server_of(own), signal.SIGSTOP)
+    assert wait_for(lambda: health(own) == health_pb2.HealthCheckResponse.NOT_SERVING, TOLD_S)
+    told = told_and_back(own, person_jpeg)
+    assert told["status"] == "not ready"
+    assert "Triton does not answer" in told["reason"]
+    assert wait_for(lambda: health(own) == health_pb2.HealthCheckResponse.SERVING, 2)
+    assert len(lines_since(own, start, "Triton is lost")) == 1
+    assert len(lines_since(own, start, "Triton is back after")) == 1
+    assert "Traceback" not in own.log.read_text()
+
+
+@pytest.mark.parametrize("network", ["person", "lite_clip"])
+def test_a_network_whose_processes_are_dead_comes_back(
+    own: ServiceProcess, person_jpeg: bytes, clip_mp4: bytes, network: str
+) -> None:
+    people = pose(own, person_jpeg).json()["people"]
+    answers: list[httpx.Response] = []
+    for pid in stubs_of(own, network):
+        os.kill(pid, signal.SIGKILL)
+    if network == "person":
+        answers = [pose(own, person_jpeg) for _ in range(3)]
+    told_and_back(own, person_jpeg)
+    for answer in answers:  # never 200 with fewer people
+        assert answer.status_code == 503 or answer.json()["people"] == people
+    assert httpx.post(f"{own.url}/v1/actions", files={"video": clip_mp4}, timeout=60).status_code == 200
+    assert "Traceback" not in own.log.read_text()
+
+
+def test_a_paused_process_of_a_network_is_noticed(own: ServiceProcess, person_jpeg: bytes) -> None:
+    for pid in stubs_of(own, "lite_frame"):
+        os.kill(pid, signal.SIGSTOP)
+    told_and_back(own, person_jpeg)
+    statuses = {pose(own, person_jpeg).status_code for _ in range(3)}
+    assert statuses <= {200, 503}
+    assert "Traceback" not in own.log.read_text()
+
+
+def test_a_service_that_is_busy_is_ready(own: ServiceProcess, person_jpeg: bytes) -> None:
+    assert wait_for(lambda: ready(own), 20)
+    stop, statuses = threading.Event(), []
+
+    def keep_asking() -> None:
+        while not stop.is_set():
+            statuses.append(pose(own, person_jpeg).status_code)
+
+    callers = [threading.Thread(target=keep_asking) for _ in range(60)]
+    for caller in callers:
+        caller.start()
+    told = []
+    deadline = time.monotonic() + 8
+    while time.monotonic() < deadline:
+        told.append(ready(own))
+        time.sleep(0.1)
+    stop.set()
+    for caller in callers:
+        caller.join()
+    assert all(told)
+    assert {200, 429} == set(statuses)
+
+
+def test_what_is_there_but_not_ready_is_503_and_what_is_gone_404(tmp_path: Path, person_jpeg: bytes) -> None:
+    repository = tmp_path / "models"
+    shutil.copytree(REPOSITORY, repository)
+    shutil.copytree(repository / "lite_frame", repository / "broken_frame")
+    (repository / "broken_frame" / "1" / "model.onnx").write_bytes(b"no network")
+    config = repository / "broken_frame" / "config.pbtxt"
+    config.write_text(config.read_text().replace("lite", "broken"))
+    with running_service(model_repository=str(repository)) as service:
+
+        def code(model: str) -> tuple[int, str]:
+            answer = httpx.post(f"{service.url}/v1/pose", content=person_jpeg, params={"model": model}, timeout=30)
+            return answer.status_code, answer.json().get("code", "")
+
+        assert code("broken") == (503, "unavailable")
+        assert code("nobody") == (404, "unknown_model")
+        shutil.rmtree(repository / "broken_frame")
+        assert wait_for(lambda: code("broken") == (404, "unknown_model"), 15)
+        assert len(lines_since(service, 0, "model broken is gone")) == 1
+        shutil.move(repository / "person", tmp_path / "person")
+        (repository / "person").mkdir()
+        shutil.copy(tmp_path / "person" / "config.pbtxt", repository / "person" / "config.pbtxt")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"triton_url": "127.0.0.1:9"}, "DEEPHAR_TRITON_URL=127.0.0.1:9"),
+        ({"default_model": "nobody"}, "DEEPHAR_DEFAULT_MODEL=nobody"),
+    ],
+)
+def test_a_setting_that_names_nothing_is_told_once(settings: dict[str, str], told: str) -> None:
+    with running_service(wait=False, **settings) as service:
+        assert wait_for(lambda: told in service.log.read_text(), 30)
+        time.sleep(1.5)
+        assert service.log.read_text().count(told) == 1
+        answer = httpx.get(f"{service.url}/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["reason"]
+
+
+def test_a_disk_that_is_full_is_told(tmp_path: Path, person_jpeg: bytes) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    if os.geteuid() or os.system(f"mount -t tmpfs -o size=64k none {full}"):
+        pytest.skip("a small file system can only be mounted by root")
+    try:
+        before = os.environ.get("TMPDIR")
+        os.environ["TMPDIR"] = str(full)
+        try:
+            with running_service() as service:
+                for request in (
+                    {"content": bytes(2_000_000), "headers": {"Content-Type": "image/jpeg"}},
+                    {"files": {"image": bytes(2_000_000)}},
+                ):
+                    answer = httpx.post(f"{service.url}/v1/pose", timeout=30, **request)
+                    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+                    assert "no room" in answer.json()["detail"]
+                assert pose(service, person_jpeg).status_code == 200
+                assert "Traceback" not in service.log.read_text()
+        finally:
+            os.environ.pop("TMPDIR")
+            if before is not None:
+                os.environ["TMPDIR"] = before
+    finally:
+        os.system(f"umount {full}")
+
+
+def test_a_caller_who_resets_in_mid_body_is_one_line(own: ServiceProcess) -> None:
+    from tests.integration.test_callers_at_fault import connect, post_head
+
+    start = len(own.log.read_text())
+    connect(own, post_head(100_000), b"x" * 1000).close()
+    assert wait_for(lambda: bool(lines_since(own, start, "the caller left")), 5)
+    assert len(own.log.read_text()[start:].splitlines()) == 1
+    with Client(own.grpc_address) as client:
+        assert client.models()
