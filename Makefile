@@ -9,7 +9,8 @@ TRITON := .venv-triton
 MODELS := .venv-models
 MADE := build/made
 
-.PHONY: setup models serve test test-compose check format proto train-lite export-lite evaluate-lite bench clean
+.PHONY: setup models serve test test-long test-compose check format proto train-lite export-lite evaluate-lite bench \
+  bench-overload clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
 
@@ -19,8 +20,12 @@ serve: setup
 	@exec $(GATEWAY)/bin/python -m service
 
 test: setup $(GATEWAY)/dev $(MADE)/done
-	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models
+	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models -m "not long"
 	$(MODELS)/bin/python -m pytest tests/models
+
+# Minutes each: soaking, every signal, many restarts.
+test-long: setup $(GATEWAY)/dev
+	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models -m long
 
 test-compose: $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest deploy/test_compose.py
@@ -50,6 +55,9 @@ export-lite: $(MODELS)/done
 
 evaluate-lite: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m bench.accuracy --data $(DATA)
+
+bench-overload: setup $(GATEWAY)/dev
+	$(GATEWAY)/bin/python -m bench.overload
 
 bench: setup $(GATEWAY)/dev $(MADE)/done
 	$(GATEWAY)/bin/python -m bench.gateway_share

@@ -238,6 +238,7 @@ def test_streams_without_config_or_frames_end(hasty: ServiceProcess) -> None:
             assert kinds[-1:] == wanted
 
 
+@pytest.mark.long
 def test_clients_may_ping_often(hasty: ServiceProcess, person_jpeg: bytes) -> None:
     options = [("grpc.keepalive_time_ms", 5_100), ("grpc.keepalive_permit_without_calls", 1)]
     with grpc.insecure_channel(hasty.grpc_address, options=[*options, ("grpc.http2.max_pings_without_data", 0)]) as one:
@@ -318,3 +319,44 @@ def test_dropped_streams_leave_nothing(service: ServiceProcess, person_jpeg: byt
     assert memory_mb(service) < before + 60
     with ThreadPoolExecutor(8) as pool:
         assert {r.status_code for r in pool.map(lambda _: pose(service, person_jpeg), range(16))} == {200}
+
+
+@pytest.mark.long
+def test_thousands_of_requests_and_hundreds_of_dropped_streams_leave_nothing(person_jpeg: bytes) -> None:
+    frames = list(frames_of(str(SAMPLES / "jumping_jacks.mp4")))[:12]
+    with running_service() as service:
+
+        def ask(count: int) -> set[int]:
+            with ThreadPoolExecutor(8) as pool:
+                return {r.status_code for r in pool.map(lambda _: pose(service, person_jpeg), range(count))}
+
+        def drop(count: int) -> None:
+            with Client(service.grpc_address) as client:
+                for _ in range(count):
+                    for _ in client.stream(frames):
+                        break
+
+        assert ask(500) == {200}
+        drop(50)
+        before, files = memory_mb(service), open_files(service)
+        assert ask(5000) == {200}
+        drop(300)
+        time.sleep(2)
+        print(f"memory {before:.0f} MB before, {memory_mb(service):.0f} MB after; files {files}, {open_files(service)}")
+        assert memory_mb(service) < 1.15 * before
+        assert open_files(service) <= files + 5
+        assert ask(32) == {200}
+
+
+@pytest.mark.long
+def test_two_thousand_silent_connections_are_closed_while_others_are_served(
+    hasty: ServiceProcess, person_jpeg: bytes
+) -> None:
+    silent = [connect(hasty) for _ in range(2000)]
+    slow = [connect(hasty, "POST /v1/pose HTTP/1.1\nHost: x\n") for _ in range(440)]
+    assert pose(hasty, person_jpeg).status_code == 200
+    assert {answer_of(connection)[0] for connection in slow} == {408}
+    for connection in silent:
+        assert connection.recv(1) == b""
+        connection.close()
+    assert open_files(hasty) < 100

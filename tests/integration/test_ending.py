@@ -47,7 +47,14 @@ class Streaming(threading.Thread):
                 self.error = error
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "how",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+    ],
+)
 def test_everybody_is_taken_leave_of(how: signal.Signals, person_jpeg: bytes) -> None:
     with running_service(shutdown_grace_s=str(GRACE_S)) as service:
         under_way = threading.Barrier(3)
