@@ -28,7 +28,7 @@ class HttpConnection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._settings = settings
         self._awaits_request = True  # no headers are complete since the connection or the last answer
-        self._header_bytes = 0
+        self._header_bytes = 0  # that have come since there was progress: complete headers, or a piece of the body
         self._refused = False
         self._header_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
@@ -50,9 +50,11 @@ class HttpConnection(HttpToolsProtocol):
             return
         if self._awaits_request:
             self._start_header_timer()
-            self._header_bytes += len(data)
+        self._header_bytes += len(data)
         super().data_received(data)
-        if self._awaits_request and self._header_bytes > self._settings.max_header_bytes:
+        if (
+            self._header_bytes > self._settings.max_header_bytes and not self._refused
+        ):  # trailers after a body count as well
             self._refuse(self._too_large())
 
     def on_headers_complete(self) -> None:
@@ -67,10 +69,12 @@ class HttpConnection(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._header_bytes = 0
         if not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._header_bytes = 0
         if not self._refused:
             super().on_message_complete()
             self._awaits_request = True

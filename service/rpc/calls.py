@@ -84,3 +84,48 @@ def streaming(
             await fail(context, error)
 
     return grpc.stream_stream_rpc_method_handler(behave, None, answer_kind.SerializeToString)
+
+
+class Checked(grpc.aio.ServerInterceptor):
+    """Bytes that are no message are told as such by services that are not ours, too: health and reflection."""
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Handler]], details: Any) -> Handler:
+        handler = await continuation(details)
+        if handler is None or handler.request_deserializer is None:
+            return handler
+        read = handler.request_deserializer
+
+        def message(data: bytes) -> Message:
+            try:
+                return read(data)
+            except DecodeError:
+                raise InvalidArgument("the bytes are no message of this call; use its proto") from None
+
+        async def messages(received: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+            async for data in received:
+                yield message(data)
+
+        async def check(data: bytes, context: Context) -> Message:
+            try:
+                request = message(data)
+            except InvalidArgument as error:
+                await fail(context, error)
+            return await handler.unary_unary(request, context)
+
+        async def watch(data: bytes, context: Context) -> None:
+            try:
+                request = message(data)
+            except InvalidArgument as error:
+                await fail(context, error)
+            await handler.unary_stream(request, context)
+
+        async def reflect(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Message]:
+            try:
+                async for answer in handler.stream_stream(messages(received), context):
+                    yield answer
+            except InvalidArgument as error:
+                await fail(context, error)
+
+        behaviour = {"unary_unary": check, "unary_stream": watch, "stream_stream": reflect}
+        wrapped = {kind: new for kind, new in behaviour.items() if getattr(handler, kind) is not None}
+        return handler._replace(request_deserializer=None, **wrapped)

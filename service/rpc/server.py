@@ -19,7 +19,7 @@ from service.errors import InvalidArgument, RequestTimeout, Unavailable
 from service.pipeline import Pipeline
 from service.readiness import Readiness
 from service.rpc import messages
-from service.rpc.calls import Context, Requests, answering, streaming
+from service.rpc.calls import Checked, Context, Requests, answering, streaming
 from service.rpc.frame_queue import FrameQueue
 from service.stopping import STOPPING, Stopping
 
@@ -138,20 +138,49 @@ async def _end_with(queue: FrameQueue, ends: asyncio.Event) -> None:
     await queue.end(reason=Unavailable(STOPPING))
 
 
+class Health(health.aio.HealthServicer):
+    """Serving while the service is ready, as `/readyz` says at the same moment."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        super().__init__()
+        self._readiness, self._told = readiness, None
+
+    async def Check(  # noqa: N802
+        self, request: health_pb2.HealthCheckRequest, context: Context
+    ) -> health_pb2.HealthCheckResponse:
+        await self.tell()
+        return await super().Check(request, context)
+
+    async def tell(self) -> None:
+        status = health_pb2.HealthCheckResponse
+        now = status.SERVING if self._readiness.fault() is None else status.NOT_SERVING
+        if now != self._told:
+            self._told = now
+            for name in ("", SERVICE):
+                await self.set(name, now)
+
+    async def keep_telling(self) -> None:
+        """For callers of `Watch`."""
+        while True:
+            await self.tell()
+            await asyncio.sleep(_HEALTH_POLL_S)
+
+
 class GrpcServer:
     def __init__(self, pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> None:
         settings = pipeline.settings
         limit = max(settings.max_image_bytes, _RAW_4K_FRAME) + _MESSAGE_OVERHEAD
-        self._pipeline, self._readiness, self._stopping, self._settings = pipeline, readiness, stopping, settings
+        self._pipeline, self._stopping, self._settings = pipeline, stopping, settings
         self._server = grpc.aio.server(
+            interceptors=[Checked()],
             options=[
                 *_OPTIONS,
                 ("grpc.max_receive_message_length", limit),
                 ("grpc.max_send_message_length", limit),
                 ("grpc.server_handshake_timeout_ms", round(1e3 * settings.header_timeout_s)),
-            ]
+            ],
         )
-        self._health = health.aio.HealthServicer()
+        self._health = Health(readiness)
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -169,7 +198,7 @@ class GrpcServer:
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         self._server.add_insecure_port(f"{host}:{self._settings.grpc_port}")
         await self._server.start()
-        self._watch = asyncio.create_task(self._tell_health(), name="gRPC health")
+        self._watch = asyncio.create_task(self._health.keep_telling(), name="gRPC health")
 
     async def stop(self, grace_s: float) -> None:
         """Lets calls end by themselves for so long. A second time, it is over at once."""
@@ -177,14 +206,3 @@ class GrpcServer:
             self._watch.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
-
-    async def _tell_health(self) -> None:
-        told = None
-        while True:
-            ready = self._readiness.fault() is None
-            if ready != told:
-                status = health_pb2.HealthCheckResponse
-                for name in ("", SERVICE):
-                    await self._health.set(name, status.SERVING if ready else status.NOT_SERVING)
-                told = ready
-            await asyncio.sleep(_HEALTH_POLL_S)

@@ -115,7 +115,8 @@ class TritonSupervisor:
                 back_off = FIRST_BACK_OFF_S
             self._ended((self._restart_reason or how)[:REASON_CHARACTERS])
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._at_once.wait(), back_off)
+                async with asyncio.timeout(back_off):  # `wait_for` loses a cancellation, until Python 3.12
+                    await self._at_once.wait()
                 continue
             back_off = min(back_off * 2, LONGEST_BACK_OFF_S)
 

@@ -249,14 +249,26 @@ def test_clients_may_ping_often(hasty: ServiceProcess, person_jpeg: bytes) -> No
         assert stub.EstimatePose(pb.EstimatePoseRequest(image=person_jpeg), timeout=10).people
 
 
-def call_with_bytes(service: ServiceProcess, data: bytes, **options: object) -> grpc.RpcError:
+def call_with_bytes(service: ServiceProcess, data: bytes, method: str = METHOD, **options: object) -> grpc.RpcError:
     with grpc.insecure_channel(service.grpc_address) as channel, pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary(METHOD)(data, timeout=30, **options)
+        list(channel.stream_stream(method)(iter([data]), timeout=30, **options))
     return caught.value
 
 
-def test_what_is_no_message_is_told(service: ServiceProcess) -> None:
-    error = call_with_bytes(service, b"\xff" * 50)
+@pytest.mark.parametrize(
+    "method",
+    [
+        *(
+            f"/deephar.v1.InferenceService/{name}"
+            for name in ("EstimatePose", "ListModels", "ClassifyClip", "StreamVideo")
+        ),
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ],
+)
+def test_what_is_no_message_is_told(service: ServiceProcess, method: str) -> None:
+    error = call_with_bytes(service, b"\xff" * 50, method)
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert dict(error.trailing_metadata())["deephar-code"] == "invalid_argument"
     assert "google" not in error.details()
