@@ -64,6 +64,12 @@ class VideoReader:
         self._turn = asyncio.Lock()  # one job of this video at a time
         self.facts: VideoFacts | None = None
 
+    async def __aenter__(self) -> VideoReader:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     async def open(self) -> int:
         """How many pixels each picture has. Who opens reads the frames to their end or calls `close`."""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
@@ -215,7 +215,7 @@ async def _classified(
     """Reads the video and follows it; what is sent is held until the last event."""
     async with payload(request, "video", ("video/",), query, pipeline.workers, json_limit) as sent:
         plan, reader = _video(pipeline, sent)
-        async with aclosing_reader(reader):
+        async with reader:
             with pipeline.video_pixels.enter(await reader.open()):
                 async with (
                     aclosing(_frames(reader, plan, stopping)) as frames,
@@ -225,14 +225,6 @@ async def _classified(
                         if isinstance(event, ClipAnswer) and stopping.over.is_set():
                             raise Unavailable(STOPPING)
                         yield plan, reader, event
-
-
-@asynccontextmanager
-async def aclosing_reader(reader: VideoReader) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        await reader.close()
 
 
 def _answer_json(plan: VideoPlan, reader: VideoReader, answer: ClipAnswer) -> dict[str, Any]:

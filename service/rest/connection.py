@@ -52,9 +52,8 @@ class HttpConnection(HttpToolsProtocol):
             self._start_header_timer()
         self._header_bytes += len(data)
         super().data_received(data)
-        if (
-            self._header_bytes > self._settings.max_header_bytes and not self._refused
-        ):  # trailers after a body count as well
+        # Trailers after a body count as well.
+        if self._header_bytes > self._settings.max_header_bytes and not self._refused:
             self._refuse(self._too_large())
 
     def on_headers_complete(self) -> None:

@@ -29,7 +29,7 @@ _CHANNEL_OPTIONS = [
 ]
 _QUESTION_TIMEOUT_S = 2.0
 PATIENCE_S = 1.0  # an inference that takes longer, while the network answers nobody, is a reason to look
-UNKNOWN_BATCH_S = 2.5
+UNKNOWN_WORK_S = 2.5
 _AWAY = "Triton does not answer for this model at present; try again in a few seconds"
 
 
@@ -44,20 +44,24 @@ class LoadedModel(NamedTuple):
 class Activity:
     """How one network answers at present."""
 
-    waiting: int = 0
+    waiting: int = 0  # pictures or clips, in all calls together
     since: float = field(default_factory=time.monotonic)  # the last answer or, before it, the first call that waits
     last_answer: float = -math.inf
     failed: bool = False  # whether the last call did
-    fastest_s: float = math.inf  # per picture or clip of a batch
+    fastest_s: float = math.inf  # for one picture or clip
 
     def silent_s(self) -> float:
         """For how long calls have waited without an answer to any of them."""
         return time.monotonic() - self.since if self.waiting else 0.0
 
-    def began(self) -> None:
+    def began(self, samples: int) -> None:
         if not self.waiting:
             self.since = time.monotonic()
-        self.waiting += 1
+        self.waiting += samples
+
+    def work_s(self) -> float:
+        """How long what waits may take, as far as is known."""
+        return UNKNOWN_WORK_S if math.isinf(self.fastest_s) else self.waiting * self.fastest_s
 
     def answered(self) -> None:
         self.since = self.last_answer = time.monotonic()
@@ -115,8 +119,8 @@ class TritonClient:
             tensor.set_data_from_numpy(np.ascontiguousarray(array))
             inputs.append(tensor)
         activity = self.activity.setdefault(network, Activity())
-        activity.began()
-        began = time.monotonic()
+        samples, began = len(next(iter(tensors.values()))), time.monotonic()
+        activity.began(samples)
         try:
             result = await self._client.infer(network, inputs, client_timeout=timeout_s or self._inference_timeout_s)
         except InferenceServerException as error:
@@ -130,7 +134,7 @@ class TritonClient:
                 raise
             raise Unavailable("the service is stopping") from None
         finally:
-            activity.waiting -= 1
+            activity.waiting -= samples
         outputs = {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
         config = self._configs.get(network)
         if config is not None and any(outputs.get(wanted.name) is None for wanted in config.output):
@@ -139,15 +143,8 @@ class TritonClient:
             self.doubted.set()
             raise Unavailable(_AWAY)
         activity.answered()
-        activity.fastest_s = min(activity.fastest_s, (activity.last_answer - began) / max(1, _batch(tensors)))
+        activity.fastest_s = min(activity.fastest_s, (activity.last_answer - began) / samples)
         return outputs
-
-    def full_batch_s(self, network: str) -> float:
-        """How long the largest batch of this network may take, as far as is known."""
-        config, activity = self._configs.get(network), self.activity.get(network)
-        if config is None or activity is None or math.isinf(activity.fastest_s):
-            return UNKNOWN_BATCH_S
-        return float(activity.fastest_s * max(1, config.max_batch_size))
 
     async def ask(self, network: str, timeout_s: float) -> None:
         """One inference on nothing, to see whether the network answers."""
@@ -175,7 +172,3 @@ class TritonClient:
         if "INVALID_ARGUMENT" in status or "OpenVINO" in text:
             return RuntimeError(f"Triton: {status} {text}")
         return Unavailable(_AWAY)
-
-
-def _batch(tensors: Tensors) -> int:
-    return len(next(iter(tensors.values())))

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 ROUND_S = 1.0  # between two looks, and the shortest time that an inference gets
 TRIES = 3  # in a row without an answer, until Triton is started again
-FULL_BATCHES = 2  # a network that is busy with this many of its largest batches may take longer than a round
+SLOWER = 2.0  # than its best, so much may a network be, and what waits for it may take longer than a round
 LOADING_S = 300.0  # for a Triton to answer at all after its start
 
 
@@ -72,7 +72,7 @@ class TritonWatch:
     async def _answers(self, network: str) -> bool:
         """Whether the network answers this question or, meanwhile, anybody."""
         activity, began = self._triton.activity[network], time.monotonic()
-        patience_s = max(ROUND_S, FULL_BATCHES * self._triton.full_batch_s(network))
+        patience_s = max(ROUND_S, SLOWER * activity.work_s())
         try:
             await self._triton.ask(network, patience_s)
         except Overloaded:
