@@ -24,6 +24,8 @@ def write(
         config.input.add(name=name, data_type=f"TYPE_{kind}", dims=dims)
     for name, (kind, dims) in outputs.items():
         config.output.add(name=name, data_type=f"TYPE_{kind}", dims=dims)
+    # One instance uses all cores. Triton's default of two made a start longer by half and answered no more pictures.
+    config.instance_group.add(kind="KIND_AUTO", count=1)
     # Requests that wait while the network is busy go together; nobody waits for company.
     config.dynamic_batching.max_queue_delay_microseconds = 0
     if card is not None:
