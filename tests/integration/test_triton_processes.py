@@ -139,7 +139,7 @@ def test_starting_again_never_hangs_beside_grpc() -> None:
     assert done.stdout == "done\n", done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("attempt", [0, *(pytest.param(i, marks=pytest.mark.long) for i in range(1, 10))])
 def test_a_gateway_killed_under_load_leaves_nothing(attempt: int, person_jpeg: bytes) -> None:
     with running_service() as service, callers(service, person_jpeg) as answers:
         assert wait_for(lambda: len(answers) > 8, 20), answers
@@ -148,6 +148,7 @@ def test_a_gateway_killed_under_load_leaves_nothing(attempt: int, person_jpeg: b
         assert wait_for(lambda: not left_of(name), 5), left_of(name)
 
 
+@pytest.mark.long
 def test_a_gateway_killed_while_its_triton_starts_leaves_nothing() -> None:
     for delay in (0.0, 0.3, 0.6, 1.0, 1.5):
         with running_service(wait=False) as service:
@@ -158,6 +159,7 @@ def test_a_gateway_killed_while_its_triton_starts_leaves_nothing() -> None:
             assert wait_for(lambda name=name: not left_of(name), 5), (delay, left_of(name))
 
 
+@pytest.mark.long
 def test_a_server_killed_alone_takes_its_stubs_and_regions_with_it() -> None:
     with running_service() as service:
         server = server_pid(service)
