@@ -24,10 +24,14 @@ class Workers:
         Cancelled, a job that waits for its thread is not begun, and one that runs is waited for: it may use files and
         buffers that the caller is about to close.
         """
-        job = self._pool.submit(work, *args, **kwargs)
+        # Not the job's own result: futures that are chained refer to each other, and what they hold, say a picture of
+        # 150 MB, would stay until the garbage collector comes.
+        results: list[R] = []
+        job = self._pool.submit(lambda: results.append(work(*args, **kwargs)))
         done = asyncio.wrap_future(job)
         try:
-            return await asyncio.shield(done)
+            await asyncio.shield(done)
+            return results.pop()
         except asyncio.CancelledError:
             job.cancel()  # without effect on one that runs
             while not done.done():
