@@ -62,6 +62,7 @@ class Catalogue:
         self._cardless: set[str] = set()  # in the repository, but could not be loaded: Triton tells no more of them
         self._detector: PersonCard | None = None
         self._detector_away = False
+        self.networks: set[str] = set()  # that Triton has ready
         self._was_read = False
         self._lost_since: float | None = time.monotonic()
         self._told_lost = False
@@ -182,6 +183,7 @@ class Catalogue:
             raise Unavailable("another server answers on the embedded Triton's port")
         loaded = [model for model in await self._triton.models() if not model.gone]
         ready = {model.name: model.version for model in loaded if model.ready}
+        self.networks = set(ready)
         models, cardless = {}, set()
         # Cards are read each time: a model that is exported anew keeps its name and its version.
         for network in sorted({model.name for model in loaded}):

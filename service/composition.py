@@ -47,7 +47,11 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
     stopping = Stopping()
     readiness = Readiness(pipeline, stopping)
     grpc_server = GrpcServer(pipeline, readiness, stopping)
-    watch = TritonWatch(triton, lambda: catalogue.lost_s, supervisor.restart) if supervisor else None
+    watch = (
+        TritonWatch(triton, lambda: catalogue.lost_s, lambda: catalogue.networks, supervisor.restart)
+        if supervisor
+        else None
+    )
     try:
         if supervisor:
             supervisor.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -15,7 +16,7 @@ from service.answers import ActionEvent, ClipAnswer, Event, PoseAnswer, PoseEven
 from service.camera import Camera, check_camera
 from service.catalogue import CROPS_INPUT, PERSON_NETWORK, Catalogue, Model
 from service.detection import PersonDetector
-from service.errors import InvalidArgument, InvalidVideo
+from service.errors import InvalidArgument, InvalidVideo, Overloaded
 from service.frame_inference import Array, FrameInference
 from service.geometry import Box, Image, check_box, square_around, whole_picture
 from service.images import encode_image, open_picture
@@ -26,11 +27,12 @@ from service.sampling import Sampler
 from service.settings import Settings
 from service.summary import ClipSummary
 from service.tracking import MAIN_PERSON, PeopleTracker
-from service.triton.client import PATIENCE_S, TritonClient
+from service.triton.client import TritonClient
 from service.video_plan import VideoOptions, VideoPlan, people_limit, plan_video
 from service.windows import Sample, Window, WindowBuffer
 from service.workers import Workers
 
+LONGEST_TURN_S = 120.0  # that a picture waits for its turn to be decoded
 _CHECK_PICTURE = encode_image(np.full((64, 64, 3), 128, np.uint8), "image/jpeg")
 
 
@@ -119,10 +121,10 @@ class Pipeline:
         model = self.catalogue.named(None)
         needed = (PERSON_NETWORK, model.frame_network, model.lift_network, model.clip_network)
         active = {name: activity for name in needed if (activity := self._triton.activity.get(name)) is not None}
-        silent = [name for name, activity in active.items() if activity.failed or activity.silent_s() > PATIENCE_S]
+        silent = [name for name, a in active.items() if a.failed or a.silent_s() > a.patience_s()]
         if silent:
             return f"Triton does not answer for {', '.join(silent)}"
-        if not any(activity.answered_after(began) for activity in active.values()):
+        if not any(activity.waiting or activity.answered_after(began) for activity in active.values()):
             return "pictures are not decoded"
         return None
 
@@ -137,7 +139,11 @@ class Pipeline:
         settings = self.settings
         picture = await self.workers.run(open_picture, image, settings.max_image_bytes, settings.max_image_pixels)
         try:
-            await held.take(picture.width * picture.height)
+            try:
+                async with asyncio.timeout(LONGEST_TURN_S):
+                    await held.take(picture.width * picture.height)
+            except TimeoutError:
+                raise Overloaded("too many large pictures are in work; try again in a second") from None
             return await self.workers.run(picture.decode)
         finally:
             picture.close()

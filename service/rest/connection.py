@@ -16,6 +16,9 @@ from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, Reque
 from service.rest import problems
 from service.settings import Settings
 
+MOST_PIPELINED = 4  # requests that wait for the answer to one before them on the same connection
+SEND_BUFFER = 2**18  # of the kernel: with its own, of megabytes, a slow reader looks like none for a long time
+
 
 class HttpConnection(HttpToolsProtocol):
     """uvicorn bounds neither headers nor the time for them, nor the time in which an answer must be read.
@@ -38,7 +41,9 @@ class HttpConnection(HttpToolsProtocol):
         # The last of an answer is in the kernel's hands: a peer that does not take it must not keep the socket.
         with contextlib.suppress(OSError, AttributeError):
             milliseconds = round(1e3 * self._settings.write_timeout_s)
-            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+            peer = transport.get_extra_info("socket")
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._start_header_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,6 +62,12 @@ class HttpConnection(HttpToolsProtocol):
             self._refuse(self._too_large())
 
     def on_headers_complete(self) -> None:
+        if self._refused:
+            return
+        if len(self.pipeline) >= MOST_PIPELINED:
+            self._refused = True
+            self.transport.close()
+            return
         self._awaits_request, self._header_bytes = False, 0
         if self._header_timer is not None:
             self._header_timer.cancel()
@@ -79,8 +90,9 @@ class HttpConnection(HttpToolsProtocol):
             self._awaits_request = True
 
     def on_response_complete(self) -> None:
+        own_body = not self.pipeline  # of the request that was answered: later ones come after its end
         super().on_response_complete()
-        if self.cycle.more_body and not self.transport.is_closing():
+        if own_body and self.cycle.more_body and not self.transport.is_closing():
             self.transport.close()  # the rest of the body was waited for long enough
 
     def send_400_response(self, msg: str) -> None:

@@ -21,7 +21,7 @@ from service.stopping import STOPPING, Stopping
 
 log = logging.getLogger(__name__)
 
-SLOWEST_BODY = 10_000  # bytes a second, once the first time-out is over
+SLOWEST = 10_000  # bytes a second, of a body or an answer, once the first time-out is over
 LINGER_S, LINGER_BYTES = 5.0, 64 * 2**20  # for a body that nobody wants, so that its sender reads the answer first
 PIECE = 2**16  # bytes of an answer that are written before its reader must have taken some
 UNFINISHED_S = 0.6  # for an answer that has begun when the service stops: its end is told in a line of its own
@@ -64,6 +64,7 @@ class Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send, settings: Settings, body_limit: int) -> None:
         self._scope, self._receive, self._send = scope, receive, send
         self._timeout_s, self._body_limit = settings.body_timeout_s, body_limit
+        self._write_timeout_s, self._sent, self._unread_s = settings.write_timeout_s, 0, 0.0
         self._body_read = asyncio.Event()
         self._left = asyncio.Event()
         self._received, self._waited_s = 0, 0.0
@@ -94,7 +95,9 @@ class Exchange:
             leaving.cancel()
 
     async def refuse(self, error: DeepharError) -> None:
-        if not self._started:
+        if self._started:
+            log.info("%s %s: given up: %s", self._scope["method"], self._scope["path"], error)
+        else:
             await problems.own_error(error)(self._scope, self.receive, self.send)
 
     async def receive(self) -> Message:
@@ -103,7 +106,7 @@ class Exchange:
             await self._left.wait()
             return {"type": "http.disconnect"}
         began = time.monotonic()
-        limit_s = self._timeout_s + self._received / SLOWEST_BODY - self._waited_s
+        limit_s = self._timeout_s + self._received / SLOWEST - self._waited_s
         try:
             async with asyncio.timeout(min(limit_s, self._timeout_s)):
                 message = await self._receive()
@@ -131,12 +134,23 @@ class Exchange:
         body, last = message.get("body", b""), not message.get("more_body", False)
         view = memoryview(body)
         for start in range(0, len(view), PIECE) or (0,):
-            await self._send({"type": message["type"], "body": bytes(view[start : start + PIECE]), "more_body": True})
+            await self._send_piece(bytes(view[start : start + PIECE]))
         if last:
             if not self._body_read.is_set():
                 await self._linger()
             self._answered = True
             await self._send({"type": message["type"], "body": b"", "more_body": False})
+
+    async def _send_piece(self, piece: bytes) -> None:
+        began = time.monotonic()
+        limit_s = self._write_timeout_s + self._sent / SLOWEST - self._unread_s
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        except TimeoutError:
+            raise RequestTimeout("the answer is read too slowly") from None
+        self._sent += len(piece)
+        self._unread_s += time.monotonic() - began
 
     async def _linger(self) -> None:
         """Reads on for a while: a connection that is closed under its sender takes the answer with it."""

@@ -33,7 +33,9 @@ class FrameQueue:
             while self._drop_oldest and not self._fits(size):
                 self._pop()
                 self.dropped += 1
-            await self._changed.wait_for(lambda: self._fits(size))
+            await self._changed.wait_for(lambda: self._ended or self._fits(size))
+            if self._ended:
+                return
             self._frames.append((frame, time.monotonic()))
             self._bytes += size
             self._changed.notify_all()

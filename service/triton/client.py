@@ -29,6 +29,8 @@ _CHANNEL_OPTIONS = [
 ]
 _QUESTION_TIMEOUT_S = 2.0
 PATIENCE_S = 1.0  # an inference that takes longer, while the network answers nobody, is a reason to look
+SLOWER = 2.0  # than its best, so much may a network be
+LONGEST_PATIENCE_S = 10.0
 UNKNOWN_WORK_S = 2.5
 _AWAY = "Triton does not answer for this model at present; try again in a few seconds"
 
@@ -45,6 +47,7 @@ class Activity:
     """How one network answers at present."""
 
     waiting: int = 0  # pictures or clips, in all calls together
+    abandoned: int = 0  # of calls that were cancelled, and may be in work all the same until the next answer
     since: float = field(default_factory=time.monotonic)  # the last answer or, before it, the first call that waits
     last_answer: float = -math.inf
     failed: bool = False  # whether the last call did
@@ -59,13 +62,15 @@ class Activity:
             self.since = time.monotonic()
         self.waiting += samples
 
-    def work_s(self) -> float:
-        """How long what waits may take, as far as is known."""
-        return UNKNOWN_WORK_S if math.isinf(self.fastest_s) else self.waiting * self.fastest_s
+    def patience_s(self) -> float:
+        """How long silence is no fault: what is in work may take longer than one inference, as far as is known."""
+        samples = self.waiting + self.abandoned
+        work_s = UNKNOWN_WORK_S if math.isinf(self.fastest_s) else samples * self.fastest_s
+        return min(max(PATIENCE_S, SLOWER * work_s), LONGEST_PATIENCE_S)
 
     def answered(self) -> None:
         self.since = self.last_answer = time.monotonic()
-        self.failed = False
+        self.failed, self.abandoned = False, 0
 
     def answered_after(self, moment: float) -> bool:
         return self.last_answer > moment
@@ -126,8 +131,9 @@ class TritonClient:
         except InferenceServerException as error:
             raise self._failed(activity, error) from error
         except asyncio.CancelledError:
-            if time.monotonic() - began > PATIENCE_S and not activity.answered_after(began):
+            if time.monotonic() - began > activity.patience_s() and not activity.answered_after(began):
                 activity.failed = True  # who waited has given up, and nobody else was answered
+            activity.abandoned += samples
             # A channel that is closed under a call cancels it; a caller's own cancellation looks different.
             current = asyncio.current_task()
             if current is not None and current.cancelling():

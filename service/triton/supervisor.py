@@ -109,7 +109,8 @@ class TritonSupervisor:
             try:
                 how = await self._run_once()
             except OSError as error:
-                self._clear_away()  # in case that it runs and only could not be waited for
+                with contextlib.suppress(OSError):
+                    self._clear_away()  # in case that it runs and only could not be waited for
                 how = f"it could not be started: {error}"
             if time.monotonic() - started > STEADY_S:
                 back_off = FIRST_BACK_OFF_S

@@ -5,30 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable
 
-from service.errors import DeepharError, Overloaded
+from service.errors import DeadlineExceeded, Unavailable
 from service.triton.client import TritonClient
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 1.0  # between two looks, and the shortest time that an inference gets
+ROUND_S = 1.0  # between two looks
 TRIES = 3  # in a row without an answer, until Triton is started again
-SLOWER = 2.0  # than its best, so much may a network be, and what waits for it may take longer than a round
 LOADING_S = 300.0  # for a Triton to answer at all after its start
 
 
 class TritonWatch:
     """Asks networks by real inferences, but only those that give reason to: calls wait in silence, or failed.
 
-    `lost_s` says for how long Triton has not been found, `restart` starts it again. A network that answers anybody is
-    not asked: being busy is no fault.
+    `lost_s` says for how long Triton has not been found, `networks` which ones it has ready, `restart` starts it again.
+    A network that answers anybody is not asked: being busy is no fault.
     """
 
-    def __init__(self, triton: TritonClient, lost_s: Callable[[], float], restart: Callable[[str], None]) -> None:
-        self._triton, self._lost_s, self._restart = triton, lost_s, restart
+    def __init__(
+        self,
+        triton: TritonClient,
+        lost_s: Callable[[], float],
+        networks: Callable[[], set[str]],
+        restart: Callable[[str], None],
+    ) -> None:
+        self._triton, self._lost_s, self._networks, self._restart = triton, lost_s, networks, restart
         self._misses: dict[str, int] = {}
+        self._restarted = -math.inf
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -50,13 +57,14 @@ class TritonWatch:
             await asyncio.sleep(max(0.0, began + ROUND_S - time.monotonic()))
 
     async def _look(self) -> None:
-        if self._lost_s() > LOADING_S:
+        if min(self._lost_s(), time.monotonic() - self._restarted) > LOADING_S:
             self._start_again(f"it did not answer for {LOADING_S:g} s")
             return
+        ready = self._networks()
         suspects = [
             network
             for network, activity in self._triton.activity.items()
-            if activity.failed or activity.silent_s() > ROUND_S
+            if network in ready and (activity.failed or activity.silent_s() > activity.patience_s())
         ]
         answers = await asyncio.gather(*(self._answers(network) for network in suspects))
         self._misses = {
@@ -72,16 +80,17 @@ class TritonWatch:
     async def _answers(self, network: str) -> bool:
         """Whether the network answers this question or, meanwhile, anybody."""
         activity, began = self._triton.activity[network], time.monotonic()
-        patience_s = max(ROUND_S, SLOWER * activity.work_s())
         try:
-            await self._triton.ask(network, patience_s)
-        except Overloaded:
-            return True
-        except DeepharError:
+            await self._triton.ask(network, activity.patience_s())
+        except (Unavailable, DeadlineExceeded):
             return activity.answered_after(began)
+        except Exception as error:  # of what it was asked, not of whether it answers
+            log.debug("%s answers with an error: %s", network, error)
+            activity.failed = False
         return True
 
     def _start_again(self, reason: str) -> None:
         self._misses.clear()
         self._triton.activity.clear()
+        self._restarted = time.monotonic()
         self._restart(reason)
