@@ -21,6 +21,8 @@ class DeepharError(Exception):
 
 def quoted(value: object) -> str:
     """What a caller sent, as it stands in texts: shortened."""
+    if isinstance(value, list | dict):  # of any depth and size
+        return "a list" if isinstance(value, list) else "an object"
     text = repr(value[: LONGEST_QUOTE + 1] if isinstance(value, str) else value)
     return text if len(text) <= LONGEST_QUOTE + 2 else text[:LONGEST_QUOTE] + "..."
 

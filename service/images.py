@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
-from service.errors import DeepharError, InvalidImage, PayloadTooLarge, UnsupportedMediaType
+from service.errors import DeepharError, InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
 from service.geometry import Image
 
 # Pillow itself makes an MPO of a JPEG that holds a second picture, as those of many phones do.
@@ -17,6 +17,8 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _SUPPORTED = "JPEG, PNG, WebP or BMP"
 _ORIENTATION = 0x0112  # EXIF tag
 _STRIP_PIXELS = 2**20
+_SCAN, _MOST_SCANS = b"\xff\xda", 100  # a progressive JPEG has about ten, and each goes over all of its pixels
+_LONGEST_JPEG = 65_500  # of libjpeg
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 # First bytes of files that are pictures or videos, but not ones that are read here.
 _KNOWN_OTHERS = {
@@ -65,6 +67,8 @@ def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
         raise UnsupportedMediaType(
             f"this is a video, HEIC or AVIF; send a {_SUPPORTED} file, or a video to /v1/actions"
         )
+    if data.startswith(b"\xff\xd8") and data.count(_SCAN) > _MOST_SCANS:
+        raise InvalidImage(f"the JPEG has more than {_MOST_SCANS} scans; save it anew")
     try:
         picture = Pillow.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError:
@@ -125,6 +129,8 @@ def _upright(image: Image, orientation: int) -> Image:
 
 def encode_image(image: Image, media_type: str) -> bytes:
     extension = ".png" if media_type == "image/png" else ".jpg"
+    if extension == ".jpg" and max(image.shape[:2]) > _LONGEST_JPEG:
+        raise InvalidArgument(f"a JPEG has at most {_LONGEST_JPEG} pixels a side; ask for image/png")
     done, buffer = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
         raise RuntimeError(f"OpenCV could not write {extension}")

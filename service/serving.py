@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import uvicorn
@@ -19,6 +20,7 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+CLEARING_S = 0.7  # after them: for Triton and this process to end by themselves
 LAST_WORDS_S = 1.0  # after the grace: for errors to reach those whose requests were not finished
 
 
@@ -56,6 +58,7 @@ def _rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
 async def _drain(rest: RestServer, serving: asyncio.Task[None], parts: Parts, grace_s: float) -> None:
     """Readiness goes first; then who is being served has `grace_s` seconds, over both transports at once."""
     log.info("stopping")
+    _end_in_any_case(parts, grace_s + LAST_WORDS_S + CLEARING_S)
     parts.stopping.begun.set()
     rest.should_exit = True
     ending = asyncio.gather(serving, parts.grpc_server.stop(grace_s + LAST_WORDS_S), return_exceptions=True)
@@ -70,13 +73,28 @@ async def _drain(rest: RestServer, serving: asyncio.Task[None], parts: Parts, gr
         serving.result()
 
 
+def _end_in_any_case(parts: Parts, seconds: float) -> None:
+    """Python waits for its threads before it ends, and one may be in a job that takes minutes."""
+
+    def end() -> None:
+        log.warning("work that does not end is left")
+        if parts.supervisor:
+            parts.supervisor.kill_now()
+        logging.shutdown()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
 def _stop_on_signals(parts: Parts) -> asyncio.Event:
     told, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def stop(number: signal.Signals) -> None:
         if told.is_set() and number == signal.SIGINT:
             if parts.supervisor:
-                parts.supervisor.kill()
+                parts.supervisor.kill_now()
             os._exit(130)
         told.set()
 

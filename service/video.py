@@ -18,12 +18,14 @@ from av.video.stream import VideoStream
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
 from service.geometry import Image
+from service.mp4_boxes import check_counts
 from service.sampling import Sampler
 from service.workers import Workers
 
 # Only real container formats, and nothing that may open other files or addresses (playlists do).
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf"
 _STEP_S = 0.025  # a decoding step gives its thread back after so long, with a frame or without
+_GROWTH, _SMALL = 2, 2_500_000  # a video whose pictures grow may grow so many times, or to so many pixels
 _FFMPEG_THREADS = 2  # for one video; each of them holds frames in work, and by itself FFmpeg starts one per core
 
 P = ParamSpec("P")
@@ -116,6 +118,7 @@ class _Decoder:
         self._file, self._limits = file, limits
         self._container: InputContainer | None = None
         self._samples: Generator[VideoFrameAt | None, None, None] | None = None
+        self._most_pixels = limits.pixels  # of pictures further on in the video
         self._size = (0, 0)  # width and height of the last sampled picture, upright
         self.facts: VideoFacts | None = None
         self.ended = self.closed = False
@@ -163,8 +166,14 @@ class _Decoder:
             head.startswith(b"RIFF") and head[8:12] == b"WEBP"
         ):
             raise UnsupportedMediaType("this is a picture; send pictures to /v1/pose, or a video as MP4 or WebM")
+        check_counts(self._file)
+        options = {
+            "format_whitelist": _FORMATS,
+            "protocol_whitelist": "file",
+            "max_pixels": str(self._limits.pixels),  # the first pictures are decoded while the file is opened
+        }
         try:
-            return av.open(self._file, mode="r", options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"})
+            return av.open(self._file, mode="r", options=options)
         except (av.FFmpegError, ValueError, OSError) as error:
             raise InvalidVideo("the bytes are not a video; send an MP4, WebM, MKV, AVI or MOV file") from error
 
@@ -172,11 +181,18 @@ class _Decoder:
         if not container.streams.video:
             raise InvalidVideo("the file has no video stream (sound only?); send a file with pictures")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise InvalidVideo("FFmpeg has no decoder for this video's pictures; send it as H.264 in MP4, or as VP9")
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _FFMPEG_THREADS
         self._check_size(stream.codec_context)
+        self._most_pixels = min(self._limits.pixels, max(_GROWTH * _pixels(stream.codec_context), _SMALL))
+        # Checked by FFmpeg before it makes room for a picture that is larger than those before it.
+        stream.codec_context.options = {"max_pixels": str(self._most_pixels)}
 
     def _check_size(self, picture: VideoCodecContext | VideoFrame) -> None:
+        if not _pixels(picture):
+            raise InvalidVideo("the video does not say how large its pictures are; send it whole, as MP4 or WebM")
         if _pixels(picture) > self._limits.pixels:
             raise PayloadTooLarge(f"the video's pictures have more than {self._limits.pixels} pixels; shrink it first")
 
@@ -186,11 +202,11 @@ class _Decoder:
         rate = float(stream.average_rate or stream.guessed_rate or 25)
         sampler = Sampler(interval_s)
         first_s, time_s, count = None, -1.0, 0
-        for frame in _decoded(container, stream):
+        for frame in self._decoded(container, stream):
             if frame is None:
                 yield None
                 continue
-            self._check_size(frame)  # it may change in mid-stream
+            self._check_size(frame)
             shown_s = (
                 float(frame.pts * stream.time_base) if frame.pts is not None and stream.time_base else count / rate
             )
@@ -206,6 +222,20 @@ class _Decoder:
             raise InvalidVideo("the video has fewer than 2 frames; send a longer one, or a picture to /v1/pose")
         fps = (count - 1) / time_s
         self.facts = VideoFacts(*self._size, count, round(fps, 3), round(time_s + 1 / fps, 3))
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
+        """All frames, and None after each packet: many packets may bring none, so that a step could not end."""
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()
+            except av.FFmpegError as error:
+                # FFmpeg does not say why. After a size that is over the limit it has that size, or none.
+                if not 0 < _pixels(stream.codec_context) <= self._most_pixels:
+                    raise PayloadTooLarge(
+                        f"the video's pictures grow to more than {self._most_pixels} pixels; shrink it first"
+                    ) from error
+                raise
+            yield None
 
     def _sample(self, frame: VideoFrame, frame_id: int, time_s: float) -> VideoFrameAt:
         image = _upright(frame)
@@ -223,13 +253,6 @@ def _damage_named() -> Iterator[None]:
         raise InvalidVideo(
             "the video is damaged or of a kind that FFmpeg cannot decode; send it whole, as MP4 or WebM"
         ) from error
-
-
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
-    """All frames, and None after each packet: many packets may bring none, so that a step could not end."""
-    for packet in container.demux(stream):
-        yield from packet.decode()
-        yield None
 
 
 def _pixels(picture: VideoCodecContext | VideoFrame) -> int:

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
@@ -31,6 +30,7 @@ from service.video_plan import VideoOptions, VideoPlan
 log = logging.getLogger(__name__)
 
 NDJSON = "application/x-ndjson"
+_MOST_ACCEPTED = 20  # types in an Accept header that are looked at
 _FORM_OVERHEAD = 2**20  # a form's own words
 _BASE64_GROWTH = 1.4
 _BYTES_A_PIXEL = 3  # what an encoded answer counts as, after the picture that it was made of
@@ -174,10 +174,10 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
 
 def _accepted(request: Request, offered: tuple[str, ...]) -> str:
     """The first offered type that the caller names; the first of all where none is named or anything will do."""
-    for part in request.headers.get("accept", "").split(","):
+    for part in request.headers.get("accept", "").split(",")[:_MOST_ACCEPTED]:
         wanted = part.split(";")[0].strip().lower()
         for media_type in offered:
-            if fnmatchcase(media_type, wanted):
+            if wanted in (media_type, "*/*", media_type.split("/")[0] + "/*"):
                 return media_type
     return offered[0]
 

@@ -16,7 +16,6 @@ from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, Reque
 from service.rest import problems
 from service.settings import Settings
 
-MOST_PIPELINED = 4  # requests that wait for the answer to one before them on the same connection
 SEND_BUFFER = 2**18  # of the kernel: with its own, of megabytes, a slow reader looks like none for a long time
 
 
@@ -64,9 +63,10 @@ class HttpConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._refused:
             return
-        if len(self.pipeline) >= MOST_PIPELINED:
-            self._refused = True
-            self.transport.close()
+        if self._is_answering():
+            # A request that does not wait for the answer before it: it is left out, as RFC 9112 (9.3.2) lets us, and
+            # sent again by who meant it. uvicorn would not notice that the caller of the first one leaves.
+            self._refused, self.cycle.keep_alive = True, False
             return
         self._awaits_request, self._header_bytes = False, 0
         if self._header_timer is not None:
@@ -90,9 +90,8 @@ class HttpConnection(HttpToolsProtocol):
             self._awaits_request = True
 
     def on_response_complete(self) -> None:
-        own_body = not self.pipeline  # of the request that was answered: later ones come after its end
         super().on_response_complete()
-        if own_body and self.cycle.more_body and not self.transport.is_closing():
+        if self.cycle.more_body and not self.transport.is_closing():
             self.transport.close()  # the rest of the body was waited for long enough
 
     def send_400_response(self, msg: str) -> None:
@@ -107,6 +106,9 @@ class HttpConnection(HttpToolsProtocol):
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _start_header_timer(self) -> None:
         if self._header_timer is None:
@@ -134,8 +136,11 @@ class HttpConnection(HttpToolsProtocol):
     def _refuse(self, error: DeepharError, status: int | None = None) -> None:
         """Answers before there is a request, and ends the connection."""
         self._refused = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.transport.close()  # an answer to the request before is under way: nothing may come in between
+        if self._is_answering():
+            # Nothing may come in between, and who writes the answer must learn that it is over before it writes on.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self.transport.close()
             return
         answer = problems.own_error(error)
         head = [STATUS_LINE[status or answer.status_code]]

@@ -133,20 +133,23 @@ class Exchange:
             return
         body, last = message.get("body", b""), not message.get("more_body", False)
         view = memoryview(body)
-        for start in range(0, len(view), PIECE) or (0,):
-            await self._send_piece(bytes(view[start : start + PIECE]))
-        if last:
-            if not self._body_read.is_set():
-                await self._linger()
-            self._answered = True
-            await self._send({"type": message["type"], "body": b"", "more_body": False})
+        pieces = [view[start : start + PIECE] for start in range(0, len(view), PIECE)] or [view]
+        for piece in pieces[:-1]:
+            await self._send_piece(bytes(piece))
+        if last and not self._body_read.is_set():
+            await self._send_piece(bytes(pieces[-1]))
+            await self._linger()
+            pieces = [view[:0]]
+        # With its last bytes: their reader may send the next request at once.
+        self._answered = last
+        await self._send_piece(bytes(pieces[-1]), more=not last)
 
-    async def _send_piece(self, piece: bytes) -> None:
+    async def _send_piece(self, piece: bytes, more: bool = True) -> None:
         began = time.monotonic()
         limit_s = self._write_timeout_s + self._sent / SLOWEST - self._unread_s
         try:
             async with asyncio.timeout(limit_s):
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+                await self._send({"type": "http.response.body", "body": piece, "more_body": more})
         except TimeoutError:
             raise RequestTimeout("the answer is read too slowly") from None
         self._sent += len(piece)

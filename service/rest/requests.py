@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
@@ -23,6 +24,7 @@ from service.workers import Workers
 _IN_MEMORY = 2**20  # larger videos wait on disk
 _LONGEST_OPTION = 2**16  # characters; boxes are the longest
 _LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64 has neither
+_CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"latin-1")
 CAMERA_NUMBERS, ROOT_DEPTH = ("fx", "fy", "cx", "cy"), "root_depth_mm"
 _CAMERA_FORM = (
     '{"fx": .., "fy": .., "cx": .., "cy": .., "root_depth_mm": ..} of numbers; with several boxes root_depth_mm may be '
@@ -48,6 +50,8 @@ class Payload:
         if value is None or value == "":
             return None
         try:
+            if isinstance(value, list | dict):
+                raise ValueError
             number = int(str(value))
         except ValueError:
             raise InvalidArgument(f"{name} must be a whole number, not {quoted(value)}") from None
@@ -61,6 +65,8 @@ class Payload:
             return absent
         words = {"true": True, "1": True, "false": False, "0": False}
         try:
+            if isinstance(value, list | dict):
+                raise KeyError
             return words[str(value).lower()]
         except KeyError:
             raise InvalidArgument(f"{name} must be true or false, not {quoted(value)}") from None
@@ -133,6 +139,7 @@ async def payload(
     _check_names(request.query_params, query)
     options = {name: value for name, value in query.items() if value is not None}
     if media_type == "multipart/form-data":
+        _check_charset(request)
         with _room_for_uploads():
             form = await request.form(max_files=1, max_fields=20, max_part_size=_LONGEST_OPTION)
         async with _closed(form):
@@ -157,6 +164,13 @@ async def payload(
             f"a body of type {media_type} is not taken here; send {' or '.join(kind + '*' for kind in kinds)}, "
             f"multipart/form-data with a file {field!r}, or application/json with base64 in {field!r}"
         )
+
+
+def _check_charset(request: Request) -> None:
+    """Python knows codecs that take minutes for a few kB, and starlette would use any that the caller names."""
+    charset = parse_options_header(request.headers["content-type"])[1].get(b"charset", b"utf-8").lower()
+    if charset not in _CHARSETS:
+        raise InvalidArgument(f"the form's charset {quoted(charset.decode('latin-1'))} is not taken; send UTF-8")
 
 
 @asynccontextmanager

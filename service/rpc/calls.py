@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc
@@ -13,6 +14,8 @@ from google.protobuf.message import DecodeError, Message
 from service.errors import INTERNAL_DETAIL, STATUS, DeepharError, InvalidArgument, RequestTimeout
 
 log = logging.getLogger(__name__)
+
+_MOST_FIELDS = 10_000
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
 Handler: TypeAlias = Any  # grpc.RpcMethodHandler
@@ -31,12 +34,46 @@ async def fail(context: Context, error: BaseException) -> NoReturn:
 
 
 def parsed(kind: type[M], data: bytes) -> M:
+    if _fields(data) > _MOST_FIELDS:
+        raise InvalidArgument(f"the message has over {_MOST_FIELDS} fields")
     try:
         return kind.FromString(data)
     except DecodeError:
         raise InvalidArgument(
             f"the bytes are no message {kind.DESCRIPTOR.full_name}; use the service's proto"
         ) from None
+
+
+def _fields(data: bytes) -> int:
+    """How many fields a message has on the wire; where the bytes are no message, protobuf itself tells so.
+
+    An empty box takes two bytes there and a hundred in memory.
+    """
+    place, count = 0, 0
+    while place < len(data) and count <= _MOST_FIELDS:
+        tag, place = _number(data, place)
+        match tag & 7:
+            case 0:
+                _, place = _number(data, place)
+            case 1:
+                place += 8
+            case 2:
+                length, place = _number(data, place)
+                place += length
+            case 5:
+                place += 4
+        count += 1
+    return count
+
+
+def _number(data: bytes, place: int) -> tuple[int, int]:
+    """A varint, and the place after it."""
+    value = 0
+    for shift, byte in enumerate(data[place : place + 10]):
+        value |= (byte & 127) << 7 * shift
+        if byte < 128:
+            return value, place + shift + 1
+    return value, place + 10
 
 
 class Requests(AsyncIterator[M]):
@@ -65,6 +102,8 @@ def answering(
     async def behave(received: AsyncIterator[bytes], context: Context) -> Message:
         try:
             return await answer(Requests(kind, received), context)
+        except grpc.aio.AbortError:
+            raise
         except Exception as error:
             await fail(context, error)
 
@@ -72,60 +111,28 @@ def answering(
 
 
 def streaming(
-    kind: type[M], answers: Callable[[Requests[M], Context], AsyncIterator[Message]], answer_kind: type[Message]
+    kind: type[M],
+    answers: Callable[[Requests[M], Context], AsyncGenerator[Message, None]],
+    answer_kind: type[Message],
+    write_timeout_s: float,
 ) -> Handler:
-    """A method with many answers."""
+    """A method with many answers, each of which must be taken by its reader within `write_timeout_s`."""
 
-    async def behave(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Message]:
+    async def behave(received: AsyncIterator[bytes], context: Context) -> None:
         try:
-            async for answer in answers(Requests(kind, received), context):
-                yield answer
+            async with aclosing(answers(Requests(kind, received), context)) as told:
+                async for answer in told:
+                    await write(answer, context)
+        except grpc.aio.AbortError:
+            raise
         except Exception as error:
             await fail(context, error)
 
+    async def write(answer: Message, context: Context) -> None:
+        try:
+            async with asyncio.timeout(write_timeout_s):
+                await context.write(answer)
+        except TimeoutError:
+            raise RequestTimeout(f"no answer was read for {write_timeout_s:g} s") from None
+
     return grpc.stream_stream_rpc_method_handler(behave, None, answer_kind.SerializeToString)
-
-
-class Checked(grpc.aio.ServerInterceptor):
-    """Bytes that are no message are told as such by services that are not ours, too: health and reflection."""
-
-    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Handler]], details: Any) -> Handler:
-        handler = await continuation(details)
-        if handler is None or handler.request_deserializer is None:
-            return handler
-        read = handler.request_deserializer
-
-        def message(data: bytes) -> Message:
-            try:
-                return read(data)
-            except DecodeError:
-                raise InvalidArgument("the bytes are no message of this call; use its proto") from None
-
-        async def messages(received: AsyncIterator[bytes]) -> AsyncIterator[Message]:
-            async for data in received:
-                yield message(data)
-
-        async def check(data: bytes, context: Context) -> Message:
-            try:
-                request = message(data)
-            except InvalidArgument as error:
-                await fail(context, error)
-            return await handler.unary_unary(request, context)
-
-        async def watch(data: bytes, context: Context) -> None:
-            try:
-                request = message(data)
-            except InvalidArgument as error:
-                await fail(context, error)
-            await handler.unary_stream(request, context)
-
-        async def reflect(received: AsyncIterator[bytes], context: Context) -> AsyncIterator[Message]:
-            try:
-                async for answer in handler.stream_stream(messages(received), context):
-                    yield answer
-            except InvalidArgument as error:
-                await fail(context, error)
-
-        behaviour = {"unary_unary": check, "unary_stream": watch, "stream_stream": reflect}
-        wrapped = {kind: new for kind, new in behaviour.items() if getattr(handler, kind) is not None}
-        return handler._replace(request_deserializer=None, **wrapped)

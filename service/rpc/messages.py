@@ -15,6 +15,8 @@ from service.pipeline import Frame, PoseOptions
 from service.video_plan import VideoOptions, VideoPlan
 from service.windows import Segment
 
+LATEST_NS = 2**62  # years: the times of answers, somewhat later than those of frames, are still int64
+
 
 def layout_message(layout: Layout, has_depth: bool) -> pb.Layout:
     edges = [pb.Edge(**{"from": a, "to": b}) for a, b in layout.edges]
@@ -143,6 +145,8 @@ def video_options(config: pb.StreamConfig) -> VideoOptions:
 
 
 def frame_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame:
+    if abs(message.timestamp_ns) > LATEST_NS:
+        raise InvalidArgument(f"timestamp_ns must be within {-LATEST_NS} and {LATEST_NS}, nanoseconds of one clock")
     time_s = message.timestamp_ns / 1e9
     match message.WhichOneof("picture"):
         case "encoded":

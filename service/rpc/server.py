@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TypeVar
 
 import grpc
 from deephar.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from service.admission import Admission
 from service.answers import ClipAnswer
 from service.errors import InvalidArgument, RequestTimeout, Unavailable
 from service.pipeline import Pipeline
 from service.readiness import Readiness
 from service.rpc import messages
-from service.rpc.calls import Checked, Context, Requests, answering, streaming
+from service.rpc.calls import Context, Handler, Requests, answering, streaming
 from service.rpc.frame_queue import FrameQueue
+from service.rpc.questions import HEALTH, Health, Reflection
 from service.stopping import STOPPING, Stopping
 
 M = TypeVar("M", bound=Message)
 SERVICE = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
 _MESSAGE_OVERHEAD = 2**16
 _RAW_4K_FRAME = 3840 * 2160 * 3
-_HEALTH_POLL_S = 0.25
+_MOST_LISTS = 256  # calls of ListModels at once
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second service on this port must fail, not share it
     # A message of 1 MB can hold 1 GB in gzip, and gRPC inflates it whole: only plain messages are taken.
@@ -47,9 +48,11 @@ _OPTIONS = [
 class InferenceMethods:
     def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
         self._pipeline, self._stopping, self._settings = pipeline, stopping, pipeline.settings
+        self._lists = Admission(_MOST_LISTS, "lists")
 
     async def list_models(self, requests: Requests[pb.ListModelsRequest], _: Context) -> pb.ListModelsResponse:
-        await self._only(requests)
+        with self._lists.enter():
+            await self._only(requests)
         return pb.ListModelsResponse(models=[messages.model_message(m) for m in self._pipeline.catalogue.all()])
 
     async def estimate_pose(self, requests: Requests[pb.EstimatePoseRequest], _: Context) -> pb.EstimatePoseResponse:
@@ -61,8 +64,8 @@ class InferenceMethods:
                 return messages.pose_message(await self._pipeline.estimate_pose(image, options, held))
 
     async def classify_clip(self, requests: Requests[pb.StreamVideoRequest], _: Context) -> pb.ClassifyClipResponse:
-        plan = self._pipeline.plan(messages.video_options(await self._config(requests)))
         with self._pipeline.streams.enter():
+            plan = self._pipeline.plan(messages.video_options(await self._config(requests)))
             async with (
                 self._received(requests, drop_oldest=False, ends=self._stopping.over) as queue,
                 aclosing(self._pipeline.classify(queue.frames(), plan)) as events,
@@ -75,11 +78,11 @@ class InferenceMethods:
 
     async def stream_video(
         self, requests: Requests[pb.StreamVideoRequest], _: Context
-    ) -> AsyncIterator[pb.StreamVideoResponse]:
-        config = await self._config(requests)
-        plan = self._pipeline.plan(messages.video_options(config))
-        latest = config.drop_policy == pb.DROP_POLICY_LATEST
+    ) -> AsyncGenerator[pb.StreamVideoResponse, None]:
         with self._pipeline.streams.enter():
+            config = await self._config(requests)
+            plan = self._pipeline.plan(messages.video_options(config))
+            latest = config.drop_policy == pb.DROP_POLICY_LATEST
             async with (
                 self._received(requests, drop_oldest=latest, ends=self._stopping.begun) as queue,
                 aclosing(self._pipeline.follow(queue.frames(), plan)) as events,
@@ -138,41 +141,12 @@ async def _end_with(queue: FrameQueue, ends: asyncio.Event) -> None:
     await queue.end(reason=Unavailable(STOPPING))
 
 
-class Health(health.aio.HealthServicer):
-    """Serving while the service is ready, as `/readyz` says at the same moment."""
-
-    def __init__(self, readiness: Readiness) -> None:
-        super().__init__()
-        self._readiness, self._told = readiness, None
-
-    async def Check(  # noqa: N802
-        self, request: health_pb2.HealthCheckRequest, context: Context
-    ) -> health_pb2.HealthCheckResponse:
-        await self.tell()
-        return await super().Check(request, context)
-
-    async def tell(self) -> None:
-        status = health_pb2.HealthCheckResponse
-        now = status.SERVING if self._readiness.fault() is None else status.NOT_SERVING
-        if now != self._told:
-            self._told = now
-            for name in ("", SERVICE):
-                await self.set(name, now)
-
-    async def keep_telling(self) -> None:
-        """For callers of `Watch`."""
-        while True:
-            await self.tell()
-            await asyncio.sleep(_HEALTH_POLL_S)
-
-
 class GrpcServer:
     def __init__(self, pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> None:
         settings = pipeline.settings
         limit = max(settings.max_image_bytes, _RAW_4K_FRAME) + _MESSAGE_OVERHEAD
         self._pipeline, self._stopping, self._settings = pipeline, stopping, settings
         self._server = grpc.aio.server(
-            interceptors=[Checked()],
             options=[
                 *_OPTIONS,
                 ("grpc.max_receive_message_length", limit),
@@ -180,29 +154,32 @@ class GrpcServer:
                 ("grpc.server_handshake_timeout_ms", round(1e3 * settings.header_timeout_s)),
             ],
         )
-        self._health = Health(readiness)
-        self._watch: asyncio.Task[None] | None = None
+        names = (SERVICE, HEALTH, reflection.SERVICE_NAME)
+        self._services = {
+            SERVICE: self._methods(),
+            HEALTH: Health(readiness, stopping, (SERVICE,), settings).handlers(),
+            reflection.SERVICE_NAME: Reflection(names, settings).handlers(),
+        }
 
     async def start(self) -> None:
-        methods = InferenceMethods(self._pipeline, self._stopping)
-        handlers = {
-            "ListModels": answering(pb.ListModelsRequest, methods.list_models, pb.ListModelsResponse),
-            "EstimatePose": answering(pb.EstimatePoseRequest, methods.estimate_pose, pb.EstimatePoseResponse),
-            "ClassifyClip": answering(pb.StreamVideoRequest, methods.classify_clip, pb.ClassifyClipResponse),
-            "StreamVideo": streaming(pb.StreamVideoRequest, methods.stream_video, pb.StreamVideoResponse),
-        }
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        self._server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(name, handlers) for name, handlers in self._services.items()]
+        )
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         self._server.add_insecure_port(f"{host}:{self._settings.grpc_port}")
         await self._server.start()
-        self._watch = asyncio.create_task(self._health.keep_telling(), name="gRPC health")
 
     async def stop(self, grace_s: float) -> None:
         """Lets calls end by themselves for so long. A second time, it is over at once."""
-        if self._watch is not None:
-            self._watch.cancel()
-        await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
+
+    def _methods(self) -> dict[str, Handler]:
+        methods = InferenceMethods(self._pipeline, self._stopping)
+        return {
+            "ListModels": answering(pb.ListModelsRequest, methods.list_models, pb.ListModelsResponse),
+            "EstimatePose": answering(pb.EstimatePoseRequest, methods.estimate_pose, pb.EstimatePoseResponse),
+            "ClassifyClip": answering(pb.StreamVideoRequest, methods.classify_clip, pb.ClassifyClipResponse),
+            "StreamVideo": streaming(
+                pb.StreamVideoRequest, methods.stream_video, pb.StreamVideoResponse, self._settings.write_timeout_s
+            ),
+        }

@@ -42,7 +42,7 @@ def free_loopback_port() -> int:
 
 
 class TritonSupervisor:
-    """Starts the server again whenever it ends. `ended` hears once of each end that was not `stop` or `kill`."""
+    """Starts the server again whenever it ends. `ended` hears once of each end that was not `stop`."""
 
     def __init__(self, settings: Settings, ended: Callable[[str], None] = lambda _: None) -> None:
         port = free_loopback_port()
@@ -93,10 +93,8 @@ class TritonSupervisor:
             await _end_of(self._process)
         self._clear_away()
 
-    def kill(self) -> None:
-        """`stop` for who cannot wait any more."""
-        if self._task is not None:
-            self._task.cancel()
+    def kill_now(self) -> None:
+        """`stop` for who ends this process with its next step, in any thread."""
         self._kill_group()
         remove_regions(self.server_id)
 
@@ -108,9 +106,11 @@ class TritonSupervisor:
             started = time.monotonic()
             try:
                 how = await self._run_once()
-            except OSError as error:
+            except Exception as error:  # whatever it is: without this loop there would be no Triton any more
                 with contextlib.suppress(OSError):
                     self._clear_away()  # in case that it runs and only could not be waited for
+                if not isinstance(error, OSError):
+                    log.exception("the embedded Triton could not be run")
                 how = f"it could not be started: {error}"
             if time.monotonic() - started > STEADY_S:
                 back_off = FIRST_BACK_OFF_S

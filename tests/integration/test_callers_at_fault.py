@@ -211,6 +211,7 @@ def test_answers_that_nobody_reads_are_bounded_and_cut_off(hasty: ServiceProcess
         assert time.monotonic() < deadline, "their places were not given back"
         time.sleep(0.2)
     assert memory_mb(hasty, "VmHWM") < 1000
+    assert "Traceback" not in hasty.log.read_text()
     del unread
 
 
@@ -236,6 +237,59 @@ def test_streams_without_config_or_frames_end(hasty: ServiceProcess) -> None:
             assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
             assert dict(caught.value.trailing_metadata())["deephar-code"] == "request_timeout"
             assert kinds[-1:] == wanted
+
+
+def test_a_stream_whose_answers_nobody_reads_ends(hasty: ServiceProcess) -> None:
+    frames = list(frames_of(str(SAMPLES / "jumping_jacks.mp4")))
+
+    def endless() -> Iterator[pb.StreamVideoRequest]:
+        yield pb.StreamVideoRequest(config=pb.StreamConfig(want_keypoints=True))
+        for i in range(10_000):
+            frame = frames[i % len(frames)]
+            yield pb.StreamVideoRequest(
+                frame=pb.Frame(frame_id=i, timestamp_ns=40_000_000 * i, encoded=frame.encoded, raw=frame.raw)
+                if frame.WhichOneof("picture") == "raw"
+                else pb.Frame(frame_id=i, timestamp_ns=40_000_000 * i, encoded=frame.encoded)
+            )
+
+    with grpc.insecure_channel(hasty.grpc_address, options=[("grpc.http2.bdp_probe", 0)]) as channel:
+        events = pb_grpc.InferenceServiceStub(channel).StreamVideo(endless())
+        next(events)
+        time.sleep(12)
+        with pytest.raises(grpc.RpcError) as caught:
+            list(events)
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert dict(caught.value.trailing_metadata())["deephar-code"] == "request_timeout"
+
+
+def test_a_question_that_does_not_come_is_not_waited_for(hasty: ServiceProcess) -> None:
+    def silent() -> Iterator[bytes]:
+        time.sleep(6)
+        yield from ()
+
+    with grpc.insecure_channel(hasty.grpc_address) as channel:
+        for method in ("/deephar.v1.InferenceService/ListModels", "/grpc.health.v1.Health/Check"):
+            began = time.monotonic()
+            with pytest.raises(grpc.RpcError) as caught:
+                channel.stream_unary(method)(silent(), timeout=20)
+            assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            assert time.monotonic() - began < 5
+
+
+def test_requests_that_do_not_wait_for_the_answer_before_them_are_left_out(
+    hasty: ServiceProcess, person_jpeg: bytes
+) -> None:
+    one = post_head(len(person_jpeg)).replace("\n", "\r\n").encode() + person_jpeg
+    connection = connect(hasty, body=one * 50)
+    received = b""
+    try:
+        while part := connection.recv(65536):
+            received += part
+    except ConnectionResetError:
+        pass
+    assert received.count(b"HTTP/1.1 200") == 1
+    assert pose(hasty, person_jpeg).status_code == 200
+    assert "Traceback" not in hasty.log.read_text()
 
 
 @pytest.mark.long
@@ -305,6 +359,27 @@ def test_options_are_counted_before_they_are_read(service: ServiceProcess, perso
     assert over_grpc.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert over_rest.status_code == 422
     assert slowest[0] < 3
+
+
+def test_options_of_any_depth_and_kind_are_told(service: ServiceProcess, person_jpeg: bytes) -> None:
+    deep: list[object] = []
+    for _ in range(200):
+        deep = [deep]
+    for name in ("max_people", "flip", "model", "boxes", "camera"):
+        assert httpx.post(f"{service.url}/v1/pose", json={"image": "aGk=", name: deep}, timeout=30).status_code == 422
+    form = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\nhi\r\n--x--\r\n'
+    kind = "multipart/form-data; boundary=x; charset=punycode"
+    answer = httpx.post(f"{service.url}/v1/pose", content=form, headers={"Content-Type": kind}, timeout=30)
+    assert answer.status_code == 422
+    assert "charset" in answer.json()["detail"]
+    late = [
+        pb.StreamVideoRequest(config=pb.StreamConfig()),
+        pb.StreamVideoRequest(frame=pb.Frame(timestamp_ns=2**63 - 1, encoded=person_jpeg)),
+    ]
+    with grpc.insecure_channel(service.grpc_address) as channel, pytest.raises(grpc.RpcError) as caught:
+        list(pb_grpc.InferenceServiceStub(channel).StreamVideo(iter(late)))
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "Traceback" not in service.log.read_text()
 
 
 def test_long_names_are_told_briefly(service: ServiceProcess, person_jpeg: bytes) -> None:

@@ -19,6 +19,7 @@ from tests.conftest import SAMPLES
 from tests.integration.test_callers_at_fault import answer_of, connect, post_head
 from tests.integration.test_supervisor import leftovers, wait_for
 from tests.service_process import ServiceProcess, running_service
+from tests.unit.test_images import many_scans
 
 GRACE_S = 2.0
 
@@ -112,6 +113,19 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
         assert time.monotonic() - began < 1
         assert wait_for(lambda: not leftovers(service), 5), leftovers(service)
         stalled.close()
+
+
+def test_work_that_does_not_end_is_not_waited_for() -> None:
+    with running_service(shutdown_grace_s="0.5") as service:
+        slow = many_scans(7000, 95)  # seconds in libjpeg, which nothing interrupts
+        callers = [connect(service, post_head(len(slow)), slow) for _ in range(3)]
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert service.stop(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 0.5 + 2
+        assert wait_for(lambda: not leftovers(service), 5), leftovers(service)
+        for caller in callers:
+            caller.close()
 
 
 def test_what_nohup_started_does_not_end_with_its_terminal() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from service.errors import DeepharError, InvalidImage, PayloadTooLarge, UnsupportedMediaType
+from service.errors import DeepharError, InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
 from service.images import decode_image, encode_image
 
 LIMITS = (20 * 2**20, 50_000_000)
@@ -32,6 +32,26 @@ def huge_png(side: int) -> bytes:
     rows = zlib.compress(bytes(1 + side // 8) * 64, 9)  # only the header is ever read
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def many_scans(side: int, scans: int) -> bytes:
+    """A progressive JPEG that goes over its pixels so often."""
+    data = encoded("JPEG", (side, side), progressive=True)
+    last, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
+    return data[:end] + data[last:end] * (scans - data.count(b"\xff\xda")) + data[end:]
+
+
+def test_a_jpeg_of_hundreds_of_scans_is_refused() -> None:
+    assert decode_image(many_scans(64, 90), *LIMITS).shape == (64, 64, 3)
+    with pytest.raises(InvalidImage, match="scans"):
+        decode_image(many_scans(64, 400), *LIMITS)
+
+
+def test_a_picture_that_is_too_long_for_a_jpeg() -> None:
+    long = np.zeros((2, 70_000, 3), np.uint8)
+    with pytest.raises(InvalidArgument, match="image/png"):
+        encode_image(long, "image/jpeg")
+    assert decode_image(encode_image(long, "image/png"), *LIMITS).shape == (2, 70_000, 3)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
