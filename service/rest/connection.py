@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, RequestTimeout
 from service.rest import problems
@@ -32,6 +32,7 @@ class HttpConnection(HttpToolsProtocol):
         self._awaits_request = True  # no headers are complete since the connection or the last answer
         self._header_bytes = 0  # that have come since there was progress: complete headers, or a piece of the body
         self._refused = False
+        self._answering: RequestResponseCycle | None = None  # while a further request waits for it to end
         self._header_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
 
@@ -47,6 +48,9 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
+        if self.pipeline and self._answering is not None:  # uvicorn tells only the newest
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -63,11 +67,12 @@ class HttpConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._refused:
             return
-        if self._is_answering():
-            # A request that does not wait for the answer before it: it is left out, as RFC 9112 (9.3.2) lets us, and
-            # sent again by who meant it. uvicorn would not notice that the caller of the first one leaves.
+        if self.pipeline:
+            # One request may come before the answer to that before it is complete: an honest client that has read all
+            # of an answer can be faster than we are. Who sends more of them sends them again on another connection.
             self._refused, self.cycle.keep_alive = True, False
             return
+        self._answering = self.cycle if self._is_answering() else None
         self._awaits_request, self._header_bytes = False, 0
         if self._header_timer is not None:
             self._header_timer.cancel()
@@ -90,8 +95,9 @@ class HttpConnection(HttpToolsProtocol):
             self._awaits_request = True
 
     def on_response_complete(self) -> None:
+        own_body = not self.pipeline  # of the request that was answered: a later one comes after its end
         super().on_response_complete()
-        if self.cycle.more_body and not self.transport.is_closing():
+        if own_body and self.cycle.more_body and not self.transport.is_closing():
             self.transport.close()  # the rest of the body was waited for long enough
 
     def send_400_response(self, msg: str) -> None:

@@ -42,7 +42,7 @@ def free_loopback_port() -> int:
 
 
 class TritonSupervisor:
-    """Starts the server again whenever it ends. `ended` hears once of each end that was not `stop`."""
+    """Starts the server again whenever it ends. `ended` hears once of each end that was not `stop` or `kill_now`."""
 
     def __init__(self, settings: Settings, ended: Callable[[str], None] = lambda _: None) -> None:
         port = free_loopback_port()
@@ -67,6 +67,7 @@ class TritonSupervisor:
         self._task: asyncio.Task[None] | None = None
         self._at_once = asyncio.Event()
         self._restart_reason: str | None = None
+        self._is_over = False
 
     @property
     def pid(self) -> int | None:
@@ -94,7 +95,8 @@ class TritonSupervisor:
         self._clear_away()
 
     def kill_now(self) -> None:
-        """`stop` for who ends this process with its next step, in any thread."""
+        """`stop` for who ends this process with its next step. From any thread."""
+        self._is_over = True
         self._kill_group()
         remove_regions(self.server_id)
 
@@ -112,6 +114,8 @@ class TritonSupervisor:
                 if not isinstance(error, OSError):
                     log.exception("the embedded Triton could not be run")
                 how = f"it could not be started: {error}"
+            if self._is_over:
+                return
             if time.monotonic() - started > STEADY_S:
                 back_off = FIRST_BACK_OFF_S
             self._ended((self._restart_reason or how)[:REASON_CHARACTERS])

@@ -276,7 +276,7 @@ def test_a_question_that_does_not_come_is_not_waited_for(hasty: ServiceProcess) 
             assert time.monotonic() - began < 5
 
 
-def test_requests_that_do_not_wait_for_the_answer_before_them_are_left_out(
+def test_requests_that_do_not_wait_for_the_answers_before_them_are_left_out(
     hasty: ServiceProcess, person_jpeg: bytes
 ) -> None:
     one = post_head(len(person_jpeg)).replace("\n", "\r\n").encode() + person_jpeg
@@ -287,7 +287,7 @@ def test_requests_that_do_not_wait_for_the_answer_before_them_are_left_out(
             received += part
     except ConnectionResetError:
         pass
-    assert received.count(b"HTTP/1.1 200") == 1
+    assert received.count(b"HTTP/1.1 200") == 2
     assert pose(hasty, person_jpeg).status_code == 200
     assert "Traceback" not in hasty.log.read_text()
 

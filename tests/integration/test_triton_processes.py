@@ -304,7 +304,7 @@ def test_a_server_that_hangs_is_started_again_at_once(monkeypatch: pytest.Monkey
 def test_a_second_ctrl_c_need_not_wait() -> None:
     async def script(triton: TritonSupervisor, reasons: list[str]) -> None:
         assert await eventually(lambda: len(left_of(triton.server_id)) > 4, 20)
-        triton.kill()
+        triton.kill_now()
         assert not list(SHARED_MEMORY.glob(f"{triton.server_id}*"))
         assert await eventually(lambda: not processes_with(triton.server_id) or _only_zombies(triton.server_id))
         await asyncio.sleep(0.5)
