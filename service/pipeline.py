@@ -32,6 +32,7 @@ from service.video_plan import VideoOptions, VideoPlan, people_limit, plan_video
 from service.windows import Sample, Window, WindowBuffer
 from service.workers import Workers
 
+LONGEST_SILENCE_S = 2.5  # of a network that calls wait for: with the time between two checks, told within 5 s
 LONGEST_TURN_S = 120.0  # that a picture waits for its turn to be decoded
 _CHECK_PICTURE = encode_image(np.full((64, 64, 3), 128, np.uint8), "image/jpeg")
 
@@ -117,14 +118,16 @@ class Pipeline:
                 await self._scores(plan, [window])
 
     def stuck_since(self, began: float) -> str | None:
-        """Why a check that began then (`time.monotonic`) has not ended; None where the service is merely busy."""
+        """Why a check that began then (`time.monotonic`) does not end; None while the service may merely be busy."""
         model = self.catalogue.named(None)
         needed = (PERSON_NETWORK, model.frame_network, model.lift_network, model.clip_network)
         active = {name: activity for name in needed if (activity := self._triton.activity.get(name)) is not None}
-        silent = [name for name, a in active.items() if a.failed or a.silent_s() > a.patience_s()]
+        silent = [name for name, a in active.items() if a.silent_s() > max(LONGEST_SILENCE_S, a.patience_s())]
         if silent:
             return f"Triton does not answer for {', '.join(silent)}"
-        if not any(activity.waiting or activity.answered_after(began) for activity in active.values()):
+        if time.monotonic() - began > LONGEST_SILENCE_S and not any(
+            activity.waiting or activity.answered_after(began) for activity in active.values()
+        ):
             return "pictures are not decoded"
         return None
 

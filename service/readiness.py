@@ -14,8 +14,7 @@ from service.stopping import STOPPING, Stopping
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0  # between two checks
-AGAIN_S = 0.25  # between them, while the service is not ready
-PATIENCE_S = 3.0  # with EVERY_S, a fault is told within 5 s
+AGAIN_S = 0.25  # between them while the service is not ready, and between two looks at a check that has not ended
 
 
 class Readiness:
@@ -56,16 +55,18 @@ class Readiness:
     async def _check(self) -> str | None:
         if (missing := self._pipeline.catalogue.missing()) is not None:
             return missing
-        began = time.monotonic()
+        began, check = time.monotonic(), asyncio.create_task(self._pipeline.check())
         try:
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    await self._pipeline.check()
-            except TimeoutError:
-                return self._pipeline.stuck_since(began)
+            while not (await asyncio.wait([check], timeout=AGAIN_S))[0]:
+                if (stuck := self._pipeline.stuck_since(began)) is not None:
+                    return stuck
+            check.result()
         except DeepharError as error:
             return str(error)
         except Exception:
             log.exception("the readiness check failed")
             return "the service failed on its own check; the cause is in its log"
+        finally:
+            check.cancel()
+            await asyncio.gather(check, return_exceptions=True)
         return None
