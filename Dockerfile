@@ -26,12 +26,12 @@ FROM base AS triton
 RUN python -c "import ctypes; ctypes.CDLL('libpython3.11.so.1.0')" 2>/dev/null || { \
     apt-get update && apt-get install -y --no-install-recommends libpython3.11 && rm -rf /var/lib/apt/lists/*; }
 COPY --from=triton-environment /venv /venv
-COPY deploy/triton_health.py service/triton/embedded.py service/triton/openvino_backend.py ./
+COPY deploy/triton_health.py service/embedded_triton/launcher.py service/embedded_triton/openvino_backend.py ./
 # The backend directory is made now: later the file system is read-only.
-RUN python embedded.py --repository /models --port 8001 --prepare-only
+RUN python launcher.py --repository /models --port 8001 --prepare-only
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "triton_health.py"]
-CMD ["python", "embedded.py", "--repository", "/models", "--port", "8001"]
+CMD ["python", "launcher.py", "--repository", "/models", "--port", "8001"]
 
 # Triton's own image: an engine runs in the very TensorRT that built it. The image has TensorRT's libraries but no Python
 # for them; that comes in the same version and without libraries of its own.

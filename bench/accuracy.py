@@ -23,8 +23,8 @@ from deephar.video import frames_of
 from bench import card_pictures, pose_accuracy
 from bench.served_networks import ServedNetworks
 from models.lite import clip_data, evaluate_clip, evaluate_lift, evaluate_person, person_data, pose_data
-from service.layouts import LAYOUTS
-from tests.service_process import ROOT, running_service
+from service.testing.running import ROOT, running_service
+from service.vision.layouts import LAYOUTS
 
 SMALL_PEOPLE = 100
 CARD = ROOT / "models" / "lite"

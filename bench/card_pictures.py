@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.pose_accuracy import Answers
 from models.lite.clip_data import ACTIONS
 from models.lite.pose_data import LSP_TO_PA16, PA16_FLIP
-from service.layouts import LAYOUTS
+from service.vision.layouts import LAYOUTS
 
 Image = NDArray[np.uint8]
 FONT = cv2.FONT_HERSHEY_SIMPLEX

@@ -18,7 +18,7 @@ import tritonclient.grpc as triton
 from deephar import Client
 from deephar.video import frames_of
 
-from tests.service_process import ROOT, running_service
+from service.testing.running import ROOT, running_service
 
 BOX = "[[225, 70, 190, 345]]"  # the person in the sample picture, which has 640 x 480 pixels
 WARM_UP, REQUESTS, CALLERS = 20, 200, 8

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tritonclient.grpc as triton
 
-from tests.service_process import running_service
+from service.testing.running import running_service
 
 BATCH, REQUESTS, ROUNDS = 8, 4, 4
 

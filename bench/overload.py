@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.service_process import ROOT, ServiceProcess, running_service
+from service.testing.running import ROOT, ServiceProcess, running_service
 
 PLACES = 32
 FACTOR = 5

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.lite import pose_data
 from models.lite.calibration import expected_calibration_error
 from models.lite.error_bank import ErrorBank, bank_of
-from service.geometry import box_around, overlap
+from service.vision.geometry import box_around, overlap
 
 JOINTS = ("head", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 SMALL_HEIGHT, PICTURE_HEIGHT = 0.25, 480  # of the picture; pixels

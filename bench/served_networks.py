@@ -10,7 +10,7 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 
 from models.lite.evaluate_person import Detect, detector
-from service.card import PersonCard
+from service.networks.card import PersonCard
 
 Array = NDArray[Any]
 BATCH = 32

@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from service.catalogue import Catalogue
-from service.pipeline import Pipeline
-from service.readiness import Readiness
+from service.embedded_triton.supervisor import TritonSupervisor
+from service.networks.catalogue import Catalogue
+from service.networks.triton import TritonClient
+from service.networks.watch import TritonWatch
+from service.pipeline.pipeline import Pipeline
+from service.pipeline.readiness import Readiness
 from service.rpc.server import GrpcServer
 from service.settings import Settings
 from service.stopping import Stopping
-from service.triton.client import TritonClient
-from service.triton.supervisor import TritonSupervisor
-from service.triton.watch import TritonWatch
 from service.workers import Workers
 
 log = logging.getLogger(__name__)

@@ -44,7 +44,7 @@ def made_repository() -> Path:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[object]:
-    from tests.service_process import running_service  # not at import: the models' environment has no httpx
+    from service.testing.running import running_service  # not at import: the models' environment has no httpx
 
     with running_service() as running:
         yield running

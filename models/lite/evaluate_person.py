@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.lite.person_data import BoxedPictures, Boxes, Picture, load_validation
-from service.geometry import fit
+from service.vision.geometry import fit
 
 TALL = 0.25  # of the picture's height
 

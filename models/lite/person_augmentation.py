@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.lite.person_data import BoxedPictures, Boxes, Picture, body_box
 from models.lite.person_targets import STRIDE
 from models.lite.pose_data import Augmentation, People
-from service.geometry import fit
+from service.vision.geometry import fit
 
 VISIBLE = 0.35  # share of a box that must be seen to count as a person
 SMALLEST_SIDE_PX = 5.0

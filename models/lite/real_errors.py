@@ -18,7 +18,7 @@ from models.lite.clip_data import (
 from models.lite.error_bank import ErrorBank, to_torsos
 from models.lite.frame_errors import DIFFICULTY, MARGIN
 
-# A crop follows the person as `service/tracking.py` does whom the detector does not see: the worse case.
+# A crop follows the person as `service/people/tracker.py` does whom the detector does not see: the worse case.
 FOLLOW_CENTRE, FOLLOW_SIDE = 0.6, 0.3
 CHANGES = (0.08, 0.5)  # chance a frame that the errors change, from window to window
 JITTER = (0.01, 0.06)  # torsos

@@ -11,21 +11,21 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from service.admission import Held
-from service.answers import ClipAnswer, Event
-from service.drawing import draw_people
 from service.errors import DeepharError, InvalidArgument, Unavailable
-from service.images import encode_image
-from service.pipeline import Frame, Pipeline, PoseOptions
-from service.readiness import Readiness
+from service.pipeline.admission import Held
+from service.pipeline.answers import ClipAnswer, Event
+from service.pipeline.pipeline import Frame, Pipeline, PoseOptions
+from service.pipeline.plan import VideoOptions, VideoPlan
+from service.pipeline.readiness import Readiness
 from service.rest import problems
+from service.rest.drawing import draw_people
 from service.rest.gate import Gate
 from service.rest.openapi import ACTION_OPTIONS, POSE_OPTIONS, PROBLEMS, file_body
 from service.rest.requests import Payload, payload
 from service.rest.schemas import ActionsJson, HealthJson, ModelJson, ModelsJson, PoseJson, event_json
 from service.stopping import STOPPING, Stopping
-from service.video import VideoLimits, VideoReader
-from service.video_plan import VideoOptions, VideoPlan
+from service.video.reader import VideoLimits, VideoReader
+from service.vision.images import encode_image
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from service.camera import Camera
 from service.errors import InvalidArgument, PayloadTooLarge, Unavailable, UnsupportedMediaType, quoted
-from service.geometry import Box
+from service.vision.camera import Camera
+from service.vision.geometry import Box
 from service.workers import Workers
 
 _IN_MEMORY = 2**20  # larger videos wait on disk

@@ -6,12 +6,21 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from service.answers import ActionEvent, ActionScore, ClipAnswer, Event, Person, PoseAnswer, PoseEvent, SegmentEvent
-from service.catalogue import Model
-from service.layouts import Layout
-from service.video import VideoFacts
-from service.video_plan import VideoPlan
-from service.windows import Segment
+from service.networks.catalogue import Model
+from service.pipeline.answers import (
+    ActionEvent,
+    ActionScore,
+    ClipAnswer,
+    Event,
+    Person,
+    PoseAnswer,
+    PoseEvent,
+    SegmentEvent,
+)
+from service.pipeline.plan import VideoPlan
+from service.video.reader import VideoFacts
+from service.video.windows import Segment
+from service.vision.layouts import Layout
 
 
 class Problem(BaseModel):

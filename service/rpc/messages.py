@@ -5,15 +5,24 @@ from __future__ import annotations
 import numpy as np
 from deephar.v1 import inference_pb2 as pb
 
-from service.answers import ActionEvent, ActionScore, ClipAnswer, Event, Person, PoseAnswer, PoseEvent, SegmentEvent
-from service.camera import Camera
-from service.catalogue import Model
 from service.errors import InvalidArgument, InvalidImage, PayloadTooLarge
-from service.geometry import Box
-from service.layouts import Layout
-from service.pipeline import Frame, PoseOptions
-from service.video_plan import VideoOptions, VideoPlan
-from service.windows import Segment
+from service.networks.catalogue import Model
+from service.pipeline.answers import (
+    ActionEvent,
+    ActionScore,
+    ClipAnswer,
+    Event,
+    Person,
+    PoseAnswer,
+    PoseEvent,
+    SegmentEvent,
+)
+from service.pipeline.pipeline import Frame, PoseOptions
+from service.pipeline.plan import VideoOptions, VideoPlan
+from service.video.windows import Segment
+from service.vision.camera import Camera
+from service.vision.geometry import Box
+from service.vision.layouts import Layout
 
 LATEST_NS = 2**62  # years: the times of answers, somewhat later than those of frames, are still int64
 

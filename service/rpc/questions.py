@@ -10,9 +10,9 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from service.admission import Admission
 from service.errors import InvalidArgument
-from service.readiness import Readiness
+from service.pipeline.admission import Admission
+from service.pipeline.readiness import Readiness
 from service.rpc.calls import Context, Handler, Requests, answering, streaming
 from service.settings import Settings
 from service.stopping import Stopping

@@ -13,16 +13,16 @@ from deephar.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
 from grpc_reflection.v1alpha import reflection
 
-from service.admission import Admission
-from service.answers import ClipAnswer
 from service.errors import InvalidArgument, RequestTimeout, Unavailable
-from service.pipeline import Pipeline
-from service.readiness import Readiness
+from service.pipeline.admission import Admission
+from service.pipeline.answers import ClipAnswer
+from service.pipeline.pipeline import Pipeline
+from service.pipeline.readiness import Readiness
 from service.rpc import messages
 from service.rpc.calls import Context, Handler, Requests, answering, streaming
-from service.rpc.frame_queue import FrameQueue
 from service.rpc.questions import HEALTH, Health, Reflection
 from service.stopping import STOPPING, Stopping
+from service.video.inbox import FrameQueue
 
 M = TypeVar("M", bound=Message)
 SERVICE = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name

@@ -10,8 +10,8 @@ from deephar import Client
 from bench import accuracy, pose_accuracy
 from bench.served_networks import ServedNetworks
 from models.lite import evaluate_clip, evaluate_lift, evaluate_person, person_data, pose_data
-from service.layouts import LAYOUTS
-from tests.service_process import ServiceProcess
+from service.testing.running import ServiceProcess
+from service.vision.layouts import LAYOUTS
 
 NAMES = list(LAYOUTS["pa16"].joints)
 

@@ -21,8 +21,8 @@ from deephar.v1 import inference_pb2_grpc as pb_grpc
 from deephar.video import frames_of
 from PIL import Image as Pillow
 
+from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
-from tests.service_process import ServiceProcess, running_service
 
 METHOD = "/deephar.v1.InferenceService/EstimatePose"
 

@@ -14,8 +14,8 @@ import tritonclient.grpc as triton
 from deephar import Client
 from deephar.video import frames_of
 
+from service.testing.running import ROOT, ServiceProcess, running_service
 from tests.conftest import SAMPLES
-from tests.service_process import ROOT, ServiceProcess, running_service
 
 MADE = ROOT / "build" / "made"
 MODELS = {

@@ -15,10 +15,10 @@ from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.video import frames_of
 
+from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
 from tests.integration.test_callers_at_fault import answer_of, connect, post_head
 from tests.integration.test_supervisor import leftovers, wait_for
-from tests.service_process import ServiceProcess, running_service
 from tests.unit.test_images import many_scans
 
 GRACE_S = 2.0

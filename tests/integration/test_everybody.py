@@ -13,8 +13,8 @@ from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.video import frames_of
 
+from service.testing.running import ServiceProcess
 from tests.conftest import SAMPLES
-from tests.service_process import ServiceProcess
 
 WIDTH = 640  # of the sample picture and of the sample clip
 

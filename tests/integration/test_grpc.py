@@ -19,8 +19,8 @@ from deephar.video import frames_of
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from service.testing.running import ServiceProcess
 from tests.conftest import SAMPLES
-from tests.service_process import ServiceProcess
 from tests.unit.test_images import huge_png
 
 BOX = (225, 70, 190, 345)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from tests.service_process import ServiceProcess
+from service.testing.running import ServiceProcess
 from tests.unit.test_images import huge_png
 from tests.videos import sound_only, video
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from deephar import Client
 
-from tests.service_process import ROOT, ServiceProcess, processes_with, running_service
+from service.testing.running import ROOT, ServiceProcess, processes_with, running_service
 
 REPOSITORY = ROOT / "model_repository"
 

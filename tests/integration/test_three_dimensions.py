@@ -20,9 +20,9 @@ from deephar import Camera, Client
 from deephar.v1 import inference_pb2 as pb
 from PIL import Image as Pillow
 
-from service.layouts import LAYOUTS
+from service.testing.running import ROOT, ServiceProcess, running_service
+from service.vision.layouts import LAYOUTS
 from tests.integration import known_answers as known
-from tests.service_process import ROOT, ServiceProcess, running_service
 from tests.videos import video
 
 MODELS_PYTHON = ROOT / ".venv-models" / "bin" / "python"

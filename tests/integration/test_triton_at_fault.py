@@ -17,8 +17,8 @@ import pytest
 from deephar import Client
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from service.testing.running import ServiceProcess, running_service
 from tests.integration.test_supervisor import REPOSITORY, pose, wait_for
-from tests.service_process import ServiceProcess, running_service
 
 TOLD_S, BACK_S = 5.0, 15.0  # 10 s on a machine that does nothing else
 

@@ -21,10 +21,10 @@ import pytest
 import uvloop
 from deephar import Client
 
+from service.embedded_triton import leftovers, supervisor
+from service.embedded_triton.supervisor import ServerLog, TritonSupervisor
 from service.settings import Settings
-from service.triton import leftovers, supervisor
-from service.triton.supervisor import ServerLog, TritonSupervisor
-from tests.service_process import ROOT, ServiceProcess, processes_with, running_service
+from service.testing.running import ROOT, ServiceProcess, processes_with, running_service
 
 SHARED_MEMORY = Path("/dev/shm")
 RESTARTS = 100
@@ -185,7 +185,7 @@ def test_a_start_clears_what_a_dead_gateway_left() -> None:
             pid
             for pid in first.triton_pids()
             if Path(f"/proc/{pid}/stat").read_text().split()[3] == str(server_pid(first))
-            and "embedded.py" in Path(f"/proc/{pid}/cmdline").read_text()
+            and "launcher.py" in Path(f"/proc/{pid}/cmdline").read_text()
         ]
         assert len(watchers) == 1
         os.kill(watchers[0], signal.SIGKILL)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.camera import Camera, check_camera, positions_mm
-from service.card import Card
 from service.errors import InvalidArgument
+from service.networks.card import Card
+from service.vision.camera import Camera, check_camera, positions_mm
 from tests.unit.test_card import card
 
 CARD = Card.model_validate(card())

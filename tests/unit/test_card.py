@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from service.card import Card
+from service.networks.card import Card
 
 
 def card(**changes: Any) -> dict[str, Any]:

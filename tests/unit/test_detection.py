@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.card import PersonCard
-from service.detection import detections
-from service.geometry import Box, fit, overlap
+from service.networks.card import PersonCard
+from service.people.detector import detections
+from service.vision.geometry import Box, fit, overlap
 
 CARD = PersonCard(
     description="", size=256, threshold=0.4, overlap=0.5, weights="", weights_sha256="", licence="", precision=""

@@ -5,8 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from service import errors
-from service.admission import Admission
 from service.errors import STATUS, DeepharError, Overloaded
+from service.pipeline.admission import Admission
 from service.settings import Settings
 
 

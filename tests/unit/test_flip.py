@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.flip import both_views
-from service.layouts import LAYOUTS, mirror_order
+from service.networks.flip import both_views
+from service.vision.layouts import LAYOUTS, mirror_order
 
 SIZE = 100
 RNG = np.random.default_rng(5)

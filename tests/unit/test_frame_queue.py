@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from service.errors import InvalidImage, Unavailable
-from service.pipeline import Frame
-from service.rpc.frame_queue import FrameQueue
+from service.pipeline.pipeline import Frame
+from service.video.inbox import FrameQueue
 
 
 def frame(i: int) -> Frame:

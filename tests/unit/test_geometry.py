@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import InvalidArgument
-from service.geometry import (
+from service.vision.geometry import (
     Box,
     Square,
     box_around,

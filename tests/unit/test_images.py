@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from service.errors import DeepharError, InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
-from service.images import decode_image, encode_image
+from service.vision.images import decode_image, encode_image
 
 LIMITS = (20 * 2**20, 50_000_000)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import InvalidArgument
-from service.layouts import LAYOUTS, Layout, convert, layout_named
+from service.vision.layouts import LAYOUTS, Layout, convert, layout_named
 
 names = st.sampled_from(sorted(LAYOUTS))
 PA16, PA20 = LAYOUTS["pa16"], LAYOUTS["pa20"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidVideo
-from service.mp4_boxes import check_counts
+from service.video.mp4_boxes import check_counts
 from tests.videos import sound_only, video
 
 MILLIONS = 20_000_000

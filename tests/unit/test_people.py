@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.camera import Camera
-from service.frame_inference import FrameOutput
-from service.geometry import Box, Square
-from service.layouts import LAYOUTS
-from service.people import person_in
+from service.networks.frame import FrameOutput
+from service.pipeline.person import person_in
+from service.vision.camera import Camera
+from service.vision.geometry import Box, Square
+from service.vision.layouts import LAYOUTS
 
 PA17, CAMERA = LAYOUTS["pa17"], Camera(1000, 1000, 50, 50, (3000.0, 5000.0))
 RNG = np.random.default_rng(1)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import InvalidArgument
-from service.geometry import Square
-from service.sampling import Sampler
-from service.windows import Sample, SegmentMerger, WindowBuffer
+from service.video.sampling import Sampler
+from service.video.windows import Sample, SegmentMerger, WindowBuffer
+from service.vision.geometry import Square
 
 
 def sample(i: int) -> Sample:

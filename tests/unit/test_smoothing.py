@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.smoothing import KeypointSmoother
+from service.people.smoothing import KeypointSmoother
 
 RNG = np.random.default_rng(3)
 BODY_PX = RNG.uniform(0, 200, (16, 2)).astype(np.float32)

@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from service.catalogue import Catalogue
 from service.composition import stopped
+from service.networks.catalogue import Catalogue
 
 
 class EmptyTriton:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.card import Card
-from service.catalogue import Model
-from service.detection import Detection
-from service.frame_inference import FrameOutput
-from service.geometry import Box, Square, square_around
-from service.tracking import LOOK_EVERY_S, PeopleTracker, Seen
+from service.networks.card import Card
+from service.networks.catalogue import Model
+from service.networks.frame import FrameOutput
+from service.people.detector import Detection
+from service.people.tracker import LOOK_EVERY_S, PeopleTracker, Seen
+from service.vision.geometry import Box, Square, square_around
 
 IMAGE = np.zeros((200, 400, 3), np.uint8)
 CARD = Card.model_validate(

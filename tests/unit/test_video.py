@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
-from service.video import VideoFacts, VideoFrameAt, VideoLimits, VideoReader
+from service.video.reader import VideoFacts, VideoFrameAt, VideoLimits, VideoReader
 from service.workers import Workers
 from tests.videos import WatchedContainer, WatchedWorkers, sound_only, video
 

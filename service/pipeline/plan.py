@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.catalogue import Catalogue, Model
 from service.errors import InvalidArgument
-from service.geometry import Box
-from service.layouts import Layout, layout_named
+from service.networks.catalogue import Catalogue, Model
+from service.vision.geometry import Box
+from service.vision.layouts import Layout, layout_named
 
 DEFAULT_TOP_K = 5
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.catalogue import Model
-from service.geometry import Box, Image
-from service.layouts import Layout
-from service.windows import Segment
+from service.networks.catalogue import Model
+from service.video.windows import Segment
+from service.vision.geometry import Box, Image
+from service.vision.layouts import Layout
 
 
 class Point(NamedTuple):

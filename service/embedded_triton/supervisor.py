@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import IO
 
+from service.embedded_triton.leftovers import clear_dead_gateways, own_name, remove_regions
 from service.settings import ROOT, Settings
-from service.triton.leftovers import clear_dead_gateways, own_name, remove_regions
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ STEADY_S = 20.0  # a server that ran this long starts again without back-off
 LAST_WORDS_S = 1.0  # how long the log of a server that ended is waited for
 REASON_CHARACTERS = 300
 DIFFERENT_ERRORS = 100  # of one run of the server that reach our log
-_LAUNCHER = ROOT / "service" / "triton" / "embedded.py"
+_LAUNCHER = ROOT / "service" / "embedded_triton" / "launcher.py"
 _PREFIX = re.compile(r"(?P<level>[IWEF])\d{4} [\d:.]+ \d+ ")  # of Triton's log lines: level, time, thread
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
 

@@ -6,11 +6,11 @@ import time
 
 import numpy as np
 
-from service.actors import ranked
-from service.answers import ActionEvent, ClipAnswer, Event, PersonActions, PoseEvent, SegmentEvent
-from service.frame_inference import Array
-from service.video_plan import VideoPlan
-from service.windows import Segment
+from service.networks.frame import Array
+from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PersonActions, PoseEvent, SegmentEvent
+from service.pipeline.plan import VideoPlan
+from service.pipeline.track_state import ranked
+from service.video.windows import Segment
 
 
 class ClipSummary:

@@ -17,9 +17,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
-from service.geometry import Image
-from service.mp4_boxes import check_counts
-from service.sampling import Sampler
+from service.video.mp4_boxes import check_counts
+from service.video.sampling import Sampler
+from service.vision.geometry import Image
 from service.workers import Workers
 
 # Only real container formats, and nothing that may open other files or addresses (playlists do).

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.answers import ActionEvent, ActionScore, Person
-from service.frame_inference import Array, FrameOutput
-from service.people import person_in
-from service.smoothing import KeypointSmoother
-from service.video_plan import VideoPlan
-from service.windows import Segment, SegmentMerger, Window, WindowBuffer
+from service.networks.frame import Array, FrameOutput
+from service.people.smoothing import KeypointSmoother
+from service.pipeline.answers import ActionEvent, ActionScore, Person
+from service.pipeline.person import person_in
+from service.pipeline.plan import VideoPlan
+from service.video.windows import Segment, SegmentMerger, Window, WindowBuffer
 
 
 class Actor:

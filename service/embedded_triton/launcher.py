@@ -1,6 +1,6 @@
 """Becomes the real `tritonserver` that the wheel nvidia-pytriton carries, on the plain model repository.
 
-    .venv-triton/bin/python service/triton/embedded.py --repository model_repository --port 8001
+    .venv-triton/bin/python service/embedded_triton/launcher.py --repository model_repository --port 8001
 
 Runs in the environment that holds the wheel and OpenVINO, with nothing but the standard library, prepares what the
 server needs there and replaces itself by it. Triton 2.51 is old and has known holes: it listens on loopback only, and

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.catalogue import Model
-from service.detection import Detection
-from service.finding import NOBODY, person_box
-from service.frame_inference import FrameInference, FrameOutput
-from service.geometry import Box, Image, Square, overlap, square_around
-from service.people_search import PeopleSearch, body_square
+from service.networks.catalogue import Model
+from service.networks.frame import FrameInference, FrameOutput
+from service.people.detector import Detection
+from service.people.keypoint_search import NOBODY, person_box
+from service.people.search import PeopleSearch, body_square
+from service.vision.geometry import Box, Image, Square, overlap, square_around
 
 FOLLOW_CENTRE = 0.6  # share of the way that the crop goes to where the joints say it should be
 FOLLOW_SIDE = 0.3

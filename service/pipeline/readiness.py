@@ -8,7 +8,7 @@ import logging
 import time
 
 from service.errors import DeepharError
-from service.pipeline import Pipeline
+from service.pipeline.pipeline import Pipeline
 from service.stopping import STOPPING, Stopping
 
 log = logging.getLogger(__name__)

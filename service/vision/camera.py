@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.card import Card
 from service.errors import InvalidArgument
+from service.networks.card import Card
 
 Array = NDArray[np.float32]
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.catalogue import Model
-from service.flip import both_views
-from service.geometry import Image, Square, crop, depth_from_root, to_picture
-from service.triton.client import Tensors, TritonClient
+from service.networks.catalogue import Model
+from service.networks.flip import both_views
+from service.networks.triton import Tensors, TritonClient
+from service.vision.geometry import Image, Square, crop, depth_from_root, to_picture
 from service.workers import Workers
 
 Array = NDArray[np.float32]

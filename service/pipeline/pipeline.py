@@ -10,26 +10,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.actors import Actor
-from service.admission import Admission, Held, PixelBudget
-from service.answers import ActionEvent, ClipAnswer, Event, PoseAnswer, PoseEvent, SegmentEvent
-from service.camera import Camera, check_camera
-from service.catalogue import CROPS_INPUT, PERSON_NETWORK, Catalogue, Model
-from service.detection import PersonDetector
 from service.errors import InvalidArgument, InvalidVideo, Overloaded
-from service.frame_inference import Array, FrameInference
-from service.geometry import Box, Image, check_box, square_around, whole_picture
-from service.images import encode_image, open_picture
-from service.layouts import layout_named
-from service.people import person_in
-from service.people_search import Found, PeopleSearch
-from service.sampling import Sampler
+from service.networks.catalogue import CROPS_INPUT, PERSON_NETWORK, Catalogue, Model
+from service.networks.frame import Array, FrameInference
+from service.networks.triton import TritonClient
+from service.people.detector import PersonDetector
+from service.people.search import Found, PeopleSearch
+from service.people.tracker import MAIN_PERSON, PeopleTracker
+from service.pipeline.admission import Admission, Held, PixelBudget
+from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PoseAnswer, PoseEvent, SegmentEvent
+from service.pipeline.person import person_in
+from service.pipeline.plan import VideoOptions, VideoPlan, people_limit, plan_video
+from service.pipeline.summary import ClipSummary
+from service.pipeline.track_state import Actor
 from service.settings import Settings
-from service.summary import ClipSummary
-from service.tracking import MAIN_PERSON, PeopleTracker
-from service.triton.client import TritonClient
-from service.video_plan import VideoOptions, VideoPlan, people_limit, plan_video
-from service.windows import Sample, Window, WindowBuffer
+from service.video.sampling import Sampler
+from service.video.windows import Sample, Window, WindowBuffer
+from service.vision.camera import Camera, check_camera
+from service.vision.geometry import Box, Image, check_box, square_around, whole_picture
+from service.vision.images import encode_image, open_picture
+from service.vision.layouts import layout_named
 from service.workers import Workers
 
 LONGEST_SILENCE_S = 2.5  # of a network that calls wait for: with the time between two checks, told within 5 s

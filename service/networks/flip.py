@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.layouts import Layout, mirror_order
-from service.triton.client import Tensors
+from service.networks.triton import Tensors
+from service.vision.layouts import Layout, mirror_order
 
 SAME_PLACE_CROP = 0.08  # as far apart as this, two views of a joint are still about the same place
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from service.errors import DeadlineExceeded, Unavailable
-from service.triton.client import TritonClient
+from service.networks.triton import TritonClient
 
 log = logging.getLogger(__name__)
 

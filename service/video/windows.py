@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.geometry import Square
+from service.vision.geometry import Square
 
 Array = NDArray[np.float32]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.catalogue import Catalogue, Model
-from service.detection import Detection, PersonDetector
-from service.finding import find_person
-from service.frame_inference import FrameInference, FrameOutput
-from service.geometry import Box, Image, Square, square_around
+from service.networks.catalogue import Catalogue, Model
+from service.networks.frame import FrameInference, FrameOutput
+from service.people.detector import Detection, PersonDetector
+from service.people.keypoint_search import find_person
+from service.vision.geometry import Box, Image, Square, square_around
 
 # Detected boxes hold the body with its outline, crops are sized by boxes of joints. Measured on LSP: 0.92 is best.
 JOINTS_OVER_BODY = 0.92

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator
 
-from service.pipeline import Frame
+from service.pipeline.pipeline import Frame
 
 
 class FrameQueue:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.catalogue import Model
-from service.frame_inference import FrameInference, FrameOutput
-from service.geometry import Box, Image, Square, box_around, square_around, whole_picture
+from service.networks.catalogue import Model
+from service.networks.frame import FrameInference, FrameOutput
+from service.vision.geometry import Box, Image, Square, box_around, square_around, whole_picture
 
 SURE_JOINT = 0.3  # score from which a joint helps to place the next crop
 FEWEST_SURE_JOINTS = 4

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from service.answers import Person
-from service.geometry import Image
-from service.layouts import Layout
+from service.pipeline.answers import Person
+from service.vision.geometry import Image
+from service.vision.layouts import Layout
 
 DRAWN_FROM_SCORE = 0.2
 _RIGHT, _LEFT, _MIDDLE = (255, 112, 67), (66, 165, 245), (156, 204, 101)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.answers import Person
-from service.camera import Camera, positions_mm
-from service.finding import person_box
-from service.frame_inference import FrameOutput
-from service.geometry import Box
-from service.layouts import Layout, convert
+from service.networks.frame import FrameOutput
+from service.people.keypoint_search import person_box
+from service.pipeline.answers import Person
+from service.vision.camera import Camera, positions_mm
+from service.vision.geometry import Box
+from service.vision.layouts import Layout, convert
 
 
 def person_in(

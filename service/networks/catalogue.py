@@ -8,10 +8,10 @@ import logging
 import time
 from dataclasses import dataclass, replace
 
-from service.card import Card, PersonCard
 from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel, quoted
-from service.layouts import LAYOUTS, Layout
-from service.triton.client import TritonClient
+from service.networks.card import Card, PersonCard
+from service.networks.triton import TritonClient
+from service.vision.layouts import LAYOUTS, Layout
 
 log = logging.getLogger(__name__)
 

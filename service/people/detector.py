@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.card import PersonCard
-from service.catalogue import PERSON_NETWORK
-from service.geometry import Box, Image, fit, overlap
-from service.triton.client import TritonClient
+from service.networks.card import PersonCard
+from service.networks.catalogue import PERSON_NETWORK
+from service.networks.triton import TritonClient
+from service.vision.geometry import Box, Image, fit, overlap
 from service.workers import Workers
 
 Array = NDArray[np.float32]

@@ -1,0 +1,1 @@
+"""A Triton of the service's own, kept running."""

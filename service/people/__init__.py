@@ -1,0 +1,1 @@
+"""Who is where: detection, search by keypoints, tracks and their smoothing."""

@@ -1,0 +1,1 @@
+"""For tests and bench only: nothing else imports this."""
