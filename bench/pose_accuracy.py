@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.lite import pose_data
 from models.lite.calibration import expected_calibration_error
 from models.lite.error_bank import ErrorBank, bank_of
-from service.vision.geometry import box_around, overlap
+from service.vision.boxes import box_around, iou
 
 JOINTS = ("head", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 SMALL_HEIGHT, PICTURE_HEIGHT = 0.25, 480  # of the picture; pixels
@@ -128,4 +128,4 @@ def _put_small(
 def _overlap(person: pb.Person, joints: Floats) -> float:
     """Intersection over union of the answered joints' box and the labelled joints' box."""
     found = np.array([[k.x, k.y] for k in person.keypoints], np.float32)
-    return overlap(box_around(found), box_around(joints))
+    return iou(box_around(found), box_around(joints))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.lite.person_data import BoxedPictures, Boxes, Picture, load_validation
-from service.vision.geometry import fit
+from service.vision.crops import letterbox
 
 TALL = 0.25  # of the picture's height
 
@@ -138,7 +138,7 @@ def detector(
     """`run` takes (1, S, S, 3) to boxes (1, N, 4) in 0..1 and scores (1, N), as the served graph does."""
 
     def detect(image: Picture) -> Detections:
-        boxes, scores = (np.asarray(output[0], np.float32) for output in run(fit(image, size)[None]))
+        boxes, scores = (np.asarray(output[0], np.float32) for output in run(letterbox(image, size)[None]))
         boxes, scores = boxes[scores >= lowest] * max(image.shape[:2]), scores[scores >= lowest]
         kept = suppress(boxes, scores, nms_iou)
         return boxes[kept], scores[kept]

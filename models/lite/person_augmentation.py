@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.lite.person_data import BoxedPictures, Boxes, Picture, body_box
 from models.lite.person_targets import STRIDE
 from models.lite.pose_data import Augmentation, People
-from service.vision.geometry import fit
+from service.vision.crops import letterbox
 
 VISIBLE = 0.35  # share of a box that must be seen to count as a person
 SMALLEST_SIDE_PX = 5.0
@@ -164,7 +164,7 @@ class PersonAugmentation:
         choice = rng.random()
         if choice < 0.3:  # as served
             known = self.one()
-            served = fit(known.image, size)
+            served = letterbox(known.image, size)
             height, width = known.image.shape[:2]
             scale = size / max(height, width)
             part = served[: max(1, round(height * scale)), : max(1, round(width * scale))]

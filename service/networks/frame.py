@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.networks.catalogue import Model
 from service.networks.flip import both_views
 from service.networks.triton import Tensors, TritonClient
-from service.vision.geometry import Image, Square, crop, depth_from_root, to_picture
+from service.vision.crops import CropWindow, Image, crop, depth_from_root, to_picture
 from service.workers import Workers
 
 Array = NDArray[np.float32]
@@ -20,7 +20,7 @@ Array = NDArray[np.float32]
 class FrameOutput(NamedTuple):
     """What the frame network says of N windows."""
 
-    squares: list[Square]
+    crop_windows: list[CropWindow]
     keypoints_px: Array  # (N, K, 2)
     depths_mm: Array | None  # (N, K) from the root joint's plane, where the model has depth
     scores: Array  # (N, K)
@@ -36,35 +36,44 @@ class FrameOutput(NamedTuple):
         one = slice(index, index + 1)
         depths_mm = None if self.depths_mm is None else self.depths_mm[one]
         features = None if self.features is None else self.features[one]
-        return FrameOutput(self.squares[one], self.keypoints_px[one], depths_mm, self.scores[one], features)
+        return FrameOutput(self.crop_windows[one], self.keypoints_px[one], depths_mm, self.scores[one], features)
 
 
 class FrameInference:
     def __init__(self, triton: TritonClient, workers: Workers) -> None:
         self._triton, self._workers = triton, workers
 
-    async def run(self, model: Model, image: Image, squares: list[Square], flip: bool = False) -> FrameOutput:
+    async def run(self, model: Model, image: Image, crop_windows: list[CropWindow], flip: bool = False) -> FrameOutput:
         """`flip` averages each window with its mirror image."""
         size = model.card.crop.size
-        crops = await self._workers.run(lambda: np.stack([crop(image, square, size) for square in squares]))
+        crops = await self._workers.run(
+            lambda: np.stack([crop(image, crop_window, size) for crop_window in crop_windows])
+        )
         tensors = await self._in_batches(model.frame_network, {"image": crops}, model.max_batch)
         if flip:
             mirrored = await self._in_batches(model.frame_network, {"image": crops[:, :, ::-1]}, model.max_batch)
             tensors |= both_views(tensors, mirrored, model.layout, size)
         keypoints_crop = tensors["keypoints"]  # (N, K, D)
         keypoints_px = np.stack(
-            [to_picture(points[:, :2], square) for points, square in zip(keypoints_crop, squares, strict=True)]
+            [
+                to_picture(points[:, :2], crop_window)
+                for points, crop_window in zip(keypoints_crop, crop_windows, strict=True)
+            ]
         )
         scale_mm = model.card.depth_scale_mm
         depths_mm = depth_from_root(keypoints_crop[..., 2], scale_mm) if scale_mm is not None else None
-        return FrameOutput(squares, keypoints_px, depths_mm, tensors["keypoint_scores"], tensors.get("action_features"))
+        return FrameOutput(
+            crop_windows, keypoints_px, depths_mm, tensors["keypoint_scores"], tensors.get("action_features")
+        )
 
     async def lifted(self, model: Model, output: FrameOutput) -> FrameOutput:
         """With the depths that the model's lift guesses, if it has one. Searches do without."""
         if model.card.lift is None:
             return output
-        sides = np.array([square.side for square in output.squares], np.float32)[:, None, None]
-        corners = np.array([[square.left, square.top] for square in output.squares], np.float32)[:, None]
+        sides = np.array([crop_window.side for crop_window in output.crop_windows], np.float32)[:, None, None]
+        corners = np.array([[crop_window.left, crop_window.top] for crop_window in output.crop_windows], np.float32)[
+            :, None
+        ]
         joints = {"keypoints": (output.keypoints_px - corners) / sides, "keypoint_scores": output.scores}
         answer = await self._in_batches(model.lift_network, joints, model.lift_max_batch)
         return output._replace(depths_mm=answer["positions_mm"][..., 2])

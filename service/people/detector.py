@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from service.networks.card import PersonCard
 from service.networks.catalogue import PERSON_NETWORK
 from service.networks.triton import TritonClient
-from service.vision.geometry import Box, Image, fit, overlap
+from service.vision.boxes import Box, iou
+from service.vision.crops import Image, letterbox
 from service.workers import Workers
 
 Array = NDArray[np.float32]
@@ -27,7 +28,7 @@ class PersonDetector:
 
     async def detect(self, card: PersonCard, image: Image) -> list[Detection]:
         """The people in the picture, best first."""
-        picture = await self._workers.run(fit, image, card.size)
+        picture = await self._workers.run(letterbox, image, card.size)
         answer = await self._triton.infer(PERSON_NETWORK, {"image": picture[None]})
         return detections(answer["boxes"][0], answer["box_scores"][0], image.shape[1], image.shape[0], card)
 
@@ -40,7 +41,7 @@ def detections(boxes: Array, scores: Array, width: int, height: int, card: Perso
         if scores[i] < card.threshold:
             break
         box = _inside((boxes[i] * longer).tolist(), width, height)
-        if box is not None and all(overlap(box, other.box) <= card.overlap for other in kept):
+        if box is not None and all(iou(box, other.box) <= card.overlap for other in kept):
             kept.append(Detection(box, float(scores[i])))
     return kept
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from service.networks.catalogue import Model
 from service.networks.frame import FrameInference, FrameOutput
-from service.vision.geometry import Box, Image, Square, box_around, square_around, whole_picture
+from service.vision.boxes import Box, box_around
+from service.vision.crops import CropWindow, Image, crop_window_around, whole_picture
 
 SURE_JOINT = 0.3  # score from which a joint helps to place the next crop
 FEWEST_SURE_JOINTS = 4
@@ -23,15 +24,15 @@ WINDOW_SHARES = (1.0, 0.6)  # sides of the first look's windows over the picture
 WINDOW_OVERLAP = 0.5
 
 
-def first_look(width: int, height: int) -> list[Square]:
+def first_look(width: int, height: int) -> list[CropWindow]:
     """The whole picture and the windows that cover it, in pixels."""
-    squares = [whole_picture(width, height)]
+    crop_windows = [whole_picture(width, height)]
     for share in WINDOW_SHARES:
         side = share * min(width, height)
         for top in _starts(height, side):
             for left in _starts(width, side):
-                squares.append(Square(left, top, side))
-    return list(dict.fromkeys(squares))
+                crop_windows.append(CropWindow(left, top, side))
+    return list(dict.fromkeys(crop_windows))
 
 
 def _starts(length: float, side: float) -> list[float]:
@@ -59,7 +60,7 @@ async def find_person(inference: FrameInference, model: Model, image: Image) -> 
         box = person_box(found, 0)
         if box is None:
             break
-        closer = await inference.run(model, image, [square_around(box, model.card.crop.margin)])
+        closer = await inference.run(model, image, [crop_window_around(box, model.card.crop.margin)])
         if closer.person_scores()[0] < found.person_scores()[0]:
             break
         found = closer

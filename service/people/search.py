@@ -8,16 +8,17 @@ from service.networks.catalogue import Catalogue, Model
 from service.networks.frame import FrameInference, FrameOutput
 from service.people.detector import Detection, PersonDetector
 from service.people.keypoint_search import find_person
-from service.vision.geometry import Box, Image, Square, square_around
+from service.vision.boxes import Box
+from service.vision.crops import CropWindow, Image, crop_window_around
 
 # Detected boxes hold the body with its outline, crops are sized by boxes of joints. Measured on LSP: 0.92 is best.
 JOINTS_OVER_BODY = 0.92
 UNDETECTED = 0.6  # mean score of the joints from which somebody is there whom the detector does not see
 
 
-def body_square(box: Box, margin: float) -> Square:
+def body_square(box: Box, margin: float) -> CropWindow:
     """The crop of a detected person."""
-    return square_around(box, JOINTS_OVER_BODY * margin)
+    return crop_window_around(box, JOINTS_OVER_BODY * margin)
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class PeopleSearch:
         """The best `limit` people, all windows in one batch."""
         seen = (await self.detect(image) or [])[:limit]
         if seen:
-            squares = [body_square(detection.box, model.card.crop.margin) for detection in seen]
-            return Found(await self._inference.run(model, image, squares, flip), list(seen))
+            crop_windows = [body_square(detection.box, model.card.crop.margin) for detection in seen]
+            return Found(await self._inference.run(model, image, crop_windows, flip), list(seen))
         alone = await self.find_undetected(model, image)
         if alone is not None and flip:
-            alone = await self._inference.run(model, image, alone.squares, flip)
+            alone = await self._inference.run(model, image, alone.crop_windows, flip)
         return Found(alone, [(None, None)]) if alone is not None else None

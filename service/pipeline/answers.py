@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from service.networks.catalogue import Model
 from service.video.windows import Segment
-from service.vision.geometry import Box, Image
+from service.vision.boxes import Box
+from service.vision.crops import Image
 from service.vision.layouts import Layout
 
 

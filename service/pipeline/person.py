@@ -7,8 +7,8 @@ import numpy as np
 from service.networks.frame import FrameOutput
 from service.people.keypoint_search import person_box
 from service.pipeline.answers import Person
+from service.vision.boxes import Box
 from service.vision.camera import Camera, positions_mm
-from service.vision.geometry import Box
 from service.vision.layouts import Layout, convert
 
 
@@ -38,7 +38,7 @@ def person_in(
             numbers.append(positions_mm(keypoints_px, depths_mm, camera, camera.root_depth_mm(index)))
     converted, scores = convert(np.concatenate(numbers, axis=1), output.scores[index], own, wanted)  # (K', 2, 3 or 6)
     return Person(
-        box=box or person_box(output, index) or output.squares[index].as_box(),
+        box=box or person_box(output, index) or output.crop_windows[index].as_box(),
         score=float(output.scores[index].mean()) if score is None else score,
         keypoints_px=converted[:, :2],
         scores=scores,

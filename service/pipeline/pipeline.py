@@ -22,12 +22,13 @@ from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PoseAnswer,
 from service.pipeline.person import person_in
 from service.pipeline.plan import VideoOptions, VideoPlan, people_limit, plan_video
 from service.pipeline.summary import ClipSummary
-from service.pipeline.track_state import Actor
+from service.pipeline.track_state import TrackState
 from service.settings import Settings
 from service.video.sampling import Sampler
 from service.video.windows import Sample, Window, WindowBuffer
+from service.vision.boxes import Box, check_box
 from service.vision.camera import Camera, check_camera
-from service.vision.geometry import Box, Image, check_box, square_around, whole_picture
+from service.vision.crops import Image, crop_window_around, whole_picture
 from service.vision.images import encode_image, open_picture
 from service.vision.layouts import layout_named
 from service.workers import Workers
@@ -112,7 +113,7 @@ class Pipeline:
                 plan = self.plan(VideoOptions())
                 windows = WindowBuffer(plan.frames, plan.hop)
                 assert seen.features is not None
-                windows.add(Sample(0, 0.0, seen.features[0], seen.squares[0]), 1)
+                windows.add(Sample(0, 0.0, seen.features[0], seen.crop_windows[0]), 1)
                 window = windows.stretched()
                 assert window is not None
                 await self._scores(plan, [window])
@@ -133,8 +134,8 @@ class Pipeline:
 
     async def _at_boxes(self, model: Model, image: Image, boxes: list[Box], flip: bool) -> Found:
         wanted = [check_box(box, image.shape[1], image.shape[0]) for box in boxes]
-        squares = [square_around(box, model.card.crop.margin) for box in wanted]
-        output = await self._inference.run(model, image, squares, flip)
+        crop_windows = [crop_window_around(box, model.card.crop.margin) for box in wanted]
+        output = await self._inference.run(model, image, crop_windows, flip)
         return Found(output, [(box, None) for box in wanted])
 
     async def decode(self, image: bytes, held: Held) -> Image:
@@ -174,7 +175,7 @@ class Pipeline:
     async def follow(self, frames: AsyncIterator[Frame], plan: VideoPlan) -> AsyncGenerator[Event, None]:
         """Events as they become known. Of an endless video nothing is kept but what its windows need."""
         tracker: PeopleTracker | None = None
-        sampler, actors, sampled = Sampler(plan.interval_s), dict[int, Actor](), 0
+        sampler, actors, sampled = Sampler(plan.interval_s), dict[int, TrackState](), 0
         last: Frame | None = None
         async for frame in frames:
             last = frame
@@ -192,7 +193,7 @@ class Pipeline:
                     whole = whole_picture(image.shape[1], image.shape[0])
                     sampled_outputs = {MAIN_PERSON: await self._inference.run(plan.model, image, [whole])}
                 del image
-            actors |= {someone: Actor(someone, plan) for someone in sampled_outputs if someone not in actors}
+            actors |= {someone: TrackState(someone, plan) for someone in sampled_outputs if someone not in actors}
             people = [actors[person_id].person(output, frame.time_s) for person_id, output in outputs.items()]
             yield PoseEvent(frame.frame_id, frame.time_s, people)
             if plan.everybody:
@@ -206,7 +207,7 @@ class Pipeline:
             due = []
             for person_id, output in sampled_outputs.items():
                 assert output.features is not None
-                sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.squares[0])
+                sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.crop_windows[0])
                 due += [(actors[person_id], window) for window in actors[person_id].windows.add(sample, ticks)]
             async for event in self._judged(due, plan, frame):
                 yield event
@@ -220,7 +221,7 @@ class Pipeline:
         return PeopleTracker(self._inference, self._search, plan.model, plan.max_people, not plan.everybody, box)
 
     async def _ended(
-        self, actors: list[Actor], plan: VideoPlan, sampled: int, newest: Frame
+        self, actors: list[TrackState], plan: VideoPlan, sampled: int, newest: Frame
     ) -> AsyncIterator[ActionEvent | SegmentEvent]:
         """The last events of people who left or whose video ended after `sampled` samples.
 
@@ -236,7 +237,7 @@ class Pipeline:
                 yield SegmentEvent(newest.frame_id, newest.time_s, segment)
 
     async def _judged(
-        self, due: list[tuple[Actor, Window]], plan: VideoPlan, newest: Frame
+        self, due: list[tuple[TrackState, Window]], plan: VideoPlan, newest: Frame
     ) -> AsyncIterator[ActionEvent | SegmentEvent]:
         """The events of windows that are complete with the frame `newest`."""
         step = plan.model.clip_max_batch

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.errors import InvalidArgument
 from service.networks.catalogue import Catalogue, Model
-from service.vision.geometry import Box
+from service.vision.boxes import Box
 from service.vision.layouts import Layout, layout_named
 
 DEFAULT_TOP_K = 5

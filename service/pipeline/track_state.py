@@ -12,7 +12,7 @@ from service.pipeline.plan import VideoPlan
 from service.video.windows import Segment, SegmentMerger, Window, WindowBuffer
 
 
-class Actor:
+class TrackState:
     def __init__(self, person_id: int, plan: VideoPlan) -> None:
         self.id, self._plan = person_id, plan
         self.windows = WindowBuffer(plan.frames, plan.hop)

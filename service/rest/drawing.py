@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from service.pipeline.answers import Person
-from service.vision.geometry import Image
+from service.vision.crops import Image
 from service.vision.layouts import Layout
 
 DRAWN_FROM_SCORE = 0.2

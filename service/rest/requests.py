@@ -17,8 +17,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from service.errors import InvalidArgument, PayloadTooLarge, Unavailable, UnsupportedMediaType, quoted
+from service.vision.boxes import Box
 from service.vision.camera import Camera
-from service.vision.geometry import Box
 from service.workers import Workers
 
 _IN_MEMORY = 2**20  # larger videos wait on disk

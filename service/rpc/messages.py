@@ -20,8 +20,8 @@ from service.pipeline.answers import (
 from service.pipeline.pipeline import Frame, PoseOptions
 from service.pipeline.plan import VideoOptions, VideoPlan
 from service.video.windows import Segment
+from service.vision.boxes import Box
 from service.vision.camera import Camera
-from service.vision.geometry import Box
 from service.vision.layouts import Layout
 
 LATEST_NS = 2**62  # years: the times of answers, somewhat later than those of frames, are still int64

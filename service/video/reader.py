@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
 from service.video.mp4_boxes import check_counts
 from service.video.sampling import Sampler
-from service.vision.geometry import Image
+from service.vision.crops import Image
 from service.workers import Workers
 
 # Only real container formats, and nothing that may open other files or addresses (playlists do).

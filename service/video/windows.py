@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.vision.geometry import Square
+from service.vision.crops import CropWindow
 
 Array = NDArray[np.float32]
 
@@ -20,7 +20,7 @@ class Sample:
     frame_id: int
     time_s: float
     features: Array  # (F,)
-    square: Square
+    crop_window: CropWindow
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Window:
         return np.stack([sample.features for sample in self.samples])[None]  # (1, T, F)
 
     def crop_boxes(self) -> Array:
-        squares = [sample.square.as_box() for sample in self.samples]
-        return np.array([[[box.x, box.y, box.width, box.height] for box in squares]], np.float32)  # (1, T, 4)
+        crop_windows = [sample.crop_window.as_box() for sample in self.samples]
+        return np.array([[[box.x, box.y, box.width, box.height] for box in crop_windows]], np.float32)  # (1, T, 4)
 
 
 class WindowBuffer:

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from service.errors import DeepharError, InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
-from service.vision.geometry import Image
+from service.vision.crops import Image
 
 # Pillow itself makes an MPO of a JPEG that holds a second picture, as those of many phones do.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from service.networks.card import PersonCard
 from service.people.detector import detections
-from service.vision.geometry import Box, fit, overlap
+from service.vision.boxes import Box, iou
+from service.vision.crops import letterbox
 
 CARD = PersonCard(
     description="", size=256, threshold=0.4, overlap=0.5, weights="", weights_sha256="", licence="", precision=""
@@ -15,12 +16,12 @@ CARD = PersonCard(
 
 @given(st.integers(1, 900), st.integers(1, 900))
 def test_a_picture_of_any_shape_fills_the_square_from_its_top_left(width: int, height: int) -> None:
-    square = fit(np.full((height, width, 3), 200, np.uint8), 64)
-    assert square.shape == (64, 64, 3)
-    rows, columns = np.any(square > 0, axis=(1, 2)).sum(), np.any(square > 0, axis=(0, 2)).sum()
+    crop_window = letterbox(np.full((height, width, 3), 200, np.uint8), 64)
+    assert crop_window.shape == (64, 64, 3)
+    rows, columns = np.any(crop_window > 0, axis=(1, 2)).sum(), np.any(crop_window > 0, axis=(0, 2)).sum()
     assert max(rows, columns) == 64
     assert rows == max(1, round(64 * height / max(width, height)))
-    assert square[0, 0].tolist() == [200, 200, 200]
+    assert crop_window[0, 0].tolist() == [200, 200, 200]
 
 
 def test_boxes_come_in_pixels_best_first_each_person_once_and_cut_at_the_edge() -> None:
@@ -43,6 +44,6 @@ boxes_of = st.builds(Box, numbers, numbers, st.floats(0.1, 100), st.floats(0.1, 
 
 @given(boxes_of, boxes_of)
 def test_overlap_is_symmetric_between_0_and_1_and_1_with_itself(a: Box, b: Box) -> None:
-    assert overlap(a, b) == overlap(b, a)
-    assert 0 <= overlap(a, b) <= 1 + 1e-9
-    assert np.isclose(overlap(a, a), 1)
+    assert iou(a, b) == iou(b, a)
+    assert 0 <= iou(a, b) <= 1 + 1e-9
+    assert np.isclose(iou(a, a), 1)

@@ -9,17 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import InvalidArgument
-from service.vision.geometry import (
-    Box,
-    Square,
-    box_around,
-    check_box,
-    crop,
-    depth_from_root,
-    square_around,
-    to_picture,
-    whole_picture,
-)
+from service.vision.boxes import Box, box_around, check_box
+from service.vision.crops import CropWindow, crop, crop_window_around, depth_from_root, to_picture, whole_picture
 
 lengths = st.floats(1, 2000)
 places = st.floats(-1000, 3000)
@@ -27,17 +18,17 @@ places = st.floats(-1000, 3000)
 
 @given(places, places, lengths, lengths, st.floats(1, 2))
 def test_square_holds_the_box_in_its_middle(x: float, y: float, width: float, height: float, margin: float) -> None:
-    square = square_around(Box(x, y, width, height), margin)
-    assert square.side == pytest.approx(max(width, height) * margin)
-    assert square.left + square.side / 2 == pytest.approx(x + width / 2)
-    assert square.top + square.side / 2 == pytest.approx(y + height / 2)
+    crop_window = crop_window_around(Box(x, y, width, height), margin)
+    assert crop_window.side == pytest.approx(max(width, height) * margin)
+    assert crop_window.left + crop_window.side / 2 == pytest.approx(x + width / 2)
+    assert crop_window.top + crop_window.side / 2 == pytest.approx(y + height / 2)
 
 
 @given(places, places, lengths, st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=5))
 def test_crop_coordinates_come_back(left: float, top: float, side: float, points: list[tuple[float, float]]) -> None:
-    square = Square(left, top, side)
+    crop_window = CropWindow(left, top, side)
     keypoints_crop = np.array(points, np.float32)
-    keypoints_px = to_picture(keypoints_crop, square)
+    keypoints_px = to_picture(keypoints_crop, crop_window)
     back = (keypoints_px - [left, top]) / side
     assert np.allclose(back, keypoints_crop, atol=2e-3 * max(1, abs(left) / side, abs(top) / side))
 
@@ -54,32 +45,32 @@ def test_a_mark_lands_where_the_coordinates_say(side: float, centre: tuple[float
     picture = np.zeros((300, 400, 3), np.uint8)
     radius = max(2, round(side / 40))
     cv2.circle(picture, (round(centre[0]), round(centre[1])), radius, (255, 255, 255), -1)
-    square = Square(centre[0] - side * 0.4, centre[1] - side * 0.55, side)
-    view = crop(picture, square, 128)[:, :, 0].astype(float)
+    crop_window = CropWindow(centre[0] - side * 0.4, centre[1] - side * 0.55, side)
+    view = crop(picture, crop_window, 128)[:, :, 0].astype(float)
     rows, columns = np.mgrid[0:128, 0:128]
     found_crop = np.array([[(columns * view).sum(), (rows * view).sum()]]) / view.sum() / 128
     visible = picture[:, :, 0].astype(float)
     y, x = np.mgrid[0:300, 0:400]
     truth = [(x * visible).sum() / visible.sum(), (y * visible).sum() / visible.sum()]
-    found_px = to_picture(found_crop.astype(np.float32), square)[0]
+    found_px = to_picture(found_crop.astype(np.float32), crop_window)[0]
     assert found_px == pytest.approx(truth, abs=max(0.6, 0.75 * side / 128))
 
 
 def test_outside_of_the_picture_is_black() -> None:
-    view = crop(np.full((50, 50, 3), 200, np.uint8), Square(-50, -50, 100), 64)
+    view = crop(np.full((50, 50, 3), 200, np.uint8), CropWindow(-50, -50, 100), 64)
     assert view[:28, :28].max() == 0
     assert view[40:60, 40:60].min() == 200
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.floats(-100, 100), st.floats(-100, 100), st.floats(1, 400))
 def test_any_window_gives_a_crop(width: int, height: int, left: float, top: float, side: float) -> None:
-    view = crop(np.full((height, width, 3), 9, np.uint8), Square(left, top, side), 32)
+    view = crop(np.full((height, width, 3), 9, np.uint8), CropWindow(left, top, side), 32)
     assert view.shape == (32, 32, 3)
 
 
 def test_whole_picture_covers_it() -> None:
-    square = whole_picture(640, 480)
-    assert (square.left, square.top, square.side) == (0, -80, 640)
+    crop_window = whole_picture(640, 480)
+    assert (crop_window.left, crop_window.top, crop_window.side) == (0, -80, 640)
 
 
 @pytest.mark.parametrize(

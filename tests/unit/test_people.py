@@ -5,8 +5,9 @@ import pytest
 
 from service.networks.frame import FrameOutput
 from service.pipeline.person import person_in
+from service.vision.boxes import Box
 from service.vision.camera import Camera
-from service.vision.geometry import Box, Square
+from service.vision.crops import CropWindow
 from service.vision.layouts import LAYOUTS
 
 PA17, CAMERA = LAYOUTS["pa17"], Camera(1000, 1000, 50, 50, (3000.0, 5000.0))
@@ -16,7 +17,7 @@ RNG = np.random.default_rng(1)
 def output(with_depth: bool, score: float = 0.9) -> FrameOutput:
     """Two windows."""
     return FrameOutput(
-        squares=[Square(0, 0, 100), Square(10, 0, 100)],
+        crop_windows=[CropWindow(0, 0, 100), CropWindow(10, 0, 100)],
         keypoints_px=RNG.uniform(0, 100, (2, 17, 2)).astype(np.float32),
         depths_mm=RNG.uniform(-500, 500, (2, 17)).astype(np.float32) if with_depth else None,
         scores=np.full((2, 17), score, np.float32),

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from service.errors import InvalidArgument
 from service.video.sampling import Sampler
 from service.video.windows import Sample, SegmentMerger, WindowBuffer
-from service.vision.geometry import Square
+from service.vision.crops import CropWindow
 
 
 def sample(i: int) -> Sample:
-    return Sample(i, i * 0.1, np.full(3, i, np.float32), Square(i, 0, 10))
+    return Sample(i, i * 0.1, np.full(3, i, np.float32), CropWindow(i, 0, 10))
 
 
 @given(st.sampled_from([10, 12.5, 14.29, 24, 25, 29.97, 30, 33.33, 50, 60, 120]), st.floats(0, 1000))

@@ -13,8 +13,9 @@ from service.networks.card import Card
 from service.networks.catalogue import Model
 from service.networks.frame import FrameOutput
 from service.people.detector import Detection
-from service.people.tracker import LOOK_EVERY_S, PeopleTracker, Seen
-from service.vision.geometry import Box, Square, square_around
+from service.people.tracker import LOOK_EVERY_S, PeopleTracker, TrackedPerson
+from service.vision.boxes import Box
+from service.vision.crops import CropWindow, crop_window_around
 
 IMAGE = np.zeros((200, 400, 3), np.uint8)
 CARD = Card.model_validate(
@@ -42,15 +43,15 @@ class World:
         self.score, self.also_detected = 0.8, list[Detection]()
         self.detected: bool | None = True  # None: there is no detector
 
-    async def run(self, model: Model, image: Any, squares: list[Square], flip: bool = False) -> FrameOutput:
+    async def run(self, model: Model, image: Any, crop_windows: list[CropWindow], flip: bool = False) -> FrameOutput:
         keypoints, scores = [], []
-        for square in squares:
-            x, y = square.left + square.side / 2, square.top + square.side / 2
+        for crop_window in crop_windows:
+            x, y = crop_window.left + crop_window.side / 2, crop_window.top + crop_window.side / 2
             near = [p for p in self.people if abs(p.x + p.width / 2 - x) < p.width / 2 and p.y <= y <= p.y + p.height]
             box = near[0] if near else Box(x, y, 1, 1)
             keypoints.append(BODY * [box.width, box.height] + [box.x, box.y])
             scores.append(np.full(16, self.score if near else 0.02))
-        return FrameOutput(squares, np.array(keypoints, np.float32), None, np.array(scores, np.float32), None)
+        return FrameOutput(crop_windows, np.array(keypoints, np.float32), None, np.array(scores, np.float32), None)
 
     async def lifted(self, model: Model, output: FrameOutput) -> FrameOutput:
         return output
@@ -66,7 +67,7 @@ class World:
         self.searches += 1
         if not self.people:
             return None
-        return await self.run(model, image, [square_around(self.people[0], 1.2)])
+        return await self.run(model, image, [crop_window_around(self.people[0], 1.2)])
 
 
 def tracker(world: World, main_only: bool, limit: int = 5, first_box: Box | None = None) -> PeopleTracker:
@@ -77,7 +78,7 @@ CLOCK = itertools.count(1)
 A_LOOK = round(LOOK_EVERY_S / 0.1) + 1  # frames that hold one for certain
 
 
-def step(follower: PeopleTracker) -> list[Seen]:
+def step(follower: PeopleTracker) -> list[TrackedPerson]:
     return asyncio.run(follower.step(IMAGE, next(CLOCK) * 0.1))
 
 
@@ -158,7 +159,7 @@ def test_whom_no_detector_sees_is_followed_by_the_joints(detected: bool | None, 
         world.people = [Box(LARGE.x + moved, LARGE.y, LARGE.width, LARGE.height)]
         (seen,) = step(follower)
     assert seen.output.keypoints_px[0, 0, 0] == LARGE.x + moved
-    assert abs(seen.output.squares[0].left + seen.output.squares[0].side / 2 - (LARGE.x + moved + 30)) < 30
+    assert abs(seen.output.crop_windows[0].left + seen.output.crop_windows[0].side / 2 - (LARGE.x + moved + 30)) < 30
 
 
 def test_a_person_whom_the_detector_loses_is_followed_by_the_joints() -> None:

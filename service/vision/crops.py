@@ -1,0 +1,89 @@
+"""Square crops around people, and the way of coordinates between the picture (`_px`) and the crop (`_crop`)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.vision.boxes import Box
+
+Image = NDArray[np.uint8]  # (H, W, 3), RGB
+
+
+@dataclass(frozen=True)
+class CropWindow:
+    """A square window of the picture, in pixels. It may reach over the picture's edge: there it is black."""
+
+    left: float
+    top: float
+    side: float
+
+    def as_box(self) -> Box:
+        return Box(self.left, self.top, self.side, self.side)
+
+
+def crop_window_around(box: Box, margin: float) -> CropWindow:
+    side = max(box.width, box.height, 1.0) * margin
+    return CropWindow(box.x + box.width / 2 - side / 2, box.y + box.height / 2 - side / 2, side)
+
+
+def whole_picture(width: int, height: int) -> CropWindow:
+    return crop_window_around(Box(0, 0, width, height), 1.0)
+
+
+def crop(image: Image, crop_window: CropWindow, size: int) -> Image:
+    """The window as a (size, size, 3) picture.
+
+    A pixel at (x, y) of the picture lands at ((x - left), (y - top)) * size / side of the crop, as in training. What is
+    shrunk much is averaged first by a whole factor, since bilinear sampling alone would skip pixels.
+    """
+    height, width = image.shape[:2]
+    scale = size / crop_window.side
+    left, right = _span(crop_window.left, crop_window.side, width)
+    top, bottom = _span(crop_window.top, crop_window.side, height)
+    part = image[top:bottom, left:right]
+    factor = min(max(1, round(1 / scale)), *part.shape[:2])
+    if factor > 1:
+        rows, columns = part.shape[0] // factor, part.shape[1] // factor
+        part = cv2.resize(part[: rows * factor, : columns * factor], (columns, rows), interpolation=cv2.INTER_AREA)
+    # Pixel i of the shrunk part has its centre at (i + 0.5) * factor - 0.5 of the part.
+    rest = scale * factor
+    matrix = np.array(
+        [
+            [rest, 0, (left - crop_window.left - 0.5) * scale + 0.5 * rest],
+            [0, rest, (top - crop_window.top - 0.5) * scale + 0.5 * rest],
+        ]
+    )
+    out: Image = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    return out
+
+
+def letterbox(image: Image, size: int) -> Image:
+    """The picture at the top left of a black (size, size, 3), its longer side filling it."""
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    crop_window = np.zeros((size, size, 3), np.uint8)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    crop_window[:rows, :columns] = cv2.resize(image, (columns, rows), interpolation=way)
+    return crop_window
+
+
+def _span(start: float, side: float, limit: int) -> tuple[int, int]:
+    """First and past-the-last pixel of the picture that the window touches; one pixel at least."""
+    first = min(max(math.floor(start) - 1, 0), limit - 1)
+    return first, max(first + 1, min(math.ceil(start + side) + 1, limit))
+
+
+def to_picture(keypoints_crop: NDArray[np.float32], crop_window: CropWindow) -> NDArray[np.float32]:
+    """x, y (..., 2) from 0..1 of the crop to pixels of the picture."""
+    return keypoints_crop * np.float32(crop_window.side) + np.array([crop_window.left, crop_window.top], np.float32)
+
+
+def depth_from_root(z_crop: NDArray[np.float32], scale_mm: float) -> NDArray[np.float32]:
+    """z from 0..1 of the crop's depth to millimetres behind the root joint's plane, which is 0.5 (< 0: before it)."""
+    return (z_crop - np.float32(0.5)) * np.float32(scale_mm)
