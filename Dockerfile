@@ -49,7 +49,7 @@ ENV PATH=/venv/bin:$PATH
 # A new volume takes the owner of the folder that it covers.
 RUN mkdir /engines /cache && chown 1000:1000 /engines /cache
 USER 1000:1000
-CMD ["python", "-m", "models.engine", "--all", "--repository", "/models", "--engines", "/engines", "--cache", "/cache"]
+CMD ["python", "-m", "models.tensorrt_engine.command", "--all", "--repository", "/models", "--engines", "/engines", "--cache", "/cache"]
 
 FROM base AS gateway
 COPY --from=gateway-environment /venv /venv

@@ -44,7 +44,7 @@ proto: $(GATEWAY)/dev
 	$(GATEWAY)/bin/python deploy/generate_stubs.py
 
 train-lite: $(MODELS)/done
-	for step in train_frame calibrate error_bank train_person train_lift train_clip; do \
+	for step in frame.train frame.calibrate frame.error_bank person.train lift.train clip.train; do \
 	  $(MODELS)/bin/python -m models.lite.$$step --data $(DATA) --out build/lite || exit 1; \
 	done
 	$(MAKE) export-lite
@@ -92,7 +92,8 @@ $(MODELS)/done: requirements/models.txt
 	touch $@
 
 # deephar's networks with made weights, for tests and speed: the released ones are not downloaded for that.
-$(MADE)/done: $(MODELS)/done $(wildcard models/*.py tests/golden/*.py tests/golden/spec/* tests/models/made_*.py \
+$(MADE)/done: $(MODELS)/done $(wildcard models/*.py models/deephar/*.py models/weights/*.py models/export/*.py \
+  models/files/*.py models/protocol/*.py tests/golden/*.py tests/golden/spec/* tests/models/made_*.py \
   model_repository/lite_*/config.pbtxt model_repository/person/config.pbtxt)
 	rm -rf $(MADE)
 	$(MODELS)/bin/python -m tests.models.made_repository $(MADE)

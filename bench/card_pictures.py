@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.pose_accuracy import Answers
-from models.lite.clip_data import ACTIONS
-from models.lite.pose_data import LSP_TO_PA16, PA16_FLIP
+from models.lite.clip.data import ACTIONS
+from models.lite.frame.data import LSP_TO_PA16, PA16_FLIP
 from service.vision.layouts import LAYOUTS
 
 Image = NDArray[np.uint8]

@@ -10,9 +10,9 @@ from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from numpy.typing import NDArray
 
-from models.lite import pose_data
-from models.lite.calibration import expected_calibration_error
-from models.lite.error_bank import ErrorBank, bank_of
+from models.lite.frame import data as pose_data
+from models.lite.frame.calibration import expected_calibration_error
+from models.lite.frame.error_bank import ErrorBank, bank_of
 from service.vision.boxes import box_around, iou
 
 JOINTS = ("head", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")

@@ -9,7 +9,7 @@ import numpy as np
 import tritonclient.grpc as triton
 from numpy.typing import NDArray
 
-from models.lite.evaluate_person import Detect, detector
+from models.lite.person.evaluate import Detect, detector
 from service.networks.card import PersonCard
 
 Array = NDArray[Any]

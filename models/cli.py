@@ -9,9 +9,9 @@ from importlib import import_module
 
 # Loaded only when asked for: export loads PyTorch, engine must do without.
 COMMANDS = {
-    "weights": ("models.weights_command", "list, download and import deephar's released weights"),
-    "export": ("models.export", "imported weights to a model that Triton serves"),
-    "engine": ("models.engine", "a TensorRT engine of a model, for this machine's GPU"),
+    "weights": ("models.weights.command", "list, download and import deephar's released weights"),
+    "export": ("models.export.command", "imported weights to a model that Triton serves"),
+    "engine": ("models.tensorrt_engine.command", "a TensorRT engine of a model, for this machine's GPU"),
 }
 
 

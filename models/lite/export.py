@@ -11,14 +11,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models import triton_model
-from models.lite.calibration import Calibration
-from models.lite.clip_data import ACTIONS
-from models.lite.clip_network import ClipNetwork, ServedClip
-from models.lite.lift_data import STATURE_MM
-from models.lite.lift_network import LiftNetwork, ServedLift
-from models.lite.network import FEATURES_PER_FRAME, INPUT_SIZE, NUM_JOINTS, FrameNetwork, ServedFrame
-from models.lite.person_network import (
+from models.export import triton_model
+from models.lite.clip.data import ACTIONS
+from models.lite.clip.network import ClipNetwork, ServedClip
+from models.lite.frame.calibration import Calibration
+from models.lite.frame.data import PERSON_MARGIN
+from models.lite.frame.network import FEATURES_PER_FRAME, INPUT_SIZE, NUM_JOINTS, FrameNetwork, ServedFrame
+from models.lite.lift.data import STATURE_MM
+from models.lite.lift.network import LiftNetwork, ServedLift
+from models.lite.person.network import (
     MAX_DETECTIONS,
     NMS_IOU,
     PERSON_SIZE,
@@ -26,7 +27,6 @@ from models.lite.person_network import (
     PersonNetwork,
     ServedPerson,
 )
-from models.lite.pose_data import PERSON_MARGIN
 from models.lite.training import trained
 
 FRAMES, INTERVAL_S = 16, 0.1

@@ -1,0 +1,1 @@
+"""TensorRT engines for this machine's GPU. Runs without PyTorch."""

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from models.checksums import sha256_of
+from models.files.checksums import sha256_of
 from models.tensorrt_engine import comparison_inputs, publishing, report
 from models.tensorrt_engine.comparison import Comparison, compare
 from models.tensorrt_engine.comparison_inputs import Arrays

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from models.folder_swap import put_in_place
+from models.files.folder_swap import put_in_place
 from models.tensorrt_engine import report
 from models.tensorrt_engine.problem import EngineProblem
 

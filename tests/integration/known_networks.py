@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models import triton_config
+from models.export import triton_config
 from tests.integration import known_answers as known
 
 Array = NDArray[np.generic]

@@ -9,7 +9,11 @@ from deephar import Client
 
 from bench import accuracy, pose_accuracy
 from bench.served_networks import ServedNetworks
-from models.lite import evaluate_clip, evaluate_lift, evaluate_person, person_data, pose_data
+from models.lite.clip import evaluate as evaluate_clip
+from models.lite.frame import data as pose_data
+from models.lite.lift import evaluate as evaluate_lift
+from models.lite.person import data as person_data
+from models.lite.person import evaluate as evaluate_person
 from service.testing.running import ServiceProcess
 from service.vision.layouts import LAYOUTS
 

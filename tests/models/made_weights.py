@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from models import keras_file, keras_match
-from models.networks import NETWORKS
+from models.deephar.networks import NETWORKS
+from models.weights import keras_file, keras_match
 from tests.golden import make_weights
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"

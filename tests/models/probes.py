@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.merged import MergedActionNet
-from models.reception import ReceptionNet
-from models.spnet import SPNet
+from models.deephar.merged import MergedActionNet
+from models.deephar.reception import ReceptionNet
+from models.deephar.spnet import SPNet
 from tests.models.made_weights import GOLDEN, NAMES, inputs
 
 TOLERANCE = 1e-4  # relative to the layer's own spread

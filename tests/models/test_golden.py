@@ -11,9 +11,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
 
-from models.networks import NETWORKS  # noqa: E402
-from models.reception import ReceptionNet  # noqa: E402
-from models.spnet import SPNet  # noqa: E402
+from models.deephar.networks import NETWORKS  # noqa: E402
+from models.deephar.reception import ReceptionNet  # noqa: E402
+from models.deephar.spnet import SPNet  # noqa: E402
 from tests.golden import make_weights  # noqa: E402
 from tests.models.made_weights import (  # noqa: E402
     ACTION_MODELS,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from models.released import Released
+from models.weights.released import Released
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 BODY = HDF5 + bytes(i * i % 251 for i in range(200_000))

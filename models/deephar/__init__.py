@@ -1,0 +1,1 @@
+"""deephar's networks in PyTorch. Reads and writes no file."""

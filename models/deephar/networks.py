@@ -1,0 +1,112 @@
+"""deephar's six released networks: how each is built, and what a service must know to run it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from models.deephar.merged import V1, V2, MergedActionNet, MergedConfig
+from models.deephar.reception import ReceptionConfig, ReceptionNet
+from models.deephar.spnet import SPNet, SPNetConfig
+from models.protocol.labels import NTU_ACTIONS, PENN_ACTIONS
+
+IMAGE_SIZE = 256
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """The clip of the original's evaluation, in media time (the data sets have about 30 frames a second)."""
+
+    frames: int
+    interval_s: float
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Network:
+    model: str
+    description: str
+    layout: str
+    dims: int
+    margin: float  # side of the crop over the longer side of the person's box
+    all_blocks: int  # prediction blocks
+    config: ReceptionConfig | MergedConfig | SPNetConfig
+    clip: ClipSettings | None = None
+    # Whether the file may have maps of their own for the action part; the original's name of it hints at them.
+    may_have_replica: bool = False
+
+    def build(self, blocks: int | None = None, replica: bool = False) -> nn.Module:
+        """With so many prediction blocks, all when absent; `replica`: with such maps, where the file has them."""
+        config = self.config
+        if isinstance(config, SPNetConfig):
+            return SPNet(replace(config, blocks=blocks, replica=config.replica or replica))
+        if isinstance(config, MergedConfig):
+            return MergedActionNet(replace(config, pose=replace(config.pose, blocks=blocks or self.all_blocks)))
+        return ReceptionNet(replace(config, blocks=blocks or self.all_blocks))
+
+
+NETWORKS: dict[str, Network] = {
+    network.model: network
+    for network in (
+        Network(
+            model="mpii",
+            description="2D poses: ReceptionNet, 8 blocks; weights for MPII (deephar, CVPR'18)",
+            layout="pa16",
+            dims=2,
+            margin=1.25,
+            all_blocks=8,
+            config=ReceptionConfig(joints=16),
+        ),
+        Network(
+            model="h36m",
+            description="3D poses: volumetric ReceptionNet, 8 blocks; weights for Human3.6M (deephar, CVPR'18)",
+            layout="pa17",
+            dims=3,
+            margin=1.3,
+            all_blocks=8,
+            config=ReceptionConfig(joints=17, dims=3),
+        ),
+        Network(
+            model="penn",
+            description="2D poses and actions: SPNet, 6 pyramids; weights for Penn Action (deephar, TPAMI'20)",
+            layout="pa16",
+            dims=2,
+            margin=1.5,
+            all_blocks=18,
+            config=SPNetConfig(16, 2, 15, pyramids=6, action_pyramids=(5, 6), action_features=160, replica=True),
+            clip=ClipSettings(8, 0.2, PENN_ACTIONS),
+        ),
+        Network(
+            model="ntu",
+            description="3D poses and actions: SPNet, 2 pyramids; weights for NTU RGB+D (deephar, TPAMI'20)",
+            layout="pa17",
+            dims=3,
+            margin=1.5,
+            all_blocks=6,
+            config=SPNetConfig(17, 3, 60, pyramids=2, action_pyramids=(1, 2), action_features=192),
+            clip=ClipSettings(8, 8 / 30, NTU_ACTIONS),
+            may_have_replica=True,
+        ),
+        Network(
+            model="penn-cvpr18",
+            description="2D poses and actions: merged networks; weights for Penn Action (deephar, CVPR'18)",
+            layout="pa16",
+            dims=2,
+            margin=1.5,
+            all_blocks=4,
+            config=MergedConfig(ReceptionConfig(joints=16, blocks=4), 15, V1),
+            clip=ClipSettings(16, 2 / 30, PENN_ACTIONS),
+        ),
+        Network(
+            model="ntu-cvpr18",
+            description="3D poses and actions: merged networks; weights for NTU RGB+D (deephar, CVPR'18)",
+            layout="pa20",
+            dims=3,
+            margin=1.5,
+            all_blocks=4,
+            config=MergedConfig(ReceptionConfig(joints=20, dims=3, blocks=4, depths=8), 60, V2),
+            clip=ClipSettings(20, 2 / 30, NTU_ACTIONS),
+        ),
+    )
+}

@@ -1,0 +1,161 @@
+"""`deephar export MODEL`: imported weights become a folder of the model repository that Triton serves.
+
+A network can be cut at an earlier prediction block (`--blocks`): less exact and faster (TPAMI'20, its trade of speed
+against accuracy). It is then a model of its own, such as penn@14, and knows actions while an action block is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models.deephar.networks import IMAGE_SIZE, NETWORKS, Network
+from models.deephar.served import served_parts
+from models.export import onnx_file, triton_model
+from models.files.folder_swap import put_in_place
+from models.files.sample_picture import person_crops
+from models.protocol.camera import DEPTH_RANGE_MM
+from models.weights.released import cache_folder, released_for, repository_folder
+from models.weights.store import Imported, WrongWeights, read_imported
+
+LICENCE = "the weights' authors' (github.com/dluvizon/deephar); their training data have terms of their own"
+
+
+class CannotExport(Exception):
+    """The text says what to do."""
+
+
+def export(model: str, repository: Path, cache: Path, blocks: int | None = None, precision: str = "fp32") -> str:
+    """Writes `<name>_frame` and, where the network knows actions, `<name>_clip`, and gives the name.
+
+    What was written is checked first, and only then takes the place of what was there.
+    """
+    network = NETWORKS[model]
+    blocks = network.all_blocks if blocks is None else blocks
+    if not 1 <= blocks <= network.all_blocks:
+        raise CannotExport(f"{model} has {network.all_blocks} prediction blocks; --blocks must be from 1 to that")
+    try:
+        built, weights = read_imported(model, cache, blocks)
+    except FileNotFoundError:
+        raise CannotExport(
+            f"the weights of {model} are not here yet: deephar weights pull {model}; deephar weights import {model}"
+        ) from None
+    name = model if blocks == network.all_blocks else f"{model}@{blocks}"
+    repository.mkdir(parents=True, exist_ok=True)
+    print(f"{name}: writing and checking it takes about a minute", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), name, network, built, weights, blocks, precision)
+        # In the repository itself: a rename does not leave its file system.
+        with tempfile.TemporaryDirectory(dir=repository, prefix=".deephar-export-") as stage:
+            # The clip network first: a frame network whose card promises actions must find it there.
+            for part in sorted(Path(folder).iterdir()):
+                put_in_place(Path(shutil.copytree(part, Path(stage) / part.name)), repository / part.name)
+        if not (Path(folder) / f"{name}_clip").exists():
+            shutil.rmtree(repository / f"{name}_clip", ignore_errors=True)
+    return name
+
+
+def write(
+    folder: Path, name: str, network: Network, built: nn.Module, weights: Imported, blocks: int, precision: str
+) -> None:
+    frame, clip = served_parts(built)
+    joints, features = _sizes(frame)
+    outputs = {"keypoints": ("FP32", (joints, network.dims)), "keypoint_scores": ("FP32", (joints,))}
+    if clip is not None:
+        outputs["action_features"] = ("FP32", (features,))
+    half = precision == "fp16"
+    triton_model.write(
+        folder / f"{name}_frame",
+        frame,
+        _pictures,
+        inputs={"image": ("UINT8", (IMAGE_SIZE, IMAGE_SIZE, 3))},
+        outputs=outputs,
+        card_of=lambda sha256: card(name, network, weights, sha256, blocks, precision, knows_actions=clip is not None),
+        half=half,
+    )
+    if clip is None or network.clip is None:
+        return
+    frames = network.clip.frames
+    triton_model.write(
+        folder / f"{name}_clip",
+        clip,
+        lambda batch: (torch.rand(batch, frames, features),),
+        inputs={"action_features": ("FP32", (frames, features))},
+        outputs={"action_scores": ("FP32", (len(network.clip.labels),))},
+        half=half,
+    )
+
+
+def card(
+    name: str, network: Network, weights: Imported, sha256: str, blocks: int, precision: str, knows_actions: bool
+) -> dict[str, object]:
+    released = released_for(network.model)
+    known = {"md5": "published MD5", "content": "poses checked by content", "no": "unchecked"}[weights.checked]
+    made: dict[str, object] = {
+        "model": name,
+        "description": network.description + _cut(network, blocks, knows_actions),
+        "layout": network.layout,
+        "dims": network.dims,
+        "crop": {"size": IMAGE_SIZE, "margin": network.margin},
+        "weights": f"{weights.file} ({known}, sha256 {weights.sha256}) for deephar's {released.file}, {released.place}",
+        "weights_sha256": sha256,
+        "licence": LICENCE,
+        "precision": f"weights stored as {precision}, computed as the server decides",
+        "blocks": {"used": blocks, "all": network.all_blocks},
+    }
+    if network.dims == 3:
+        made["depth_scale_mm"] = DEPTH_RANGE_MM
+    if knows_actions and network.clip is not None:
+        clip = network.clip
+        made["clip"] = {"frames": clip.frames, "interval_s": clip.interval_s, "labels": list(clip.labels)}
+    return made
+
+
+def _cut(network: Network, blocks: int, knows_actions: bool) -> str:
+    if blocks == network.all_blocks:
+        return ""
+    lost = "; no actions" if network.clip and not knows_actions else ""
+    return f"; cut after {blocks} of {network.all_blocks} prediction blocks{lost}"
+
+
+def _pictures(batch: int) -> tuple[torch.Tensor, ...]:
+    """A person, elsewhere each time."""
+    moves = [(int(right), int(down)) for right, down in torch.randint(-80, 81, (batch, 2))]
+    return (torch.from_numpy(person_crops(moves, IMAGE_SIZE)),)
+
+
+def _sizes(frame: nn.Module) -> tuple[int, int]:
+    """Joints, and features of a frame."""
+    with torch.inference_mode():
+        keypoints, _, *features = frame(*_pictures(1))
+    return keypoints.shape[1], features[0].shape[1] if features else 0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", choices=list(NETWORKS), metavar="MODEL", help=", ".join(NETWORKS))
+    parser.add_argument("--repository", type=Path, default=repository_folder(), help="default: %(default)s")
+    parser.add_argument("--blocks", type=int, help="stop after so many prediction blocks: faster, less exact")
+    parser.add_argument(
+        "--precision", choices=("fp32", "fp16"), default="fp32", help="of the stored weights; fp16 halves the files"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    try:
+        name = export(arguments.model, arguments.repository, cache_folder(), arguments.blocks, arguments.precision)
+    except (CannotExport, WrongWeights, onnx_file.DiffersFromTorch) as error:
+        print(f"deephar: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"deephar: {error.filename or arguments.repository}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    print(
+        f"{name}: {arguments.repository / f'{name}_frame'}. A service that runs on this folder takes it up by itself."
+    )
+    return 0

@@ -1,0 +1,122 @@
+"""torch to ONNX with a dynamic batch, checked in ONNX Runtime before it counts; weights stored as fp16 if wanted."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from models.files.checksums import sha256_of
+
+OPSET = 18
+TOLERANCE = 1e-4  # of the graph, with the weights as they are
+FP16_TOLERANCE = 5e-3  # of the file, with its weights rounded
+
+
+class DiffersFromTorch(Exception):
+    """The graph does not compute what the network computes."""
+
+
+_SMALL = 64  # numbers; smaller arrays (shapes, constants) stay as they are
+
+
+def export(
+    network: nn.Module,
+    inputs_of: Callable[[int], tuple[Tensor, ...]],
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    file: Path,
+    half: bool = True,
+) -> str:
+    """Writes `file` and gives its SHA-256. `inputs_of(batch)` makes other inputs each time; `half` stores fp16."""
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    example = inputs_of(3)
+    with _quietly():
+        program = torch.onnx.export(
+            network,
+            example,
+            input_names=list(input_names),
+            output_names=list(output_names),
+            dynamic_shapes=tuple({0: batch} for _ in example),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    forget_origins(model)
+    check(model, network, inputs_of, output_names, TOLERANCE)
+    if half:
+        store_as_fp16(model)
+        check(model, network, inputs_of, output_names, FP16_TOLERANCE)
+    onnx.checker.check_model(model, full_check=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, file)
+    return sha256_of(file)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """torch's notes to its own developers are no news for who exports a model."""
+    noisy = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = noisy.level
+    noisy.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        noisy.setLevel(level)
+
+
+def forget_origins(model: onnx.ModelProto) -> None:
+    """Removes the exporter's notes: they name files of the machine that it ran on."""
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph):
+        part.doc_string = ""
+        del part.metadata_props[:]
+
+
+def store_as_fp16(model: onnx.ModelProto) -> None:
+    """The same graph with large fp32 weights kept as fp16 and cast back where they are used: half the file."""
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= _SMALL:
+            full = numpy_helper.to_array(tensor)
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(full.astype(np.float16), f"{name}_fp16"))
+            casts.append(helper.make_node("Cast", [f"{name}_fp16"], [name], f"{name}_cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def check(
+    model: onnx.ModelProto,
+    network: nn.Module,
+    inputs_of: Callable[[int], tuple[Tensor, ...]],
+    output_names: Sequence[str],
+    tolerance: float,
+) -> None:
+    """Compares with torch on new inputs of two batch sizes, in ONNX Runtime."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for batch in (1, 5):
+        inputs = inputs_of(batch)
+        feed = {i.name: tensor.numpy() for i, tensor in zip(session.get_inputs(), inputs, strict=True)}
+        with torch.no_grad():
+            expected = network(*inputs)
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for name, theirs, ours in zip(output_names, session.run(list(output_names), feed), expected, strict=True):
+            # Features may be large numbers: there it is the relative difference that counts.
+            scale = max(1.0, float(ours.abs().max()))
+            difference = float(np.abs(theirs - ours.numpy()).max()) / scale
+            if not difference <= tolerance:
+                raise DiffersFromTorch(f"{name} differs from torch by {difference:.2e} at batch {batch}")

@@ -1,0 +1,28 @@
+"""A network as a model of Triton's repository: the ONNX file and its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from models.export import onnx_file, triton_config
+from models.export.triton_config import Tensor as Declared
+
+MAX_BATCH = 32
+
+
+def write(
+    folder: Path,
+    network: nn.Module,
+    inputs_of: Callable[[int], tuple[Tensor, ...]],
+    inputs: dict[str, Declared],
+    outputs: dict[str, Declared],
+    card_of: Callable[[str], dict[str, object]] | None = None,
+    half: bool = True,
+) -> None:
+    """`inputs_of(batch)` makes other inputs each time, to check the file with; `card_of` gets the file's SHA-256."""
+    file = folder / "1" / "model.onnx"
+    sha256 = onnx_file.export(network, inputs_of, tuple(inputs), tuple(outputs), file, half)
+    triton_config.write(folder, inputs, outputs, MAX_BATCH, card_of(sha256) if card_of else None)

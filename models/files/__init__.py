@@ -1,0 +1,1 @@
+"""Files and folders. Knows no network and loads no PyTorch."""

@@ -1,0 +1,126 @@
+"""Random windows of training clips and of what is no action: another view of them, and a frame network's errors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.lite.clip.data import (
+    ACTIONS,
+    FLIP,
+    NUM_FRAMES,
+    OTHER,
+    Bools,
+    Clips,
+    Floats,
+    Ints,
+    Windows,
+    cut,
+    join,
+    random_window,
+    windows_of,
+)
+from models.lite.clip.frame_errors import ARMS, LEGS, FrameErrors
+from models.lite.clip.negatives import Movement, Negatives, nobody
+from models.lite.clip.real_errors import RealErrors
+from models.lite.frame.error_bank import ErrorBank
+
+# Arms and legs with their bones from the body outwards: (near joint, far joint).
+BONES = ((1, 3), (2, 4), (3, 5), (4, 6), (7, 9), (8, 10), (9, 11), (10, 12))
+FOREARM, LOWER_LEGS = np.array([3, 5]), np.array([9, 10, 11, 12])
+
+
+def vary(windows: Windows, rng: np.random.Generator) -> Windows:
+    """The same action seen otherwise: mirrored, turned, stretched, of another body, at another scale and place."""
+    batch = len(windows.joints)
+    middle = windows.joints.mean((1, 2), keepdims=True)
+    x = other_bones(windows.joints - middle, rng)
+    mirror = rng.random(batch) < 0.5
+    x = np.where(mirror[:, None, None, None], x[:, :, FLIP] * np.array([-1.0, 1.0]), x)
+    visible = np.where(mirror[:, None, None], windows.visible[:, :, FLIP], windows.visible)
+    inside = np.where(mirror[:, None, None], windows.inside[:, :, FLIP], windows.inside)
+    angle = rng.normal(size=batch) * np.deg2rad(8)
+    shear = rng.normal(size=batch) * 0.05
+    stretch_x, stretch_y = np.exp(rng.normal(size=(2, batch)) * np.array([[0.14], [0.10]]))
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.stack([stretch_x * cos, -sin + shear, sin, stretch_y * cos], -1).reshape(batch, 2, 2)
+    scale = np.exp(rng.uniform(np.log(0.4), np.log(3.0), batch))
+    x = np.einsum("bij,btkj->btki", linear * scale[:, None, None], x)
+    # A camera that pans otherwise, or zooms.
+    time = np.arange(NUM_FRAMES)[:, None, None]
+    pan = rng.normal(size=(batch, 1, 1, 2)) * (rng.random((batch, 1, 1, 1)) < 0.3) * 0.05
+    x = x + pan * (windows.torso * scale)[:, None, None, None] * time
+    zoom = rng.normal(size=(batch, 1, 1, 1)) * (rng.random((batch, 1, 1, 1)) < 0.15) * 0.015
+    x = x * np.exp(zoom * time)
+    x = (x + middle + rng.uniform(-100, 100, (batch, 1, 1, 2))).astype(np.float32)
+    return windows_of(x, visible, inside & ~cut_off(batch, rng))
+
+
+def other_bones(joints: Floats, rng: np.random.Generator) -> Floats:
+    """Joints (B, T, 13, 2) of bodies whose arms and legs are longer or shorter, by about 8 %, all else the same."""
+    factor = np.exp(0.08 * rng.normal(size=(len(joints), 4)))  # upper arms, forearms, thighs, lower legs
+    moved = joints.copy()
+    for bone, (near, far) in enumerate(BONES):
+        moved[:, :, far] = (
+            moved[:, :, near] + (joints[:, :, far] - joints[:, :, near]) * factor[:, bone // 2, None, None]
+        )
+    return moved
+
+
+def cut_off(batch: int, rng: np.random.Generator) -> Bools:
+    """Joints (B, 1, 13) out of the picture for the whole window: in one of seven, a part of the body."""
+    out = np.zeros((batch, 1, len(FLIP)), bool)
+    parts = (LEGS, LOWER_LEGS, FOREARM, FLIP[FOREARM], ARMS, np.array([0]))
+    kind = rng.integers(0, 7 * len(parts), batch)
+    for i, part in enumerate(parts):
+        out[np.ix_(kind == i, [0], part)] = True
+    return out
+
+
+class TrainingBatches:
+    """Random windows with a frame network's errors, measured and imitated: features, boxes, labels."""
+
+    NEGATIVE = 0.28  # share of windows that are no action
+    NOBODY = 0.02  # share of windows without a person
+    REAL = 0.5  # share of windows with measured errors; the rest has imitated ones or none
+    STRENGTH = (0.7, 1.6)  # of measured errors: the bank's people were trained on, others fare worse
+    CLEAN = 0.4  # of the windows without measured errors, share without any
+    WORST = 0.9
+
+    def __init__(
+        self, clips: Clips, movements: list[Movement], bank: ErrorBank, batch: int, rng: np.random.Generator
+    ) -> None:
+        self.clips, self.bank, self.batch, self.rng = clips, bank, batch, rng
+        self.negatives = Negatives(movements, clips, rng)
+        self.lengths = np.diff(clips.offsets)
+        # Between one window per clip and one per frame: long clips hold more movements, but not in proportion.
+        weight = np.sqrt(self.lengths)
+        # Rare actions as often as half-way to even.
+        frequency = np.bincount(clips.labels, weights=weight, minlength=len(ACTIONS))
+        weight = weight / np.sqrt(frequency[clips.labels])
+        self.weight = weight / weight.sum()
+
+    def draw(self) -> tuple[Floats, Floats, Ints]:
+        """Features (B, T, 48), boxes (B, T, 4), labels (B,)."""
+        rng = self.rng
+        empty, negative = round(self.NOBODY * self.batch), round(self.NEGATIVE * self.batch)
+        count = self.batch - empty
+        chosen = rng.choice(len(self.clips), count - negative, p=self.weight)
+        frames = np.stack([self.clips.offsets[c] + random_window(int(self.lengths[c]), rng) for c in chosen])
+        windows = vary(join([cut(self.clips, frames), self.negatives.draw(negative)]), rng)
+        labels = np.concatenate([self.clips.labels[chosen], np.full(negative, OTHER)])
+
+        order = rng.permutation(count)
+        real, imitated = np.split(order, [round(self.REAL * count)])
+        strength = rng.uniform(*self.STRENGTH, len(real)).astype(np.float32)
+        severity = rng.uniform(0.1, self.WORST, len(imitated)) * (rng.random(len(imitated)) >= self.CLEAN)
+        parts = (
+            RealErrors(self.bank, rng).apply(pick(windows, real), strength)[:2],
+            FrameErrors(rng).apply(pick(windows, imitated), severity.astype(np.float32))[:2],
+            nobody(rng, empty),
+        )
+        features, boxes = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+        return features, boxes, np.concatenate([labels[order], np.full(empty, OTHER)])
+
+
+def pick(windows: Windows, rows: Ints) -> Windows:
+    return Windows(windows.joints[rows], windows.visible[rows], windows.inside[rows], windows.torso[rows])

@@ -1,0 +1,185 @@
+"""The networks of `lite`: a compact multitask pose and action model after deephar.
+
+Ideas taken from the papers: soft-argmax regression of joints from heat maps (CVPR'18), a cascade of pyramids with
+intermediate supervision and re-injection of the predicted maps (TPAMI'20), joint-wise visual features pooled under the
+joints' maps (CVPR'18, appearance-based recognition). Here those features score the joints; the
+action comes from the joints alone, because the data with actions has no pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.lite.frame.calibration import Calibration
+
+INPUT_SIZE = 160  # pixels, side of the crops as served
+NUM_JOINTS = 16  # layout pa16
+FEATURES_PER_FRAME = NUM_JOINTS * 3  # x, y, score
+WINDOW, SHARPNESS = 5, 10.0  # cells; exponent of a window's mass
+
+
+def conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Residual(nn.Module):
+    """Two plain 3x3 convolutions: on CPUs they run several times nearer to the peak than depthwise ones."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = conv_bn_relu(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.second(self.first(x)))
+
+
+class Up(nn.Module):
+    """Brings a coarse map to the next finer level and adds it to that level's map."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.project = nn.Sequential(nn.Conv2d(channels_in, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out))
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        return torch.relu(fine + nn.functional.interpolate(self.project(coarse), scale_factor=2.0, mode="nearest"))
+
+
+class Prediction(NamedTuple):
+    """What one pyramid says. Maps are at a quarter of the input's side."""
+
+    heatmaps: Tensor  # (B, K, S/4, S/4), sums to 1 over each map
+    keypoints: Tensor  # (B, K, 2), x, y in 0..1 of the crop
+    score_logits: Tensor  # (B, K)
+
+
+def cell_centres(size: int, like: Tensor) -> Tensor:
+    return (torch.arange(size, device=like.device, dtype=torch.float32) + 0.5) / size
+
+
+def soft_argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Maps (B, K, H, W) to probabilities of the same shape and their expected position (B, K, 2) in 0..1.
+
+    After CVPR'18, with the centres of the cells as positions.
+    """
+    height, width = logits.shape[-2:]
+    maps = logits.flatten(2).softmax(-1).view_as(logits)
+    x = (maps.sum(2) * cell_centres(width, maps)).sum(-1)
+    y = (maps.sum(3) * cell_centres(height, maps)).sum(-1)
+    return maps, torch.stack((x, y), dim=-1)
+
+
+def likeliest_place(maps: Tensor) -> Tensor:
+    """The position (B, K, 2) in 0..1 where most of each map's mass is, of maps (B, K, H, W).
+
+    The expectation over a map with two peaks lies between them, where no joint is. Over a window's mass, sharpened, it
+    lies on one of them. For use, not for training: what it does not choose gets no gradient.
+    """
+    mass = nn.functional.avg_pool2d(maps, WINDOW, stride=1, padding=WINDOW // 2)
+    _, keypoints = soft_argmax(SHARPNESS * torch.log(mass + 1e-9))
+    return keypoints
+
+
+class PredictionHead(nn.Module):
+    """Heat maps at twice the features' resolution, joints by soft-argmax, scores from the joint-wise features."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.to_maps = nn.Conv2d(channels, NUM_JOINTS * 4, 1)
+        self.score_features = nn.Conv2d(channels, 32, 1)
+        self.score_weight = nn.Parameter(torch.zeros(NUM_JOINTS, 32))
+        self.score_bias = nn.Parameter(torch.zeros(NUM_JOINTS))
+        self.score_peak = nn.Parameter(torch.ones(NUM_JOINTS))
+
+    def forward(self, x: Tensor) -> Prediction:
+        maps, keypoints = soft_argmax(nn.functional.pixel_shuffle(self.to_maps(x), 2))
+        # Confidence only reads: its loss must not move the maps.
+        attention = nn.functional.avg_pool2d(maps, 2).detach() * 4  # (B, K, S/8, S/8)
+        visual = torch.einsum("bkhw,bchw->bkc", attention, self.score_features(x.detach()))
+        # The largest mass of a 2x2 window (TPAMI'20, confidence of a soft-argmax).
+        peak = nn.functional.avg_pool2d(maps, 2, stride=1).flatten(2).amax(-1).detach() * 4
+        # A product of matrices and not a sum of products: OpenVINO 2026.4 joins that sum with what is added to it, and
+        # is then wrong in all rows of a batch but the first.
+        read = (visual[:, :, None] @ self.score_weight[..., None])[..., 0, 0]  # (B, K)
+        logits = read + self.score_bias + self.score_peak * torch.log(peak + 1e-4)
+        return Prediction(maps, keypoints, logits)
+
+
+@dataclass(frozen=True)
+class FrameConfig:
+    """Channels at strides 2, 4, 8, 16, 32."""
+
+    channels: tuple[int, int, int, int, int] = (24, 48, 96, 112, 128)
+
+
+class FrameNetwork(nn.Module):
+    """RGB crop (B, 3, S, S) in -1..1, S a multiple of 32, to one `Prediction` per pyramid, the last the best."""
+
+    def __init__(self, config: FrameConfig = FrameConfig()) -> None:
+        super().__init__()
+        c2, c4, c8, c16, c32 = config.channels
+        self.stem = nn.Sequential(conv_bn_relu(3, c2, 2), conv_bn_relu(c2, c4, 2), Residual(c4))  # S/4
+        self.entry8 = nn.Sequential(conv_bn_relu(c4, c8, 2), Residual(c8))
+        self.down16 = nn.ModuleList(
+            [
+                nn.Sequential(conv_bn_relu(c8, c16, 2), Residual(c16), Residual(c16)),
+                nn.Sequential(conv_bn_relu(c8, c16, 2), Residual(c16)),
+            ]
+        )
+        self.down32 = nn.ModuleList(
+            [
+                nn.Sequential(conv_bn_relu(c16, c32, 2), Residual(c32), Residual(c32)),
+                nn.Sequential(conv_bn_relu(c16, c32, 2), Residual(c32), Residual(c32)),
+            ]
+        )
+        self.up16 = nn.ModuleList(Up(c32, c16) for _ in range(2))
+        self.mix16 = nn.ModuleList(Residual(c16) for _ in range(2))
+        self.up8 = nn.ModuleList(Up(c16, c8) for _ in range(2))
+        self.mix8 = nn.ModuleList(nn.Sequential(Residual(c8), Residual(c8)) for _ in range(2))
+        self.heads = nn.ModuleList(PredictionHead(c8) for _ in range(2))
+        self.reinject = nn.Conv2d(NUM_JOINTS, c8, 1, bias=False)
+
+    def forward(self, x: Tensor) -> list[Prediction]:
+        x8 = self.entry8(self.stem(x))
+        predictions: list[Prediction] = []
+        for pyramid, head in enumerate(self.heads):
+            x16 = self.down16[pyramid](x8)
+            x32 = self.down32[pyramid](x16)
+            x16 = self.mix16[pyramid](self.up16[pyramid](x32, x16))
+            features = self.mix8[pyramid](self.up8[pyramid](x16, x8))
+            prediction: Prediction = head(features)
+            predictions.append(prediction)
+            if pyramid == 0:
+                # 64 cells of a map share a mass of 1: scaled so that a peak is of the order of the features.
+                x8 = features + self.reinject(nn.functional.avg_pool2d(prediction.heatmaps, 2) * 16)
+        return predictions
+
+
+class ServedFrame(nn.Module):
+    """The frame network as Triton serves it: pixels in, scaling to -1..1 inside, one prediction out."""
+
+    def __init__(self, network: FrameNetwork, calibration: Calibration = Calibration()) -> None:
+        super().__init__()
+        self.network, self.calibration = network, calibration
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, S, S, 3) uint8 to keypoints (B, K, 2), scores (B, K) and action features (B, 3 K)."""
+        x = image.permute(0, 3, 1, 2).float() * (2.0 / 255.0) - 1.0
+        last = self.network(x)[-1]
+        scores = self.scores(last.score_logits)
+        keypoints = likeliest_place(last.heatmaps)
+        return keypoints, scores, torch.cat((keypoints.flatten(1), scores), dim=1)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """As `Calibration.scores`, in the graph."""
+        joint = self.calibration.scale * logits + self.calibration.bias
+        presence = self.calibration.presence_scale * logits.mean(-1, keepdim=True) + self.calibration.presence_bias
+        return torch.sigmoid(joint) * torch.sigmoid(presence)

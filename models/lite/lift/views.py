@@ -1,0 +1,178 @@
+"""Random poses, cameras and frame-network errors: what the lift is trained on.
+
+Poses: half are CMU's as they are; the others are mixtures (one's legs under another's trunk), some with arms
+turned, with hips and knees bent to a squat or seat, with trunks bent, or tilted as a whole, as in push-ups.
+
+Cameras (drawn uniformly unless said otherwise): any azimuth, elevation -20..40 degrees, roll of 6 degrees (normal; one
+in ten up to 60), distance 2.5..12 m (uniform in its logarithm), the person up to 20 degrees beside and 12 above or
+below the optical axis. The focal length and the crop's field of view are free: the lift normalises its input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.lite.frame.data import PA16_FLIP
+from models.lite.frame.error_bank import ErrorBank, to_torsos
+from models.lite.lift import data as lift_data
+from models.lite.lift.data import (
+    ARM_BONES,
+    SHANK_BONES,
+    THIGH_BONES,
+    UPPER_BONES,
+    Floats,
+    Ints,
+    about_axis,
+    rotate,
+    to_bones,
+)
+
+ELEVATION = (-20.0, 40.0)
+DISTANCE_MM = (2500.0, 12000.0)
+BESIDE_AXIS, ABOVE_AXIS = 20.0, 12.0
+AS_THEY_ARE = 0.75
+EXACT = 0.25  # share of training views without errors
+ARMS, LEGS = np.arange(4, 10), np.arange(10, 16)  # of pa16
+SWAPPED = ((np.arange(4, 16), (0.0, 0.06)), (LEGS, (0.06, 0.1)), (ARMS, (0.1, 0.13)))  # joints, between which chances
+MARGIN = (1.1, 1.6)  # side of the crop over the larger side of the joints' box
+X, Y, Z = np.eye(3)
+
+
+@dataclass(frozen=True)
+class View:
+    keypoints: Floats  # (B, 16, 2) x, y in 0..1 of a square crop
+    positions_mm: Floats  # (B, 16, 3) x right, y down, z along the ray to the pelvis, relative to it
+
+
+def uniform_degrees(rng: np.random.Generator, low: float, high: float, batch: int) -> NDArray[np.float64]:
+    return np.deg2rad(rng.uniform(low, high, batch))
+
+
+def some(rng: np.random.Generator, chance: float, batch: int) -> Ints:
+    """Rows of a batch, each with this chance."""
+    return np.flatnonzero(rng.random(batch) < chance)
+
+
+def turn(bones: Floats, rows: Ints, which: tuple[int, ...], rotation: Floats) -> None:
+    """Rotates, in place, bones `which` of (B, 15, 3) in some rows by one rotation (rows, 3, 3) each."""
+    chosen = np.ix_(rows, np.array(which))
+    bones[chosen] = rotate(bones[chosen], rotation)
+
+
+def any_rotation(rng: np.random.Generator, largest: float, batch: int) -> Floats:
+    """Rotations (B, 3, 3) about any axis by up to `largest` degrees."""
+    axis = rng.normal(size=(batch, 3))
+    axis /= np.linalg.norm(axis, axis=-1, keepdims=True)
+    return about_axis(axis, uniform_degrees(rng, 0, largest, batch))
+
+
+def other_poses(bones: Floats, rng: np.random.Generator) -> Floats:
+    """Poses that CMU's few actions lack, of bodies (B, 15, 3) that face the camera."""
+    bones, batch = bones.copy(), len(bones)
+    rows = some(rng, 0.3, batch)
+    bones[np.ix_(rows, np.array(UPPER_BONES))] = bones[rng.permutation(rows)][:, UPPER_BONES]
+    for upper, fore in ARM_BONES:
+        rows = some(rng, 0.25, batch)
+        turn(bones, rows, (upper, fore), any_rotation(rng, 110, len(rows)))
+        rows = some(rng, 0.15, batch)
+        turn(bones, rows, (fore,), any_rotation(rng, 60, len(rows)))
+    # Bodies look along -z: a positive turn about x brings what points down (+y) to +z, backwards.
+    rows = some(rng, 0.25, batch)
+    hip, knee = uniform_degrees(rng, 0, 115, len(rows)), uniform_degrees(rng, 0, 140, len(rows))
+    for thigh, shank in zip(THIGH_BONES, SHANK_BONES, strict=True):
+        flexion = hip + np.deg2rad(rng.normal(0, 12, len(rows)))
+        turn(bones, rows, (thigh,), about_axis(X, -flexion))
+        turn(bones, rows, (shank,), about_axis(X, knee - flexion))
+        aside = some(rng, 0.2, batch)
+        turn(bones, aside, (thigh, shank), about_axis(Z, np.deg2rad(rng.normal(0, 20, len(aside)))))
+    rows = some(rng, 0.25, batch)
+    twist = about_axis(Y, uniform_degrees(rng, -35, 35, len(rows)))
+    turn(bones, rows, UPPER_BONES, twist @ about_axis(X, uniform_degrees(rng, -20, 100, len(rows))))
+    rows = some(rng, 0.3, batch)
+    turn(bones, rows, tuple(range(15)), any_rotation(rng, 120, len(rows)))
+    return bones
+
+
+def see(joints_mm: Floats, rng: np.random.Generator) -> View:
+    """Bodies (B, 16, 3) through random cameras."""
+    batch = len(joints_mm)
+    roll = np.where(rng.random(batch) < 0.1, uniform_degrees(rng, -60, 60, batch), np.deg2rad(rng.normal(0, 6, batch)))
+    aim = about_axis(Z, roll) @ about_axis(X, uniform_degrees(rng, *ELEVATION, batch))
+    positions = rotate(joints_mm, aim @ about_axis(Y, uniform_degrees(rng, 0, 360, batch)))
+    nearest, farthest = DISTANCE_MM
+    distance = nearest * (farthest / nearest) ** rng.random(batch)
+    across = about_axis(Y, uniform_degrees(rng, -BESIDE_AXIS, BESIDE_AXIS, batch))
+    up = about_axis(X, uniform_degrees(rng, -ABOVE_AXIS, ABOVE_AXIS, batch))
+    return View(crop(project(positions, distance, up @ across), rng), positions)
+
+
+def project(positions_mm: Floats, distance_mm: NDArray[np.float64], off_axis: Floats) -> Floats:
+    """Positions (B, 16, 3) about a pelvis at `distance_mm` (B,), turned off the optical axis, to the plane z = 1."""
+    points = rotate(positions_mm + distance_mm[:, None, None] * Z, off_axis)
+    return (points[..., :2] / points[..., 2:]).astype(np.float32)
+
+
+def crop(points: Floats, rng: np.random.Generator) -> Floats:
+    """Points (B, 16, 2) of any plane in 0..1 of square crops around them."""
+    low, high = points.min(1), points.max(1)
+    extent = (high - low).max(-1)
+    side = extent * rng.uniform(*MARGIN, len(points))
+    room = (side - extent)[:, None] / 2
+    centre = (low + high) / 2 + rng.uniform(-0.9, 0.9, (len(points), 2)) * room
+    return ((points - (centre - side[:, None] / 2)[:, None]) / side[:, None, None]).astype(np.float32)
+
+
+def with_errors(
+    keypoints: Floats, bank: ErrorBank, rng: np.random.Generator, strength: Floats | float = 1.0
+) -> tuple[Floats, Floats]:
+    """Keypoints (B, 16, 2) as the frame network would find them in the crop, and its scores (B, 16).
+
+    The errors are `strength` (one, or one for each of B) times as large as measured.
+    """
+    poses, torso = to_torsos(keypoints)
+    errors, scores = bank.draw(rng, poses)
+    return (keypoints + errors * (torso * strength)[:, None, None]).clip(0, 1).astype(np.float32), scores
+
+
+def swap_sides(keypoints: Floats, rng: np.random.Generator) -> Floats:
+    """Left for right in arms, legs or both of some: people whom a network was not trained on suffer it more often than
+    those of a bank of training people."""
+    swapped = keypoints.copy()
+    kind = rng.random(len(keypoints))
+    for joints, (low, high) in SWAPPED:
+        rows = (kind >= low) & (kind < high)
+        swapped[np.ix_(rows, joints)] = keypoints[np.ix_(rows, PA16_FLIP[joints])]
+    return swapped
+
+
+class TrainingViews:
+    """Endless views: some with exact keypoints, the others with measured errors."""
+
+    def __init__(self, joints_mm: Floats, weights: NDArray[np.float64], bank: ErrorBank) -> None:
+        self.bones, self.bank = to_bones(joints_mm), bank
+        self.cumulated = np.cumsum(weights) / weights.sum()
+
+    def draw(self, rng: np.random.Generator, batch: int) -> tuple[Floats, Floats, Floats]:
+        """Keypoints (B, 16, 2), scores (B, 16) and positions in mm (B, 16, 3)."""
+        drawn = np.searchsorted(self.cumulated, rng.random(batch)).clip(max=len(self.bones) - 1)
+        bones = self.bones[drawn]
+        changed = some(rng, 1 - AS_THEY_ARE, batch)
+        bones[changed] = other_poses(bones[changed], rng)
+        bones = lift_data.in_proportions(bones, lift_data.some_proportions(rng, batch))
+        joints = lift_data.to_joints(bones)
+        joints = np.where((rng.random(batch) < 0.5)[:, None, None], lift_data.flipped(joints), joints)
+        view = see(joints, rng)
+        strength = rng.uniform(0.75, 1.25, batch).astype(np.float32)
+        seen = swap_sides(view.keypoints, rng)
+        found, scores = with_errors(seen, self.bank, rng, strength)
+        logits = np.log(scores.clip(1e-3, 1 - 1e-3) / (1 - scores.clip(1e-3, 1 - 1e-3)))
+        # Another calibration of the scores must not matter.
+        logits = logits * rng.uniform(0.8, 1.25, (batch, 1)) + rng.normal(0, 0.4, (batch, 1))
+        scores = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        exact = rng.random((batch, 1)) < EXACT
+        sure = exact & (rng.random((batch, 1)) < 0.5)
+        found = np.where(exact[..., None], view.keypoints, found)
+        return found, np.where(sure, np.float32(1), scores), view.positions_mm

@@ -1,0 +1,1 @@
+"""The person detector. Of the other parts of `lite` it may import frame only."""

@@ -1,0 +1,175 @@
+"""How well people are found: average precision, and recall of tall people at one false box a picture.
+
+    python -m models.lite.person.evaluate --data ../shared/data --out build/lite [--onnx model.onnx]
+
+The measures take any `detect(image) -> (boxes_px, scores)`, so that torch, ONNX and a running service are measured by
+the same code; they need NumPy only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.lite.person.data import BoxedPictures, Boxes, Picture, load_validation
+from service.vision.crops import letterbox
+
+TALL = 0.25  # of the picture's height
+
+Scores = NDArray[np.float32]
+Detections = tuple[Boxes, Scores]  # of one picture: (n, 4) x, y, width, height in pixels, (n,)
+Detect = Callable[[Picture], Detections]
+
+
+def intersection_over_union(a: Boxes, b: Boxes) -> NDArray[np.float32]:
+    """Boxes (n, 4) and (m, 4) as x, y, width, height to (n, m)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
+    union = np.prod(a[:, None, 2:], axis=-1) + np.prod(b[None, :, 2:], axis=-1) - shared
+    return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
+
+
+def suppress(boxes: Boxes, scores: Scores, iou: float) -> NDArray[np.intp]:
+    """Indices, best first, of the boxes that overlap no better box by more than `iou`."""
+    kept: list[int] = []
+    overlap = intersection_over_union(boxes, boxes)
+    for i in np.argsort(-scores, kind="stable"):
+        if not (overlap[i, kept] > iou).any():
+            kept.append(int(i))
+    return np.array(kept, np.intp)
+
+
+def matches(detections: Sequence[Detections], truth: Sequence[Boxes], iou: float = 0.5) -> list[NDArray[np.intp]]:
+    """For each picture the index of the true box that each detection finds, or -1. Best scores choose first."""
+    found = []
+    for (boxes, scores), true_boxes in zip(detections, truth, strict=True):
+        overlap = intersection_over_union(boxes, true_boxes)
+        chosen = np.full(len(boxes), -1, np.intp)
+        for i in np.argsort(-scores, kind="stable"):
+            free = overlap[i].copy()
+            free[chosen[chosen >= 0]] = -1.0
+            if len(free) and free.max() >= iou:
+                chosen[i] = int(free.argmax())
+        found.append(chosen)
+    return found
+
+
+def average_precision(detections: Sequence[Detections], truth: Sequence[Boxes], iou: float = 0.5) -> float:
+    """Area under precision over recall, precision made monotonous first (VOC 2010 and later)."""
+    people = sum(len(boxes) for boxes in truth)
+    scores = np.concatenate([scores for _, scores in detections])
+    right = np.concatenate(matches(detections, truth, iou)) >= 0
+    right = right[np.argsort(-scores, kind="stable")]
+    if not people or not len(right):
+        return 0.0
+    found = np.cumsum(right)
+    precision = found / np.arange(1, len(right) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((envelope * right).sum() / people)
+
+
+def threshold_at(detections: Sequence[Detections], truth: Sequence[Boxes], false_per_picture: float = 1.0) -> float:
+    """The score from which on there are at most so many false boxes a picture on average."""
+    found = np.concatenate(matches(detections, truth))
+    scores = np.concatenate([scores for _, scores in detections])
+    wrong = np.sort(scores[found < 0])[::-1]
+    allowed = int(false_per_picture * len(truth))
+    return 0.0 if len(wrong) <= allowed else float(np.nextafter(wrong[allowed], np.float32(2.0)))
+
+
+def above(detections: Sequence[Detections], threshold: float) -> list[Detections]:
+    return [(boxes[scores >= threshold], scores[scores >= threshold]) for boxes, scores in detections]
+
+
+def recall(
+    detections: Sequence[Detections], truth: Sequence[Boxes], counted: Sequence[NDArray[np.bool_]] | None = None
+) -> float:
+    """Share of the true boxes that are found; of those only that `counted` marks, if given."""
+    hit = 0
+    for found, boxes, marked in zip(
+        matches(detections, truth), truth, counted or [np.ones(len(b), bool) for b in truth], strict=True
+    ):
+        is_found = np.zeros(len(boxes), bool)
+        is_found[found[found >= 0]] = True
+        hit += int((is_found & marked).sum())
+    total = sum(len(b) for b in truth) if counted is None else sum(int(m.sum()) for m in counted)
+    return hit / max(1, total)
+
+
+def best_threshold(detections: Sequence[Detections], truth: Sequence[Boxes]) -> tuple[float, float]:
+    """The score with the highest F1, and that F1."""
+    found = np.concatenate(matches(detections, truth)) >= 0
+    scores = np.concatenate([scores for _, scores in detections])
+    order = np.argsort(-scores, kind="stable")
+    people = sum(len(boxes) for boxes in truth)
+    f1 = 2 * np.cumsum(found[order]) / (np.arange(1, len(order) + 1) + people)
+    best = int(f1.argmax())
+    return float(scores[order[best]]), float(f1[best])
+
+
+def measure(detect: Detect, pictures: BoxedPictures) -> dict[str, float]:
+    """All figures of a detector on these pictures. It should hold low scores back from nobody: say, from 0.02 on."""
+    truth = pictures.boxes_px
+    detections = [detect(image) for image in pictures.images]
+    tall = [b[:, 3] > TALL * image.shape[0] for b, image in zip(truth, pictures.images, strict=True)]
+    at_one = above(detections, threshold_at(detections, truth))
+    threshold, f1 = best_threshold(detections, truth)
+    return {
+        "pictures": len(truth),
+        "people": sum(len(boxes) for boxes in truth),
+        "ap50": average_precision(detections, truth),
+        "ap75": average_precision(detections, truth, 0.75),
+        "recall_at_one_false": recall(at_one, truth),
+        "recall_tall_at_one_false": recall(at_one, truth, tall),
+        "best_f1": f1,
+        "best_f1_threshold": threshold,
+    }
+
+
+def detector(
+    run: Callable[[NDArray[np.uint8]], Sequence[NDArray[np.float32]]], size: int, nms_iou: float, lowest: float = 0.02
+) -> Detect:
+    """`run` takes (1, S, S, 3) to boxes (1, N, 4) in 0..1 and scores (1, N), as the served graph does."""
+
+    def detect(image: Picture) -> Detections:
+        boxes, scores = (np.asarray(output[0], np.float32) for output in run(letterbox(image, size)[None]))
+        boxes, scores = boxes[scores >= lowest] * max(image.shape[:2]), scores[scores >= lowest]
+        kept = suppress(boxes, scores, nms_iou)
+        return boxes[kept], scores[kept]
+
+    return detect
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path("build/lite"), help="folder of person_checkpoint.pt")
+    parser.add_argument("--onnx", type=Path, help="measures this file in ONNX Runtime instead of the checkpoint")
+    arguments = parser.parse_args()
+    from models.lite.person import network as person_network  # torch is not needed to measure a running service
+
+    if arguments.onnx:
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(arguments.onnx), providers=["CPUExecutionProvider"])
+        detect = detector(
+            lambda image: session.run(["boxes", "box_scores"], {"image": image}),
+            person_network.PERSON_SIZE,
+            person_network.NMS_IOU,
+        )
+    else:
+        from models.lite.person.train import as_detector
+        from models.lite.training import trained
+
+        detect = as_detector(trained(person_network.PersonNetwork(), arguments.out, "person"))
+    print(json.dumps(measure(detect, load_validation(arguments.data)), indent=1))
+
+
+if __name__ == "__main__":
+    main()

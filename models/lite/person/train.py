@@ -1,0 +1,193 @@
+"""Trains the person detector of `lite`, from the frame network's weights where train_frame has left them.
+
+    python -m models.lite.person.train --data ../shared/data --out build/lite
+
+Resumes from its checkpoint; one JSON line a pass in `person_log.jsonl`. The figures in the log are of training pictures
+held out; the validation pictures are for `evaluate` and choose nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.lite.frame import clean_labels
+from models.lite.frame import data as pose_data
+from models.lite.frame.network import FrameNetwork
+from models.lite.frame.plain_crops import to_input
+from models.lite.person import data as person_data
+from models.lite.person import evaluate as evaluate_person
+from models.lite.person.augmentation import Draw, PersonAugmentation, boxed, with_joints, without_people
+from models.lite.person.network import NMS_IOU, PERSON_SIZE, Maps, PersonNetwork, ServedPerson, from_frame_network
+from models.lite.person.targets import encode
+from models.lite.training import Training, best_device, command_line, cosine, trained
+
+BATCH = 24
+STEPS_PER_PASS = 100
+SCHEDULE = ((128, 8), (192, 12), (256, 13))  # side of the pictures in pixels, passes
+LEARNING_RATE = 1.5e-3
+WEIGHT_DECAY = 0.03
+LSPET_PEOPLE = 2000
+TEACHER_SIZE = 128
+OVERLAP_WEIGHT, LOG_SIDES_WEIGHT = 3.0, 0.5
+
+
+@dataclass(frozen=True)
+class Sources:
+    draws: list[tuple[float, Draw]]  # share of the pictures drawn, where from
+    empty: list[person_data.Picture]
+    held_out: person_data.BoxedPictures
+
+
+def load_frame_network(out: Path, device: torch.device) -> FrameNetwork | None:
+    if not (out / "teacher_checkpoint.pt").exists():
+        return None
+    return trained(FrameNetwork(), out, "teacher").to(device)
+
+
+def load_sources(data: Path, frame: FrameNetwork | None) -> Sources:
+    complete, missed, held_out = person_data.load_training(data)
+    empty = pose_data.load_without_people(data)
+    kept_out = {image.tobytes() for image in held_out.images}
+    empty = [image for image in empty if image.tobytes() not in kept_out]
+    draws = [(0.50, boxed(complete)), (0.20, boxed(missed)), (0.13, without_people(empty))]
+    draws += [
+        (share, with_joints(people)) for share, people in zip((0.08, 0.02), pose_data.load_careful(data), strict=True)
+    ]
+    if frame is not None:  # LSPET's limbs are too often wrong to take a box from them unseen
+        crowd = pose_data.load_people([data / "pose2d_lspet_0.npz"])
+        crowd = clean_labels.clean(frame, pose_data.select(crowd, range(LSPET_PEOPLE)), TEACHER_SIZE)
+        draws.append((0.07, with_joints(person_data.with_most_joints(crowd))))
+    return Sources(draws, empty, held_out)
+
+
+class PersonBatches(torch.utils.data.IterableDataset):
+    """One pass: batches of augmented pictures with their targets."""
+
+    def __init__(self, size: int, epoch: int, seed: int, sources: Sources, steps: int) -> None:
+        self.size, self.epoch, self.seed, self.sources, self.steps = size, epoch, seed, sources, steps
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        cv2.setNumThreads(0)
+        rng = np.random.default_rng([self.seed, self.epoch])
+        augmentation = PersonAugmentation(self.size, rng, self.sources.draws, self.sources.empty)
+        for _ in range(self.steps):
+            samples = [augmentation.sample() for _ in range(BATCH)]
+            targets = [encode(sample.boxes_px, self.size) for sample in samples]
+            yield {
+                "image": torch.from_numpy(np.stack([s.image for s in samples])),
+                "empty_weight": torch.from_numpy(np.stack([s.empty_weight for s in samples])),
+                "heat": torch.from_numpy(np.stack([t.heat for t in targets])),
+                "sides": torch.from_numpy(np.stack([t.sides for t in targets])),
+                "weight": torch.from_numpy(np.stack([t.weight for t in targets])),
+            }
+
+
+def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
+    """GIoU (Rezatofighi et al., CVPR 2019) of boxes given as sides (B, 4, G, G) about the same cells: (B, G, G)."""
+    least, most = torch.minimum(a, b), torch.maximum(a, b)
+
+    def area(sides: Tensor) -> Tensor:
+        width, height = sides[:, 0] + sides[:, 2], sides[:, 1] + sides[:, 3]
+        return width.clamp(min=0) * height.clamp(min=0)
+
+    shared, hull = area(least), area(most).clamp(min=1e-6)
+    union = (area(a) + area(b) - shared).clamp(min=1e-6)
+    return shared / union - (hull - union) / hull
+
+
+def loss_of(maps: Maps, batch: dict[str, Tensor]) -> Tensor:
+    heat, weight, sides = batch["heat"], batch["weight"], batch["sides"]
+    centre = heat == 1.0
+    people = centre.sum().clamp(min=1)
+    # CenterNet's focal loss: cells near a centre are punished less for being taken for it.
+    score = torch.sigmoid(maps.heat_logits)
+    log_score, log_rest = nn.functional.logsigmoid(maps.heat_logits), nn.functional.logsigmoid(-maps.heat_logits)
+    at_centres = -((1 - score) ** 2 * log_score)[centre].sum()
+    elsewhere = -((1 - heat) ** 4 * score**2 * log_rest * batch["empty_weight"] * ~centre).sum()
+    predicted = maps.sides()
+    overlap = ((1 - generalized_iou(predicted, sides)) * weight).sum()
+    logs = Maps.logs_of(sides)
+    log_sides = ((maps.log_sides - logs).abs().mean(1) * weight).sum()
+    return (at_centres + elsewhere + OVERLAP_WEIGHT * overlap + LOG_SIDES_WEIGHT * log_sides) / people
+
+
+def as_detector(network: PersonNetwork) -> evaluate_person.Detect:
+    """The network as `evaluate` measures it."""
+    served = ServedPerson(network).eval()
+    device = next(network.parameters()).device
+
+    @torch.no_grad()
+    def run(image: person_data.Picture) -> list[np.ndarray]:
+        return [output.cpu().numpy() for output in served(torch.from_numpy(image).to(device))]
+
+    return evaluate_person.detector(run, PERSON_SIZE, NMS_IOU)
+
+
+def calibrate(network: PersonNetwork, pictures: person_data.BoxedPictures) -> None:
+    """Fits the served score to the share of boxes that are right, by logistic regression (Platt)."""
+    network.calibration.copy_(torch.tensor([1.0, 0.0]))
+    detect = as_detector(network)
+    detections = [detect(image) for image in pictures.images]
+    right = np.concatenate(evaluate_person.matches(detections, pictures.boxes_px)) >= 0
+    scores = np.concatenate([scores for _, scores in detections]).astype(np.float64)
+    if len(np.unique(right)) < 2:
+        return
+    logits, labels = torch.logit(torch.from_numpy(scores), eps=1e-6), torch.from_numpy(right.astype(np.float64))
+    fitted = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([fitted], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = nn.functional.binary_cross_entropy_with_logits(fitted[0] * logits + fitted[1], labels)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    network.calibration.copy_(fitted.detach().float())
+
+
+def train(
+    data: Path, out: Path, seed: int, schedule: tuple[tuple[int, int], ...] = SCHEDULE, steps: int = STEPS_PER_PASS
+) -> None:
+    torch.manual_seed(seed)
+    device = best_device()
+    network = PersonNetwork().to(device, memory_format=torch.channels_last)
+    frame = load_frame_network(out, device)
+    if frame is None:
+        print(f"no {out / 'teacher_checkpoint.pt'} (train_frame makes it): training from scratch", flush=True)
+    else:
+        print(f"{from_frame_network(network, frame.state_dict())} tensors from the frame network", flush=True)
+    sources = load_sources(data, frame)
+    training = Training(network, out, "person", "person", WEIGHT_DECAY)
+    sizes = [size for size, passes in schedule for _ in range(passes)]
+    for epoch in range(training.passes, len(sizes)):
+        running = 0.0
+        batches = PersonBatches(sizes[epoch], epoch, seed, sources, steps)
+        loader = torch.utils.data.DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=6)
+        network.train()
+        for step, batch in enumerate(loader, start=epoch * steps):
+            batch = {name: value.to(device) for name, value in batch.items()}
+            with training.autocast():
+                maps = Maps(*(value.float() for value in network(to_input(batch["image"]))))
+            loss = loss_of(maps, batch)
+            training.step(loss, step, cosine(step, steps * len(sizes), LEARNING_RATE))
+            running += float(loss.detach())
+        calibrate(training.average.eval(), sources.held_out)
+        figures = evaluate_person.measure(as_detector(training.average), sources.held_out)
+        training.finish_pass(size=sizes[epoch], loss=running / steps, **figures)
+
+
+def main() -> None:
+    arguments = command_line(__doc__).parse_args()
+    train(arguments.data, arguments.out, arguments.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""deephar's released weights, from the download to the import. PyTorch is loaded by the import only."""

@@ -1,0 +1,99 @@
+"""Downloads a released weights file, goes on where an earlier try broke off, and lets only the right file through."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.files.checksums import md5_of
+from models.weights.download_report import Report
+from models.weights.partial_file import InUse, Origin, PartialFile
+from models.weights.released import Released, released_file
+from models.weights.resumable_http import Interrupted, Refused, fetch
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # before each further try
+
+
+class DownloadFailed(Exception):
+    """The file could not be had; the text says why and what to do."""
+
+
+def pull(
+    released: Released, cache: Path, report: Report, pauses_s: Sequence[float] = PAUSES_S, timeout_s: float = 30.0
+) -> Path:
+    """The released file in `cache`, downloaded unless it is there and right.
+
+    Raises DownloadFailed; OSError where the folder cannot be written. What has arrived of a broken download is kept.
+    """
+    target = released_file(released, cache)
+    if target.exists():
+        flaw = flaw_of(target, released.md5)
+        if flaw is None:
+            report.say(f"{target} is already there, {_checked(target, released)}")
+            return target
+        report.say(f"{target} {flaw}: downloading it anew")
+    try:
+        with PartialFile(target) as part:
+            if part.origin.validator is None and released.md5 is None:
+                part.begin(Origin())  # nothing would show that the rest is of another file
+            report.say(f"{released.file} from {released.place}" + (", going on" if part.size else ""))
+            _fetch_patiently(released.url, part, report, pauses_s, timeout_s)
+            flaw = flaw_of(part.path, released.md5)
+            if flaw is not None:
+                part.discard()
+                raise Refused(f"what was sent {flaw}; it was removed")
+            part.finish()
+    except Refused as error:
+        raise DownloadFailed(f"{released.url}: {error}.\n{_by_hand(released, target)}") from error
+    except Interrupted as error:
+        raise DownloadFailed(
+            f"{released.url}: {error}, {len(pauses_s) + 1} times in a row. What has arrived is kept: the same command "
+            f"goes on from there.\n{_by_hand(released, target)}"
+        ) from error
+    except InUse as error:
+        raise DownloadFailed(str(error)) from error
+    report.say(f"{target} is here, {_checked(target, released)}")
+    return target
+
+
+def flaw_of(file: Path, md5: str | None) -> str | None:
+    """What is wrong with a weights file, to follow its name in a sentence; None: nothing. OSError: cannot be read."""
+    with file.open("rb") as stream:
+        start = stream.read(len(HDF5_SIGNATURE))
+    if start != HDF5_SIGNATURE:
+        return f"is not an HDF5 file (it begins with {start!r})"
+    if md5 is not None and (actual := md5_of(file)) != md5:
+        return f"has the MD5 {actual}, not the published {md5}"
+    return None
+
+
+def _fetch_patiently(url: str, part: PartialFile, report: Report, pauses_s: Sequence[float], timeout_s: float) -> None:
+    """Tries until all bytes are here; only tries that brought nothing new count towards giving up."""
+    furthest, fruitless = part.size, 0
+    while True:
+        try:
+            return fetch(url, part, HDF5_SIGNATURE, report, timeout_s)
+        except Interrupted as interruption:
+            if part.size > furthest:
+                furthest, fruitless = part.size, 0
+            if fruitless == len(pauses_s):
+                raise
+            pause_s = max(pauses_s[fruitless], interruption.pause_s)
+            fruitless += 1
+            report.say(f"{interruption}; trying again in {pause_s:.0f} s")
+            time.sleep(pause_s)
+
+
+def _checked(file: Path, released: Released) -> str:
+    if released.md5 is not None:
+        return "with the published MD5"
+    return f"with the MD5 {md5_of(file)} (none is published to compare it with)"
+
+
+def _by_hand(released: Released, target: Path) -> str:
+    return (
+        f"By hand: get the file with a browser from {released.page}, save it as {target} "
+        f"and run: deephar weights import {released.model}"
+    )

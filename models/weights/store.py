@@ -1,0 +1,97 @@
+"""A released Keras file becomes weights of ours in the cache, or nothing does."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.deephar.networks import IMAGE_SIZE, NETWORKS
+from models.deephar.served import served_parts
+from models.files.checksums import md5_of, sha256_of
+from models.weights import keras_file, keras_match
+from models.weights.content_check import Crops, Joints, check_sees_people
+from models.weights.keras_file import WrongWeights
+from models.weights.released import imported_file, released_for
+
+__all__ = ["Imported", "WrongWeights", "import_file", "read_imported"]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Where weights came from, and why they are believed."""
+
+    model: str
+    file: str
+    sha256: str
+    checked: str  # "md5": the published sum; "content": their poses follow people; "no": nobody looked
+    replica: bool  # the action part has maps of its own that the network as published has not
+
+
+def import_file(model: str, file: Path, cache: Path, check_content: bool = True) -> Path:
+    """Reads `file` strictly, checks that its weights see people, and keeps them in the cache.
+
+    A file with the published MD5 is believed. Raises WrongWeights, with nothing written.
+    """
+    groups = keras_file.read(file)
+    replica = NETWORKS[model].may_have_replica and any(group.name.endswith("_replica") for group in groups)
+    network = NETWORKS[model].build(replica=replica)
+    keras_match.load(network, groups)
+    checked = "no"
+    if md5_of(file) == released_for(model).md5:
+        checked = "md5"
+    elif check_content:
+        check_sees_people(_joints_by(network), IMAGE_SIZE)
+        checked = "content"
+    about = Imported(model, file.name, sha256_of(file), checked, replica)
+    target = imported_file(model, cache)
+    _write(target, {"about": asdict(about), "state": network.state_dict()})
+    return target
+
+
+def _joints_by(network: nn.Module) -> Callable[[Crops], Joints]:
+    frame, _ = served_parts(network.eval())
+
+    def joints_of(crops: Crops) -> Joints:
+        with torch.inference_mode():
+            joints: Joints = frame(torch.from_numpy(crops))[0].numpy()
+        return joints
+
+    return joints_of
+
+
+def read_imported(model: str, cache: Path, blocks: int | None = None) -> tuple[nn.Module, Imported]:
+    """The network, cut to its first `blocks` prediction blocks, and where its weights came from.
+
+    FileNotFoundError: not imported yet. WrongWeights: what was kept is damaged.
+    """
+    with imported_file(model, cache).open("rb") as stream:
+        try:
+            stored = torch.load(stream, map_location="cpu", weights_only=True)
+            about = Imported(**stored["about"])
+            network = NETWORKS[model].build(blocks, about.replica)
+            missing, _ = network.load_state_dict(stored["state"], strict=False)
+        except Exception:  # torch says the same thing in many ways
+            raise WrongWeights(f"the imported weights of {model} are damaged; import them again") from None
+    if missing:
+        raise WrongWeights(f"the imported weights of {model} lack {missing[0]}; import them again")
+    return network.eval(), about
+
+
+def _write(target: Path, content: dict[str, Any]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    packed = io.BytesIO()  # torch.save itself says of a full disk no more than that something failed
+    torch.save(content, packed)
+    new = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        new.write_bytes(packed.getbuffer())
+        new.replace(target)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
