@@ -1,0 +1,236 @@
+"""What the documentation says of files, commands and settings is so."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import re
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from deephar import command
+
+from models import cli as models_cli
+from service.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOYMENT = ROOT / "docs" / "deployment.md"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "models" / "lite" / "README.md"]
+MOST_LINES = 160  # of the README
+UNITS = {"KiB": 2**10, "MiB": 2**20, "s": 1}
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_INLINE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\]\(([^()\s]+)\)")
+_HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
+_MAKE = re.compile(r"^make(?: [A-Z_]+=\S+)* ([a-z][a-z0-9-]*)")
+_VARIABLE = re.compile(r"DEEPHAR_[A-Z][A-Z_]*[A-Z]")
+_READ_VARIABLE = re.compile(r"environ(?:\.get\(|\[)\s*[\"'](DEEPHAR_[A-Z_]+)")
+_DEEPHAR = re.compile(r"^(?:\.venv(?:-models)?/bin/)?deephar (?=[a-z-])")
+_AT_MOST = re.compile(r"min\((\d+), processors \+ (\d+)\)")
+
+every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
+
+
+class Understood(Exception):
+    """A command line has been parsed; nothing more is to be done."""
+
+
+def prose(document: Path) -> str:
+    """The text without its code blocks."""
+    return _FENCE.sub("", document.read_text())
+
+
+def blocks(document: Path, language: str = "") -> list[str]:
+    return [code for name, code in _FENCE.findall(document.read_text()) if name == language]
+
+
+def shell_lines(document: Path) -> list[str]:
+    """The lines of the code blocks that have no language: commands, and what they print."""
+    return [line for block in blocks(document) for line in block.splitlines()]
+
+
+def inline_code(document: Path) -> list[str]:
+    return _INLINE.findall(prose(document))
+
+
+def anchors(document: Path) -> set[str]:
+    """The names that GitHub gives to the headings."""
+    seen: Counter[str] = Counter()
+    found = set()
+    for heading in _HEADING.findall(prose(document)):
+        text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        name = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+        found.add(f"{name}-{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return found
+
+
+@every_document
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in _LINK.findall(prose(document)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        place, _, anchor = link.partition("#")
+        target = (document.parent / place).resolve() if place else document
+        assert target.exists(), f"{link}: there is no such file"
+        assert target.is_relative_to(ROOT), f"{link}: leaves the project"
+        assert not anchor or anchor in anchors(target), f"{link}: there is no such heading"
+
+
+@every_document
+def test_json_is_json(document: Path) -> None:
+    for block in blocks(document, "json"):
+        json.loads(block)
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= MOST_LINES
+
+
+def test_every_document_is_linked_from_the_readme() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in _LINK.findall(prose(ROOT / "README.md"))}
+    assert set(DOCUMENTS) - linked == {ROOT / "README.md"}
+
+
+@every_document
+def test_make_has_its_targets(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z][a-z0-9-]*):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {found[1] for line in shell_lines(document) + inline_code(document) if (found := _MAKE.match(line))}
+    assert named <= targets
+
+
+def variable_of(field: str) -> str:
+    return f"{Settings.model_config['env_prefix']}{field}".upper()
+
+
+def other_variables() -> set[str]:
+    """Those that are none of the service's settings: of compose, make and the commands that make models."""
+    files = [ROOT / "docker-compose.yml", ROOT / "Makefile"]
+    found = {name for file in files for name in _VARIABLE.findall(file.read_text())}
+    sources = [*(ROOT / "models").rglob("*.py"), *(ROOT / "clients").rglob("*.py")]
+    return found | {name for file in sources for name in _READ_VARIABLE.findall(file.read_text())}
+
+
+@every_document
+def test_settings_that_are_named_exist(document: Path) -> None:
+    known = {variable_of(field) for field in Settings.model_fields} | other_variables()
+    assert set(_VARIABLE.findall(document.read_text())) <= known
+
+
+def documented_defaults() -> dict[str, str]:
+    """What the tables of deployment.md say, variable by variable."""
+    rows = re.findall(r"^\| `(DEEPHAR_\w+)` \|([^|]*)\|", DEPLOYMENT.read_text(), re.MULTILINE)
+    assert len(dict(rows)) == len(rows), "a setting stands there twice"
+    return {name: default.strip().strip("`") for name, default in rows}
+
+
+def test_every_setting_is_documented() -> None:
+    documented, fields = documented_defaults().keys(), {variable_of(field) for field in Settings.model_fields}
+    assert documented >= fields
+    assert documented - fields <= other_variables()
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_defaults_are_documented(field: str) -> None:
+    default, text = Settings.model_fields[field].get_default(call_default_factory=True), documented_defaults()
+    assert value_of(text[variable_of(field)], default) == default
+
+
+def value_of(text: str, default: Any) -> Any:
+    """The documented default in the form of the real one."""
+    match default:
+        case bool():
+            return {"true": True, "false": False}.get(text, text)
+        case int() | float():
+            if found := _AT_MOST.fullmatch(text):
+                return min(int(found[1]), (os.cpu_count() or 2) + int(found[2]))
+            number, _, unit = text.partition(" ")
+            return float(number.replace(",", "")) * (UNITS[unit] if unit else 1)
+        case Path():
+            return ROOT / text
+        case None:
+            return text or None
+        case _:
+            return text
+
+
+def commands_in(lines: list[str]) -> Iterator[list[str]]:
+    """The arguments of each `deephar` in them."""
+    for line in lines:
+        if found := _DEEPHAR.match(line):
+            yield shlex.split(line[found.end() :], comments=True)
+
+
+def known_to_models(subcommand: str) -> tuple[set[str], set[str]]:
+    """Actions and options of `deephar weights`, `export` or `engine`, from the source: some need PyTorch to run."""
+    module: str = models_cli.COMMANDS[subcommand][0]
+    base = ROOT.joinpath(*module.split("."))
+    file = base.with_suffix(".py") if base.with_suffix(".py").exists() else base / "__init__.py"
+    actions, options = set(), {"--help"}
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            first = node.args[0]
+            name = str(first.value) if isinstance(first, ast.Constant) else ""
+            if node.func.attr == "add_parser":
+                actions.add(name)
+            elif node.func.attr == "add_argument" and name.startswith("-"):
+                options.add(name)
+    return actions, options
+
+
+def check_models_command(subcommand: str, arguments: list[str]) -> None:
+    actions, options = known_to_models(subcommand)
+    assert not actions or not arguments or arguments[0] in actions, f"deephar {subcommand} {arguments[0]}"
+    used = {argument.partition("=")[0] for argument in arguments if argument.startswith("-")}
+    assert used <= options, f"deephar {subcommand}"
+
+
+def check_client_command(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsed by the real command, which is stopped there."""
+    whole = argparse.ArgumentParser.parse_args
+
+    def parse_only(self: argparse.ArgumentParser, *given: Any, **named: Any) -> NoReturn:
+        whole(self, *given, **named)
+        raise Understood
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+    monkeypatch.setattr(sys, "argv", ["deephar", *arguments])
+    try:
+        command.main()
+    except Understood:
+        return
+    except SystemExit as stopped:
+        assert stopped.code == 0, f"deephar {shlex.join(arguments)}"  # noqa: PT017 - --help ends like that
+
+
+@every_document
+def test_commands_in_code_blocks_are_understood(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for subcommand, *arguments in commands_in(shell_lines(document)):
+        if subcommand in models_cli.COMMANDS:
+            check_models_command(subcommand, arguments)
+        else:
+            check_client_command([subcommand, *arguments], monkeypatch)
+
+
+@every_document
+def test_commands_in_the_text_are_known(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for subcommand, *arguments in commands_in(inline_code(document)):
+        if subcommand in models_cli.COMMANDS:
+            check_models_command(subcommand, arguments)
+        else:  # with what is left out here filled in by its help
+            check_client_command([subcommand, "--help"], monkeypatch)
+
+
+def test_there_are_commands() -> None:
+    """The tests above would also pass if they found none."""
+    lines = [line for document in DOCUMENTS for line in shell_lines(document)]
+    assert {subcommand for subcommand, *_ in commands_in(lines)} >= {"pose", "classify", "stream", "weights", "export"}
+    assert {found[1] for line in lines if (found := _MAKE.match(line))} >= {"serve", "test", "check"}
