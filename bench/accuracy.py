@@ -22,9 +22,9 @@ from deephar.video import frames_of
 
 from bench import card_pictures, pose_accuracy
 from bench.served_networks import ServedNetworks
-from models.lite.clip import data as clip_data
 from models.lite.clip import evaluate as evaluate_clip
 from models.lite.frame import data as pose_data
+from models.lite.layout import ACTIONS
 from models.lite.lift import evaluate as evaluate_lift
 from models.lite.person import data as person_data
 from models.lite.person import evaluate as evaluate_person
@@ -40,7 +40,7 @@ def measure_clips(client: Client, folder: Path) -> list[tuple[str, str, str, flo
     rows = []
     with (folder / "manifest.csv").open() as manifest:
         for line in csv.DictReader(manifest):
-            if line["label"] in clip_data.ACTIONS:
+            if line["label"] in ACTIONS:
                 best = client.classify(frames_of(str(folder / line["file"])), pb.StreamConfig()).actions[0]
                 rows.append((line["file"], line["label"], best.label, best.score))
     return rows

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.pose_accuracy import Answers
-from models.lite.clip.data import ACTIONS
-from models.lite.frame.data import LSP_TO_PA16, PA16_FLIP
+from models.lite.frame.data import LSP_TO_PA16
+from models.lite.layout import ACTIONS, FLIP
 from service.vision.layouts import LAYOUTS
 
 Image = NDArray[np.uint8]
@@ -64,7 +64,7 @@ def failures(answers: Answers, file: Path) -> None:
 def _chosen(answers: Answers) -> list[tuple[str, int]]:
     """Four people with left and right exchanged and the four with the most joints elsewhere."""
     misses = (~answers.hits & answers.people.valid)[:, LSP_TO_PA16].sum(1)
-    flipped = Answers(answers.people, answers.keypoints_px[:, PA16_FLIP], answers.scores)
+    flipped = Answers(answers.people, answers.keypoints_px[:, FLIP], answers.scores)
     better_flipped = misses - (~flipped.hits & answers.people.valid)[:, LSP_TO_PA16].sum(1)
     swapped = np.argsort(-better_flipped, kind="stable")[:TILES_A_ROW]
     rest = [i for i in np.argsort(-misses, kind="stable") if i not in swapped][:TILES_A_ROW]

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from models.export import triton_model
-from models.lite.clip.data import ACTIONS
 from models.lite.clip.network import ClipNetwork, ServedClip
 from models.lite.frame.calibration import Calibration
 from models.lite.frame.data import PERSON_MARGIN
-from models.lite.frame.network import FEATURES_PER_FRAME, INPUT_SIZE, NUM_JOINTS, FrameNetwork, ServedFrame
+from models.lite.frame.network import INPUT_SIZE, FrameNetwork, ServedFrame
+from models.lite.layout import ACTIONS, FEATURES_PER_FRAME, INTERVAL_S, NUM_FRAMES, NUM_JOINTS
 from models.lite.lift.data import STATURE_MM
 from models.lite.lift.network import LiftNetwork, ServedLift
 from models.lite.person.network import (
@@ -29,7 +29,6 @@ from models.lite.person.network import (
 )
 from models.lite.training import trained
 
-FRAMES, INTERVAL_S = 16, 0.1
 LICENCE = "MIT; see models/lite/README.md for the training data"
 PRECISION = "weights stored as fp16, computed as the server decides"
 
@@ -41,7 +40,7 @@ def card(weights_sha256: str) -> dict[str, object]:
         "layout": "pa16",
         "dims": 2,
         "crop": {"size": INPUT_SIZE, "margin": PERSON_MARGIN},
-        "clip": {"frames": FRAMES, "interval_s": INTERVAL_S, "labels": list(ACTIONS)},
+        "clip": {"frames": NUM_FRAMES, "interval_s": INTERVAL_S, "labels": list(ACTIONS)},
         "lift": {
             "stature_mm": STATURE_MM,
             "trained_on": "CMU motion capture: depth is a guess from the joints in the picture, not a measurement",
@@ -83,15 +82,15 @@ def export_frame(out: Path, repository: Path) -> None:
 
 def export_clip(out: Path, repository: Path) -> None:
     def clips(batch: int) -> tuple[Tensor, ...]:
-        corners = torch.rand(batch, FRAMES, 2) * 100
-        boxes = torch.cat([corners, torch.full((batch, FRAMES, 2), 200.0)], dim=-1)
-        return torch.rand(batch, FRAMES, FEATURES_PER_FRAME), boxes
+        corners = torch.rand(batch, NUM_FRAMES, 2) * 100
+        boxes = torch.cat([corners, torch.full((batch, NUM_FRAMES, 2), 200.0)], dim=-1)
+        return torch.rand(batch, NUM_FRAMES, FEATURES_PER_FRAME), boxes
 
     triton_model.write(
         repository / "lite_clip",
         ServedClip(trained(ClipNetwork(), out, "clip")).eval(),
         clips,
-        inputs={"action_features": ("FP32", (FRAMES, FEATURES_PER_FRAME)), "crop_boxes": ("FP32", (FRAMES, 4))},
+        inputs={"action_features": ("FP32", (NUM_FRAMES, FEATURES_PER_FRAME)), "crop_boxes": ("FP32", (NUM_FRAMES, 4))},
         outputs={"action_scores": ("FP32", (len(ACTIONS),))},
     )
 

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.lite.clip.data import (
-    ACTIONS,
-    FLIP,
-    NUM_FRAMES,
-    OTHER,
-    Bools,
-    Clips,
-    Floats,
-    Ints,
-    Windows,
-    cut,
-    join,
-    random_window,
-    windows_of,
-)
+from models.lite.clip.data import OTHER, Bools, Clips, Floats, Ints, Windows, cut, join, random_window, windows_of
 from models.lite.clip.frame_errors import ARMS, LEGS, FrameErrors
 from models.lite.clip.negatives import Movement, Negatives, nobody
 from models.lite.clip.real_errors import RealErrors
 from models.lite.frame.error_bank import ErrorBank
+from models.lite.layout import ACTIONS, BODY_FLIP, NUM_FRAMES
 
 # Arms and legs with their bones from the body outwards: (near joint, far joint).
 BONES = ((1, 3), (2, 4), (3, 5), (4, 6), (7, 9), (8, 10), (9, 11), (10, 12))
@@ -35,9 +22,9 @@ def vary(windows: Windows, rng: np.random.Generator) -> Windows:
     middle = windows.joints.mean((1, 2), keepdims=True)
     x = other_bones(windows.joints - middle, rng)
     mirror = rng.random(batch) < 0.5
-    x = np.where(mirror[:, None, None, None], x[:, :, FLIP] * np.array([-1.0, 1.0]), x)
-    visible = np.where(mirror[:, None, None], windows.visible[:, :, FLIP], windows.visible)
-    inside = np.where(mirror[:, None, None], windows.inside[:, :, FLIP], windows.inside)
+    x = np.where(mirror[:, None, None, None], x[:, :, BODY_FLIP] * np.array([-1.0, 1.0]), x)
+    visible = np.where(mirror[:, None, None], windows.visible[:, :, BODY_FLIP], windows.visible)
+    inside = np.where(mirror[:, None, None], windows.inside[:, :, BODY_FLIP], windows.inside)
     angle = rng.normal(size=batch) * np.deg2rad(8)
     shear = rng.normal(size=batch) * 0.05
     stretch_x, stretch_y = np.exp(rng.normal(size=(2, batch)) * np.array([[0.14], [0.10]]))
@@ -68,8 +55,8 @@ def other_bones(joints: Floats, rng: np.random.Generator) -> Floats:
 
 def cut_off(batch: int, rng: np.random.Generator) -> Bools:
     """Joints (B, 1, 13) out of the picture for the whole window: in one of seven, a part of the body."""
-    out = np.zeros((batch, 1, len(FLIP)), bool)
-    parts = (LEGS, LOWER_LEGS, FOREARM, FLIP[FOREARM], ARMS, np.array([0]))
+    out = np.zeros((batch, 1, len(BODY_FLIP)), bool)
+    parts = (LEGS, LOWER_LEGS, FOREARM, BODY_FLIP[FOREARM], ARMS, np.array([0]))
     kind = rng.integers(0, 7 * len(parts), batch)
     for i, part in enumerate(parts):
         out[np.ix_(kind == i, [0], part)] = True

@@ -16,37 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.lite.frame.data import HIT_TORSO
+from models.lite.layout import ACTIONS, FIRST_JOINT, NUM_FRAMES, NUM_JOINTS
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-NUM_FRAMES = 16
-FRAME_STEP = 3  # Penn runs at about 30 frames a second; samples are 0.1 s apart
-NUM_JOINTS, FIRST_JOINT = 16, 3  # Penn's 13 joints fill pa16[3:16]
-BODY_JOINTS = NUM_JOINTS - FIRST_JOINT
-ACTIONS = (
-    "baseball_pitch",
-    "baseball_swing",
-    "bench_press",
-    "bowl",
-    "clean_and_jerk",
-    "golf_swing",
-    "jump_rope",
-    "jumping_jacks",
-    "pullup",
-    "pushup",
-    "situp",
-    "squat",
-    "strum_guitar",
-    "tennis_forehand",
-    "tennis_serve",
-)
+FRAME_STEP = 3  # Penn runs at about 30 frames a second; samples are INTERVAL_S apart
 OTHER = len(ACTIONS)  # the class of everything else; the served scores leave it out
 # Body order (pa16[3:16]): head, r/l shoulder, r/l elbow, r/l wrist, r/l hip, r/l knee, r/l ankle. Penn's order is
 # head, "left"/"right" shoulder, ...; with its "left" being the person's right the order is already that one.
 PENN_TO_BODY = np.arange(13)
-FLIP = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11])
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from models.lite.clip import data as clip_data
-from models.lite.clip.data import ACTIONS, FRAME_STEP, Clips, Floats, Ints, Windows, sample_windows
+from models.lite.clip.data import FRAME_STEP, Clips, Floats, Ints, Windows, sample_windows
 from models.lite.clip.frame_errors import FrameErrors
 from models.lite.clip.negatives import Movement, Negatives, at_times, load_movements, nobody, other_body, view
 from models.lite.clip.real_errors import RealErrors
 from models.lite.frame import error_bank
+from models.lite.layout import ACTIONS, INTERVAL_S
 
 HOP = 4  # samples
-INTERVAL_S = 0.1
 SEVERITIES = {"mild": 0.15, "medium": 0.4, "strong": 0.7}
 SURE = 0.5  # a top score below it says that the action is none of these
 VIEWS = 2  # cameras for each held-out movement

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.lite.clip.data import (
-    BODY_JOINTS,
-    FLIP,
-    Bools,
-    Floats,
-    Windows,
-    body_middle,
-    bounds,
-    person_crop,
-    to_features,
-)
+from models.lite import layout
+from models.lite.clip.data import Bools, Floats, Windows, body_middle, bounds, person_crop, to_features
+from models.lite.layout import BODY_FLIP, BODY_JOINTS, FIRST_JOINT
 
 UPSIDE_DOWN = np.array([11, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6])  # an ankle for the head, hips for shoulders, ...
-ARMS, LEGS = np.array([1, 2, 3, 4, 5, 6]), np.array([7, 8, 9, 10, 11, 12])
+ARMS, LEGS = layout.ARMS - FIRST_JOINT, layout.LEGS - FIRST_JOINT
 # How much oftener than the average joint a frame network misses this one.
 DIFFICULTY = np.array([0.6, 0.6, 0.6, 1.2, 1.2, 1.7, 1.7, 0.6, 0.6, 1.0, 1.0, 1.2, 1.2], np.float32)
 MARGIN = (1.25, 1.5)  # side of a crop over the larger side of the joints' box
@@ -94,7 +86,7 @@ class FrameErrors:
             chosen = chosen | self.happens(severity, 0.12, (len(joints), 1, 1))
             mask = np.zeros((1, 1, BODY_JOINTS), bool)
             mask[..., limbs] = True
-            swapped = np.where((chosen & mask)[..., None], swapped[:, :, FLIP], swapped)
+            swapped = np.where((chosen & mask)[..., None], swapped[:, :, BODY_FLIP], swapped)
         return swapped
 
     def upside_down(self, joints: Floats, severity: Floats) -> Floats:
@@ -130,7 +122,9 @@ class FrameErrors:
         still = rng.random((len(joints), 1, BODY_JOINTS, 1)) < 0.5  # the same wrong place over the window
         wander = np.where(still, rng.normal(size=(len(joints), 1, BODY_JOINTS, 2)), rng.normal(size=joints.shape))
         # Half of the mistakes between sides: the opposite joint draws most.
-        other = np.where(rng.random((len(joints), BODY_JOINTS)) < 0.5, FLIP, rng.integers(0, 13, (len(joints), 13)))
+        other = np.where(
+            rng.random((len(joints), BODY_JOINTS)) < 0.5, BODY_FLIP, rng.integers(0, 13, (len(joints), 13))
+        )
         another = np.take_along_axis(joints, other[:, None, :, None], axis=2)
         partly = rng.random((len(joints), 1, BODY_JOINTS, 1)) < 0.5
         part = np.where(partly, rng.uniform(0.3, 1, joints[..., :1].shape), 1.0)

@@ -7,20 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.lite.clip.data import (
-    ACTIONS,
-    BODY_JOINTS,
-    NUM_FRAMES,
-    NUM_JOINTS,
-    Clips,
-    Floats,
-    Windows,
-    cut,
-    join,
-    random_window,
-    torso_size,
-    windows_of,
-)
+from models.lite.clip.data import Clips, Floats, Windows, cut, join, random_window, torso_size, windows_of
+from models.lite.layout import ACTIONS, BODY_JOINTS, NUM_FRAMES, NUM_JOINTS
 
 # Head, r/l shoulder, r/l elbow, r/l wrist, r/l hip, r/l knee, r/l ankle.
 CMU_TO_BODY = np.array([19, 30, 21, 31, 22, 32, 23, 8, 2, 9, 3, 10, 4])

@@ -13,23 +13,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.lite.frame.network import NUM_JOINTS
+from models.lite.layout import ACTIONS, BODY_FLIP, BODY_JOINTS, FIRST_JOINT, NUM_JOINTS
 
-NUM_FRAMES = 16
-NUM_ACTIONS = 15
+NUM_ACTIONS = len(ACTIONS)
 # Added to the logit of "none of these" as served. It changes no order among the actions. With 0, one in seven still or
 # shuffled clips gets a score above 0.5; with this, one in twelve.
 DOUBT = 1.2
 NUM_CLASSES = NUM_ACTIONS + 1  # and "none of these"
-# The data with actions has neither pelvis nor thorax nor neck: pa16[3:16] remain.
-FIRST_JOINT = 3
-BODY_JOINTS = NUM_JOINTS - FIRST_JOINT
 # window x y, frame x y, velocity x y, movement against the window's middle x y, score, place from its parent x y,
 # the parent's score
 CHANNELS_PER_JOINT = 12
 # Of each joint in pa16[3:16] the joint nearer to the body's middle; the head's is between the shoulders.
 PARENTS = ((1, 7, 8, 1, 2, 3, 4, 8, 7, 7, 8, 9, 10), (2, 7, 8, 1, 2, 3, 4, 8, 7, 7, 8, 9, 10))
-MIRROR = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)  # of pa16[3:16]
+MIRROR = tuple(BODY_FLIP.tolist())
 COORDINATE_LIMIT = 4.0  # in body sizes; a joint farther away is no joint
 MIN_WEIGHT = 1e-3  # keeps means defined where every score is 0
 

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.lite.clip.data import (
-    BODY_JOINTS,
-    FIRST_JOINT,
-    NUM_JOINTS,
-    Bools,
-    Floats,
-    Windows,
-    body_middle,
-    person_crop,
-    to_features,
-)
+from models.lite.clip.data import Bools, Floats, Windows, body_middle, person_crop, to_features
 from models.lite.clip.frame_errors import DIFFICULTY, MARGIN
 from models.lite.frame.error_bank import ErrorBank, to_torsos
+from models.lite.layout import BODY_JOINTS, FIRST_JOINT, NUM_JOINTS
 
 # A crop follows the person as `service/people/tracker.py` does whom the detector does not see: the worse case.
 FOLLOW_CENTRE, FOLLOW_SIDE = 0.6, 0.3

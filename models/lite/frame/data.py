@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# LSP's 14 joints in the slots of pa16; pelvis (0) and thorax (1) are the middles of the hips and of the shoulders.
+from models.lite.layout import FLIP, L_HIP, L_SHOULDER, PELVIS, R_HIP, R_SHOULDER, THORAX
+
+# LSP's 14 joints in the slots of pa16; pelvis and thorax are the middles of the hips and of the shoulders.
 LSP_TO_PA16 = np.array([14, 12, 10, 11, 13, 15, 8, 6, 4, 5, 7, 9, 2, 3])
-PA16_FLIP = np.array([0, 1, 2, 3, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14])
-R_SHOULDER, L_SHOULDER, R_HIP, L_HIP = 4, 5, 10, 11
 DIAGONALS = ((R_SHOULDER, L_HIP), (L_SHOULDER, R_HIP))
 HIT_TORSO = 0.2  # of PCK@0.2: nearer than this to the label, in torsos, a joint is right
 LSP_HELD_OUT = 200  # the last people of LSP train are never trained on
@@ -36,7 +36,7 @@ def to_pa16(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDAr
     out = np.zeros((len(joints), 16, 2), np.float32)
     ok = np.zeros((len(joints), 16), bool)
     out[:, LSP_TO_PA16], ok[:, LSP_TO_PA16] = joints, valid
-    for middle, (a, b) in {0: (R_HIP, L_HIP), 1: (R_SHOULDER, L_SHOULDER)}.items():
+    for middle, (a, b) in {PELVIS: (R_HIP, L_HIP), THORAX: (R_SHOULDER, L_SHOULDER)}.items():
         out[:, middle] = (out[:, a] + out[:, b]) / 2
         ok[:, middle] = ok[:, a] & ok[:, b]
     return out, ok
@@ -166,8 +166,8 @@ class Augmentation:
         crop = self.warp(image, matrix)
         moved = (joints @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
         if mirror:
-            moved, valid = moved[PA16_FLIP], valid[PA16_FLIP]
-        torso = torso_size(joints, valid[PA16_FLIP] if mirror else valid) / side
+            moved, valid = moved[FLIP], valid[FLIP]
+        torso = torso_size(joints, valid[FLIP] if mirror else valid) / side
         moved = moved / np.float32(size)
         inside = valid & (moved > 0).all(-1) & (moved < 1).all(-1)
         return Sample(self.camera(self.colour(self.occlude(crop))), moved, inside, torso)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from models.lite.frame import data as pose_data
 from models.lite.frame.calibration import Calibration
-from models.lite.frame.data import DIAGONALS, HIT_TORSO, PA16_FLIP, People
+from models.lite.frame.data import DIAGONALS, HIT_TORSO, People
+from models.lite.layout import FLIP, PELVIS, THORAX
 
 if TYPE_CHECKING:
     from models.lite.frame.network import FrameNetwork
@@ -26,7 +27,6 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 BANK, HELD_OUT_BANK = "error_bank.npz", "error_bank_held_out.npz"
-PELVIS, THORAX = 0, 1
 CANDIDATES = 64  # random entries, of which the one with the nearest pose is taken
 SUBSTITUTES = 4  # next nearest ones, for joints that the nearest has no label of
 FEWEST_LABELS = 12
@@ -96,10 +96,10 @@ def mirrored(bank: ErrorBank) -> ErrorBank:
     """The people as in a mirror: right is left."""
     across = np.array([-1, 1], np.float32)
     return ErrorBank(
-        bank.errors[:, PA16_FLIP] * across,
-        bank.scores[:, PA16_FLIP],
-        bank.joints[:, PA16_FLIP] * across,
-        bank.valid[:, PA16_FLIP],
+        bank.errors[:, FLIP] * across,
+        bank.scores[:, FLIP],
+        bank.joints[:, FLIP] * across,
+        bank.valid[:, FLIP],
     )
 
 

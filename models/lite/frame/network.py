@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from models.lite.frame.calibration import Calibration
+from models.lite.layout import NUM_JOINTS
 
 INPUT_SIZE = 160  # pixels, side of the crops as served
-NUM_JOINTS = 16  # layout pa16
-FEATURES_PER_FRAME = NUM_JOINTS * 3  # x, y, score
 WINDOW, SHARPNESS = 5, 10.0  # cells; exponent of a window's mass
 
 

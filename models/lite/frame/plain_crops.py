@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.lite.frame.data import PA16_FLIP, PERSON_MARGIN, People, crop_matrix, person_square
+from models.lite.frame.data import PERSON_MARGIN, People, crop_matrix, person_square
 from models.lite.frame.network import FrameNetwork, likeliest_place
+from models.lite.layout import FLIP
 
 BATCH = 50
 SMALLEST_PERSON = 16.0  # pixels
@@ -37,7 +38,7 @@ def look(
     """
     network.eval()
     device = next(network.parameters()).device
-    flip = torch.from_numpy(PA16_FLIP).to(device)
+    flip = torch.from_numpy(FLIP).to(device)
     keypoints, logits = [], []
     for start in range(0, len(people.images), BATCH):
         crops, matrices = [], []

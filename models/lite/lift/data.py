@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.frame.data import PA16_FLIP
+from models.lite.layout import FLIP, PARENTS
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -34,8 +34,6 @@ CMU_LOWER_NECK, CMU_UPPER_NECK, CMU_HEAD = 17, 18, 19
 # people): between CMU's neck joints, and beyond its last head joint by this much of the last bone.
 NECK_BETWEEN, HEAD_BEYOND = 0.4, 0.6
 
-# Bones as child <- parent; bone i leads to joint i + 1.
-PARENTS = np.array([0, 1, 2, 1, 1, 4, 5, 6, 7, 0, 0, 10, 11, 12, 13])
 UPPER_BONES = tuple(range(9))
 ARM_BONES = ((5, 7), (6, 8))  # right, left: upper arm, forearm
 THIGH_BONES, SHANK_BONES = (11, 12), (13, 14)
@@ -121,7 +119,7 @@ def to_joints(bones: Floats) -> Floats:
 
 def flipped(joints: Floats) -> Floats:
     """Joints (..., 16, 3) as in a mirror: right is left."""
-    return joints[..., PA16_FLIP, :] * ACROSS
+    return joints[..., FLIP, :] * ACROSS
 
 
 def about_axis(axis: NDArray[np.float64], angle: NDArray[np.floating]) -> Floats:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.lite.frame.data import PA16_FLIP
-from models.lite.frame.network import NUM_JOINTS
+from models.lite.layout import FLIP, NUM_JOINTS
 from models.lite.lift.data import STATURE_MM
 
 COORDINATE_LIMIT = 4.0  # in body sizes; a joint farther away is no joint
@@ -103,7 +102,7 @@ class ServedLift(nn.Module):
     def __init__(self, network: LiftNetwork) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("joints", torch.from_numpy(PA16_FLIP), persistent=False)
+        self.register_buffer("joints", torch.from_numpy(FLIP), persistent=False)
         self.register_buffer("plane", torch.tensor([-1.0, 1.0]), persistent=False)
         self.register_buffer("space", torch.tensor([-1.0, 1.0, 1.0]), persistent=False)
 

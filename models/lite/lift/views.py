@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.frame.data import PA16_FLIP
 from models.lite.frame.error_bank import ErrorBank, to_torsos
+from models.lite.layout import ARMS, FLIP, LEGS
 from models.lite.lift import data as lift_data
 from models.lite.lift.data import (
     ARM_BONES,
@@ -35,7 +35,6 @@ DISTANCE_MM = (2500.0, 12000.0)
 BESIDE_AXIS, ABOVE_AXIS = 20.0, 12.0
 AS_THEY_ARE = 0.75
 EXACT = 0.25  # share of training views without errors
-ARMS, LEGS = np.arange(4, 10), np.arange(10, 16)  # of pa16
 SWAPPED = ((np.arange(4, 16), (0.0, 0.06)), (LEGS, (0.06, 0.1)), (ARMS, (0.1, 0.13)))  # joints, between which chances
 MARGIN = (1.1, 1.6)  # side of the crop over the larger side of the joints' box
 X, Y, Z = np.eye(3)
@@ -144,7 +143,7 @@ def swap_sides(keypoints: Floats, rng: np.random.Generator) -> Floats:
     kind = rng.random(len(keypoints))
     for joints, (low, high) in SWAPPED:
         rows = (kind >= low) & (kind < high)
-        swapped[np.ix_(rows, joints)] = keypoints[np.ix_(rows, PA16_FLIP[joints])]
+        swapped[np.ix_(rows, joints)] = keypoints[np.ix_(rows, FLIP[joints])]
     return swapped
 
 

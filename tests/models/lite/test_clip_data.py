@@ -13,11 +13,12 @@ from models.lite.clip import data as clip_data
 from models.lite.clip import evaluate as evaluate_clip
 from models.lite.clip import negatives as clip_negatives
 from models.lite.clip.batches import TrainingBatches, vary
-from models.lite.clip.data import ACTIONS, NUM_FRAMES, OTHER, Clips, Floats, Windows
+from models.lite.clip.data import OTHER, Clips, Floats, Windows
 from models.lite.clip.frame_errors import FrameErrors
 from models.lite.clip.negatives import Movement, Negatives
 from models.lite.clip.real_errors import RealErrors
 from models.lite.frame.error_bank import ErrorBank
+from models.lite.layout import ACTIONS, NUM_FRAMES
 
 
 def some_windows(count: int = 6) -> Windows:
@@ -209,7 +210,7 @@ def test_penn_actions_official_split(shared_data: Path) -> None:
     test = clip_data.load_clips(shared_data, train=False)
     assert len(test) == 1068
     # The person's own left is at larger x in a jumping jack seen from the front.
-    jacks = np.flatnonzero(test.labels == clip_data.ACTIONS.index("jumping_jacks"))
+    jacks = np.flatnonzero(test.labels == ACTIONS.index("jumping_jacks"))
     frames = np.concatenate([np.arange(test.offsets[i], test.offsets[i + 1]) for i in jacks])
     both = test.visible[frames][:, [1, 2]].all(1)
     right, left = test.joints[frames][both][:, 1, 0], test.joints[frames][both][:, 2, 0]

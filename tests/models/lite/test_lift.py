@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.lite.frame import error_bank
-from models.lite.frame.data import PA16_FLIP, People
+from models.lite.frame.data import People
 from models.lite.frame.error_bank import ErrorBank
+from models.lite.layout import FLIP
 from models.lite.lift import data as lift_data
 from models.lite.lift import views as lift_views
 from models.lite.lift.data import Floats
@@ -287,8 +288,8 @@ def test_the_pelvis_is_exactly_at_zero(lift: Lift, seed: int) -> None:
 def test_the_mirror_image_of_a_person_gives_the_mirrored_body(lift: Lift, seed: int) -> None:
     rng = np.random.default_rng(seed)
     keypoints, scores = rng.random((3, 16, 2), np.float32), rng.random((3, 16), np.float32)
-    mirrored = np.float32([1, 0]) + keypoints[:, PA16_FLIP] * np.float32([-1, 1])
-    assert lift(mirrored, scores[:, PA16_FLIP]) == pytest.approx(lift_data.flipped(lift(keypoints, scores)), abs=0.1)
+    mirrored = np.float32([1, 0]) + keypoints[:, FLIP] * np.float32([-1, 1])
+    assert lift(mirrored, scores[:, FLIP]) == pytest.approx(lift_data.flipped(lift(keypoints, scores)), abs=0.1)
 
 
 @pytest.mark.parametrize("place", [0.0, 0.5])

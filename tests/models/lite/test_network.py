@@ -7,16 +7,10 @@ torch = pytest.importorskip("torch", reason="the models' environment has torch, 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from models.lite.clip.network import MIRROR, NUM_ACTIONS, NUM_FRAMES, ClipNetwork, ServedClip  # noqa: E402
-from models.lite.frame.network import (  # noqa: E402
-    FEATURES_PER_FRAME,
-    NUM_JOINTS,
-    FrameNetwork,
-    ServedFrame,
-    likeliest_place,
-    soft_argmax,
-)
+from models.lite.clip.network import MIRROR, NUM_ACTIONS, ClipNetwork, ServedClip  # noqa: E402
+from models.lite.frame.network import FrameNetwork, ServedFrame, likeliest_place, soft_argmax  # noqa: E402
 from models.lite.frame.train import gaussian_maps, jensen_shannon  # noqa: E402
+from models.lite.layout import FEATURES_PER_FRAME, NUM_FRAMES, NUM_JOINTS  # noqa: E402
 
 
 @given(st.integers(0, 7), st.integers(0, 5))

@@ -10,6 +10,7 @@ from tests.models.lite.test_clip_data import some_bank, some_clips, some_movemen
 
 torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
 
+from models.lite import layout  # noqa: E402
 from models.lite.clip import data as clip_data  # noqa: E402
 from models.lite.clip import train as train_clip  # noqa: E402
 from models.lite.frame import clean_labels, error_bank, network  # noqa: E402
@@ -46,9 +47,9 @@ def test_augmented_joints_stay_on_what_they_mark() -> None:
 
 
 def test_mirroring_swaps_left_and_right() -> None:
-    flip = pose_data.PA16_FLIP
+    flip = layout.FLIP
     assert np.array_equal(flip[flip], np.arange(16))
-    assert [int(flip[i]) for i in (pose_data.R_SHOULDER, pose_data.R_HIP)] == [pose_data.L_SHOULDER, pose_data.L_HIP]
+    assert [int(flip[i]) for i in (layout.R_SHOULDER, layout.R_HIP)] == [layout.L_SHOULDER, layout.L_HIP]
 
 
 def test_people_held_out_are_not_trained_on(shared_data: Path) -> None:
