@@ -86,6 +86,16 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 @every_document
+def test_paths_in_the_text_exist(document: Path) -> None:
+    folders = {
+        folder.name for folder in ROOT.iterdir() if folder.is_dir() and folder.name[0] != "." and folder.name != "build"
+    }
+    for code in inline_code(document):
+        if re.fullmatch(r"[\w.-]+/[\w./-]*", code) and code.partition("/")[0] in folders:
+            assert (ROOT / code).exists(), f"there is no {code}"
+
+
+@every_document
 def test_json_is_json(document: Path) -> None:
     for block in blocks(document, "json"):
         json.loads(block)
