@@ -1,10 +1,6 @@
-"""Everything that a caller can be told went wrong, and the one table of what that is on each transport."""
+"""Everything that a caller can be told went wrong. `service.status` says what each is on HTTP and gRPC."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
-
-import grpc
 
 LONGEST_TEXT = 1000  # characters: what a caller sent may stand in a text, and gRPC's statuses must stay small
 LONGEST_QUOTE = 80
@@ -72,27 +68,3 @@ class Unavailable(DeepharError):
 
 class DeadlineExceeded(DeepharError):
     code = "deadline_exceeded"
-
-
-class Status(NamedTuple):
-    http: int
-    grpc: grpc.StatusCode
-    title: str
-
-
-STATUS: dict[str, Status] = {
-    "invalid_argument": Status(422, grpc.StatusCode.INVALID_ARGUMENT, "An option of the request is not valid"),
-    "invalid_image": Status(422, grpc.StatusCode.INVALID_ARGUMENT, "The picture cannot be read"),
-    "invalid_video": Status(422, grpc.StatusCode.INVALID_ARGUMENT, "The video cannot be read"),
-    "unsupported_media_type": Status(415, grpc.StatusCode.INVALID_ARGUMENT, "This kind of file is not supported"),
-    "payload_too_large": Status(413, grpc.StatusCode.RESOURCE_EXHAUSTED, "The payload is too large"),
-    "headers_too_large": Status(431, grpc.StatusCode.RESOURCE_EXHAUSTED, "The request's headers are too large"),
-    "request_timeout": Status(408, grpc.StatusCode.DEADLINE_EXCEEDED, "The request was sent too slowly"),
-    "unknown_model": Status(404, grpc.StatusCode.NOT_FOUND, "There is no model of this name"),
-    "overloaded": Status(429, grpc.StatusCode.RESOURCE_EXHAUSTED, "The service is busy"),
-    "unavailable": Status(503, grpc.StatusCode.UNAVAILABLE, "The model cannot be reached at present"),
-    "deadline_exceeded": Status(504, grpc.StatusCode.DEADLINE_EXCEEDED, "The model did not answer in time"),
-    "internal": Status(500, grpc.StatusCode.INTERNAL, "Something went wrong inside the service"),
-}
-
-INTERNAL_DETAIL = "The service failed on this request. The cause is in its log; please report it if it happens again."

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel, quoted
 from service.networks.card import Card, PersonCard
+from service.networks.tensors import BOX_SCORES, BOXES, CROP_BOXES, IMAGE, KEYPOINTS
 from service.networks.triton import TritonClient
 from service.vision.layouts import LAYOUTS, Layout
 
@@ -18,8 +19,6 @@ log = logging.getLogger(__name__)
 FRAME_SUFFIX, CLIP_SUFFIX, LIFT_SUFFIX = "_frame", "_clip", "_lift"
 PERSON_NETWORK = "person"
 LOADING_POLL_S = 0.1
-CROPS_INPUT = "crop_boxes"
-KEYPOINTS_OUTPUT = "keypoints"
 
 
 @dataclass(frozen=True)
@@ -125,11 +124,15 @@ class Catalogue:
         names = sorted([*self._models, *self._cardless])
         raise UnknownModel(f"there is no model {quoted(name)}; choose one of {', '.join(names) or '(none)'}")
 
-    def named(self, name: str | None, needs_actions: bool = False) -> Model:
+    def named(self, name: str | None, needs_actions: bool = False, needs_depth: bool = False) -> Model:
         """The model to use; `None` or an empty name means the default."""
         model = self.card_of(name or self._default)
         if needs_actions and model.card.clip is None:
             raise InvalidArgument(f"model {model.name!r} knows no actions; choose one whose card has a clip network")
+        if needs_depth and not model.card.has_depth:
+            raise InvalidArgument(
+                f"model {model.name!r} has no depth: leave the camera out, or choose one whose card has 3 dimensions"
+            )
         if not model.ready:
             raise Unavailable(f"model {model.name!r} is not ready at present; try again in a few seconds")
         return model
@@ -255,7 +258,7 @@ class Catalogue:
         takes_crops, clip_max_batch, lift_max_batch = False, 1, 1
         if card.clip is not None and name + CLIP_SUFFIX in ready:
             clip_config = await self._triton.config(name + CLIP_SUFFIX)
-            takes_crops = CROPS_INPUT in {tensor.name for tensor in clip_config.input}
+            takes_crops = CROP_BOXES in {tensor.name for tensor in clip_config.input}
             clip_max_batch = max(1, clip_config.max_batch_size)
         if card.lift is not None and name + LIFT_SUFFIX in ready:
             lift_max_batch = max(1, (await self._triton.config(name + LIFT_SUFFIX)).max_batch_size)
@@ -273,19 +276,17 @@ class Catalogue:
 
 def _check_detector(card: PersonCard, inputs: dict[str, list[int]], outputs: set[str]) -> None:
     """Raises where the detector does not take the pictures, or not answer the boxes, that its card promises."""
-    if inputs != {"image": [card.size, card.size, 3]}:
+    if inputs != {IMAGE: [card.size, card.size, 3]}:
         raise ValueError(f"the card promises pictures of {card.size} x {card.size} pixels, the network has {inputs}")
-    if not outputs >= {"boxes", "box_scores"}:
+    if not outputs >= {BOXES, BOX_SCORES}:
         raise ValueError("the network has no outputs boxes and box_scores")
 
 
 def _check_keypoints(card: Card, outputs: dict[str, list[int]]) -> None:
     """Raises where the network does not answer the joints and dimensions that its card promises."""
     promised = [len(LAYOUTS[card.layout].joints), card.dims]
-    if outputs[KEYPOINTS_OUTPUT] != promised:
-        raise ValueError(
-            f"the card promises keypoints of shape {promised}, the network has {outputs[KEYPOINTS_OUTPUT]}"
-        )
+    if outputs[KEYPOINTS] != promised:
+        raise ValueError(f"the card promises keypoints of shape {promised}, the network has {outputs[KEYPOINTS]}")
 
 
 def _away(model: Model) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from service.networks.tensors import KEYPOINT_SCORES, KEYPOINTS
 from service.networks.triton import Tensors
 from service.vision.layouts import Layout, mirror_order
 
@@ -19,11 +20,11 @@ def both_views(seen: Tensors, mirrored: Tensors, layout: Layout, size: int) -> T
     neither sees: the surer view counts.
     """
     order = mirror_order(layout)
-    theirs = mirrored["keypoints"][:, order].copy()
+    theirs = mirrored[KEYPOINTS][:, order].copy()
     theirs[..., 0] = (size - 1) / size - theirs[..., 0]
-    ours = seen["keypoints"]
-    a, b = seen["keypoint_scores"], mirrored["keypoint_scores"][:, order]
+    ours = seen[KEYPOINTS]
+    a, b = seen[KEYPOINT_SCORES], mirrored[KEYPOINT_SCORES][:, order]
     share = ((a + 1e-3) / (a + b + 2e-3))[..., None]
     apart = np.linalg.norm((ours - theirs)[..., :2], axis=-1, keepdims=True) > SAME_PLACE_CROP
     keypoints = np.where(apart, np.where(share >= 0.5, ours, theirs), share * ours + (1 - share) * theirs)
-    return {"keypoints": keypoints.astype(np.float32), "keypoint_scores": (a + b) / 2}
+    return {KEYPOINTS: keypoints.astype(np.float32), KEYPOINT_SCORES: (a + b) / 2}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.networks.catalogue import Model
 from service.networks.flip import both_views
+from service.networks.tensors import ACTION_FEATURES, IMAGE, KEYPOINT_SCORES, KEYPOINTS
 from service.networks.triton import Tensors, TritonClient
 from service.vision.crops import CropWindow, Image, crop, depth_from_root, to_picture
 from service.workers import Workers
@@ -49,11 +50,11 @@ class FrameInference:
         crops = await self._workers.run(
             lambda: np.stack([crop(image, crop_window, size) for crop_window in crop_windows])
         )
-        tensors = await self._in_batches(model.frame_network, {"image": crops}, model.max_batch)
+        tensors = await self._in_batches(model.frame_network, {IMAGE: crops}, model.max_batch)
         if flip:
-            mirrored = await self._in_batches(model.frame_network, {"image": crops[:, :, ::-1]}, model.max_batch)
+            mirrored = await self._in_batches(model.frame_network, {IMAGE: crops[:, :, ::-1]}, model.max_batch)
             tensors |= both_views(tensors, mirrored, model.layout, size)
-        keypoints_crop = tensors["keypoints"]  # (N, K, D)
+        keypoints_crop = tensors[KEYPOINTS]  # (N, K, D)
         keypoints_px = np.stack(
             [
                 to_picture(points[:, :2], crop_window)
@@ -63,7 +64,7 @@ class FrameInference:
         scale_mm = model.card.depth_scale_mm
         depths_mm = depth_from_root(keypoints_crop[..., 2], scale_mm) if scale_mm is not None else None
         return FrameOutput(
-            crop_windows, keypoints_px, depths_mm, tensors["keypoint_scores"], tensors.get("action_features")
+            crop_windows, keypoints_px, depths_mm, tensors[KEYPOINT_SCORES], tensors.get(ACTION_FEATURES)
         )
 
     async def lifted(self, model: Model, output: FrameOutput) -> FrameOutput:
@@ -74,7 +75,7 @@ class FrameInference:
         corners = np.array([[crop_window.left, crop_window.top] for crop_window in output.crop_windows], np.float32)[
             :, None
         ]
-        joints = {"keypoints": (output.keypoints_px - corners) / sides, "keypoint_scores": output.scores}
+        joints = {KEYPOINTS: (output.keypoints_px - corners) / sides, KEYPOINT_SCORES: output.scores}
         answer = await self._in_batches(model.lift_network, joints, model.lift_max_batch)
         return output._replace(depths_mm=answer["positions_mm"][..., 2])
 

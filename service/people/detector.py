@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from service.networks.card import PersonCard
 from service.networks.catalogue import PERSON_NETWORK
+from service.networks.tensors import BOX_SCORES, BOXES, IMAGE
 from service.networks.triton import TritonClient
 from service.vision.boxes import Box, iou
 from service.vision.crops import Image, letterbox
@@ -29,8 +30,8 @@ class PersonDetector:
     async def detect(self, card: PersonCard, image: Image) -> list[Detection]:
         """The people in the picture, best first."""
         picture = await self._workers.run(letterbox, image, card.size)
-        answer = await self._triton.infer(PERSON_NETWORK, {"image": picture[None]})
-        return detections(answer["boxes"][0], answer["box_scores"][0], image.shape[1], image.shape[0], card)
+        answer = await self._triton.infer(PERSON_NETWORK, {IMAGE: picture[None]})
+        return detections(answer[BOXES][0], answer[BOX_SCORES][0], image.shape[1], image.shape[0], card)
 
 
 def detections(boxes: Array, scores: Array, width: int, height: int, card: PersonCard) -> list[Detection]:

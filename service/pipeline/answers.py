@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.networks.catalogue import Model
-from service.video.windows import Segment
+from service.video.segments import Segment
 from service.vision.boxes import Box
 from service.vision.crops import Image
 from service.vision.layouts import Layout
@@ -61,17 +61,24 @@ class ActionScore:
     score: float
 
 
-@dataclass(frozen=True)
-class Event:
-    """Something that became known with the frame `frame_id`."""
+class Moment(NamedTuple):
+    """The frame with which something became known."""
 
     frame_id: int
     time_s: float
+    lag_ms: float  # from the frame's arrival to its turn
+    dropped_frames: int  # of the whole stream so far
+
+
+@dataclass(frozen=True)
+class Event:
+    at: Moment
 
 
 @dataclass(frozen=True)
 class PoseEvent(Event):
     people: list[Person]
+    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ class PersonActions:
 
 @dataclass(frozen=True)
 class ClipAnswer:
+    model: Model
     actions: list[ActionScore]  # of the person seen longest; of the whole picture where the main one was never seen
     people: list[PersonActions]  # who were seen
     segments: list[Segment]

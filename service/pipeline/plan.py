@@ -1,4 +1,4 @@
-"""What a caller wants of a video, checked against the model before the first frame."""
+"""Options of a video, checked against the model before the first frame."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from service.errors import InvalidArgument
 from service.networks.catalogue import Catalogue, Model
+from service.pipeline.options import VideoOptions, people_limit
 from service.vision.boxes import Box
 from service.vision.layouts import Layout, layout_named
 
@@ -13,22 +14,7 @@ DEFAULT_TOP_K = 5
 
 
 @dataclass(frozen=True)
-class VideoOptions:
-    model: str | None = None
-    hop: int | None = None
-    top_k: int | None = None
-    layout: str | None = None
-    box: Box | None = None
-    every_frame: bool = False  # a pose for every frame, not only for the sampled ones
-    everybody: bool = False  # all people, each with an id; otherwise the main one
-    max_people: int | None = None
-    smooth: bool = True
-
-
-@dataclass(frozen=True)
 class VideoPlan:
-    """Options that were checked against the model."""
-
     model: Model
     layout: Layout
     frames: int  # of a window
@@ -37,27 +23,22 @@ class VideoPlan:
     interval_s: float
     labels: tuple[str, ...]
     box: Box | None
-    every_frame: bool
+    every_frame: bool  # a pose for every frame, not only for the sampled ones
     everybody: bool
     max_people: int
     smooth: bool
 
 
-def people_limit(wanted: int | None, largest: int) -> int:
-    if wanted is not None and not 1 <= wanted <= largest:
-        raise InvalidArgument(f"max_people must be between 1 and {largest}")
-    return wanted or largest
-
-
-def plan_video(options: VideoOptions, catalogue: Catalogue, most_people: int) -> VideoPlan:
+def plan_video(options: VideoOptions, every_frame: bool, catalogue: Catalogue, most_people: int) -> VideoPlan:
+    """Raises `InvalidArgument` where the model cannot do what is asked."""
     model = catalogue.named(options.model, needs_actions=True)
     clip = model.card.clip
     assert clip is not None
     hop = options.hop or max(1, clip.frames // 4)
-    if not 1 <= hop <= clip.frames:
+    if hop > clip.frames:
         raise InvalidArgument(f"hop must be between 1 and {clip.frames} sampled frames for model {model.name!r}")
     top_k = options.top_k or min(DEFAULT_TOP_K, len(clip.labels))
-    if not 1 <= top_k <= len(clip.labels):
+    if top_k > len(clip.labels):
         raise InvalidArgument(f"top_k must be between 1 and {len(clip.labels)} for model {model.name!r}")
     return VideoPlan(
         model=model,
@@ -68,8 +49,8 @@ def plan_video(options: VideoOptions, catalogue: Catalogue, most_people: int) ->
         interval_s=clip.interval_s,
         labels=clip.labels,
         box=options.box,
-        every_frame=options.every_frame,
-        everybody=options.everybody,
+        every_frame=every_frame,
+        everybody=options.people == "all",
         max_people=people_limit(options.max_people, most_people),
         smooth=options.smooth,
     )

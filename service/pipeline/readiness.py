@@ -55,10 +55,10 @@ class Readiness:
     async def _check(self) -> str | None:
         if (missing := self._pipeline.catalogue.missing()) is not None:
             return missing
-        began, check = time.monotonic(), asyncio.create_task(self._pipeline.check())
+        began, check = time.monotonic(), asyncio.create_task(self._pipeline.self_check.run())
         try:
             while not (await asyncio.wait([check], timeout=AGAIN_S))[0]:
-                if (stuck := self._pipeline.stuck_since(began)) is not None:
+                if (stuck := self._pipeline.self_check.stuck_since(began)) is not None:
                     return stuck
             check.result()
         except DeepharError as error:

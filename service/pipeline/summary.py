@@ -10,7 +10,7 @@ from service.networks.frame import Array
 from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PersonActions, PoseEvent, SegmentEvent
 from service.pipeline.plan import VideoPlan
 from service.pipeline.track_state import ranked
-from service.video.windows import Segment
+from service.video.segments import Segment
 
 
 class ClipSummary:
@@ -41,4 +41,4 @@ class ClipSummary:
         main = max(everyone, key=lambda person: self._sums[person.person_id][0], default=None)
         people = [person for person in everyone if person.person_id in self._seen]
         timing = {"total": 1e3 * (time.perf_counter() - self._started)}
-        return ClipAnswer(main.actions if main else [], people, self._segments, frames, timing)
+        return ClipAnswer(self._plan.model, main.actions if main else [], people, self._segments, frames, timing)

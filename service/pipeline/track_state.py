@@ -1,4 +1,4 @@
-"""What is kept of each person who is followed: smoothed joints, the window of samples, the running segment."""
+"""State of one track: smoothed joints, the window of samples, the running segment."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 
 from service.networks.frame import Array, FrameOutput
 from service.people.smoothing import KeypointSmoother
-from service.pipeline.answers import ActionEvent, ActionScore, Person
+from service.pipeline.answers import ActionEvent, ActionScore, Moment, Person
 from service.pipeline.person import person_in
 from service.pipeline.plan import VideoPlan
-from service.video.windows import Segment, SegmentMerger, Window, WindowBuffer
+from service.video.segments import Segment, SegmentMerger
+from service.video.windows import Window, WindowBuffer
 
 
 class TrackState:
@@ -20,18 +21,18 @@ class TrackState:
         self._segments = SegmentMerger(person_id)
 
     def person(self, output: FrameOutput, time_s: float) -> Person:
-        """How the person is answered for the frame of one window."""
+        """Returns the person of an output of one crop, smoothed."""
         if self._smoother is not None:
             output = _smoothed(output, self._smoother, time_s)
         return person_in(output, 0, None, self._plan.model.layout, self._plan.layout, person_id=self.id)
 
-    def judged(self, window: Window, scores: Array, frame_id: int, time_s: float) -> tuple[ActionEvent, Segment | None]:
-        """The event of a window with scores (A,), known with that frame, and the segment that it ends."""
+    def classified(self, window: Window, scores: Array, at: Moment) -> tuple[ActionEvent, Segment | None]:
+        """Returns the event of a window with scores (A,), and the segment that the window ends."""
         first, last = window.samples[0], window.samples[-1]
         actions = ranked(scores, self._plan)
-        event = ActionEvent(frame_id, time_s, self.id, first.frame_id, first.time_s, last.time_s, actions, scores)
+        event = ActionEvent(at, self.id, first.frame_id, first.time_s, last.time_s, actions, scores)
         top = actions[0]
-        leads = top.score >= 1 - float(scores.sum())  # what is missing from 1 is none of the actions
+        leads = top.score >= 1 - float(scores.sum())  # against the background class: what is missing from 1
         return event, self._segments.add(first.time_s, last.time_s, top.label if leads else None, top.score)
 
     def finish(self) -> Segment | None:

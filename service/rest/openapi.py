@@ -1,48 +1,51 @@
-"""What the documentation at /docs says of bodies and problems, where FastAPI cannot see it in the code."""
+"""What the documentation at /docs says of bodies, options and problems, where FastAPI cannot see it in the code."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
+from service.pipeline.options import JSON_OPTIONS
 from service.rest import problems
-from service.rest.requests import CAMERA_NUMBERS, ROOT_DEPTH
 from service.rest.schemas import Problem
 
-_NUMBER = {"type": "number"}
-_OPTIONS: dict[str, Any] = {
-    "model": {"type": "string"},
-    "layout": {"type": "string"},
-    "boxes": {"type": "array", "items": {"type": "array", "items": _NUMBER}},
-}
-_CAMERA = {
-    "type": "object",
-    "required": [*CAMERA_NUMBERS, ROOT_DEPTH],
-    "properties": {
-        **dict.fromkeys(CAMERA_NUMBERS, _NUMBER),
-        ROOT_DEPTH: {"anyOf": [_NUMBER, {"type": "array", "items": _NUMBER}]},
-    },
-}
-_WHOLE, _SWITCH = {"type": "integer"}, {"type": "boolean"}
-POSE_OPTIONS = {**_OPTIONS, "camera": _CAMERA, "max_people": _WHOLE, "flip": _SWITCH}
-ACTION_OPTIONS = {
-    **_OPTIONS,
-    "hop": _WHOLE,
-    "top_k": _WHOLE,
-    "people": {"type": "string", "enum": ["main", "all"]},
-    "max_people": _WHOLE,
-    "smooth": _SWITCH,
-}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}} for status in (404, 413, 415, 422, 429, 503, 504)
 }
 
 
-def file_body(field: str, kinds: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """A body that is a form, a raw file or JSON."""
+def request_of(field: str, kinds: tuple[str, ...], options: type[BaseModel]) -> dict[str, Any]:
+    """A request with options in its query, and with a body that is a form, a raw file or JSON."""
+    properties = _properties(options)
     binary = {"type": "string", "format": "binary"}
-    form = {"type": "object", "required": [field], "properties": {field: binary, **options}}
+    form = {"type": "object", "required": [field], "properties": {field: binary, **properties}}
     encoded = {"type": "string", "format": "byte", "description": "base64"}
-    document = {"type": "object", "required": [field], "properties": {field: encoded, **options}}
+    document = {"type": "object", "required": [field], "properties": {field: encoded, **properties}}
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}, "application/json": {"schema": document}}
     content |= {kind: {"schema": binary} for kind in kinds}
-    return {"requestBody": {"required": True, "content": content}}
+    parameters = [_parameter(name, schema) for name, schema in properties.items()]
+    return {"parameters": parameters, "requestBody": {"required": True, "content": content}}
+
+
+def _properties(options: type[BaseModel]) -> dict[str, Any]:
+    """The schema of each option, whole in itself."""
+    schema = options.model_json_schema()
+    inside = schema.get("$defs", {})
+
+    def whole(part: Any) -> Any:
+        if isinstance(part, list):
+            return [whole(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return whole(inside[part["$ref"].rpartition("/")[2]])
+        return {name: whole(value) for name, value in part.items() if name != "title"}
+
+    properties: dict[str, Any] = whole(schema["properties"])
+    return properties
+
+
+def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    shape = {"content": {"application/json": {"schema": schema}}} if name in JSON_OPTIONS else {"schema": schema}
+    return {"name": name, "in": "query", "required": False, "description": schema.get("description", ""), **shape}

@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from service.errors import INTERNAL_DETAIL, STATUS, DeepharError, InvalidArgument, Overloaded
+from service.errors import DeepharError, InvalidArgument, Overloaded
 from service.rest.schemas import Problem
+from service.status import INTERNAL_DETAIL, STATUS
 
 log = logging.getLogger(__name__)
 

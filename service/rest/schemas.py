@@ -17,9 +17,8 @@ from service.pipeline.answers import (
     PoseEvent,
     SegmentEvent,
 )
-from service.pipeline.plan import VideoPlan
 from service.video.reader import VideoFacts
-from service.video.windows import Segment
+from service.video.segments import Segment
 from service.vision.layouts import Layout
 
 
@@ -165,10 +164,10 @@ class ActionsJson(BaseModel):
     timing_ms: dict[str, float]
 
     @staticmethod
-    def of(answer: ClipAnswer, plan: VideoPlan, facts: VideoFacts) -> ActionsJson:
+    def of(answer: ClipAnswer, facts: VideoFacts) -> ActionsJson:
         return ActionsJson(
-            model=plan.model.name,
-            version=plan.model.version,
+            model=answer.model.name,
+            version=answer.model.version,
             video=VideoJson.of(facts),
             actions=ActionJson.of(answer.actions),
             people=[
@@ -180,12 +179,12 @@ class ActionsJson(BaseModel):
         )
 
 
-def event_json(event: Event, plan: VideoPlan) -> dict[str, Any]:
+def event_json(event: Event) -> dict[str, Any]:
     """One event as a line of newline-delimited JSON."""
-    common: dict[str, Any] = {"frame_id": event.frame_id, "time_s": event.time_s}
+    common: dict[str, Any] = {"frame_id": event.at.frame_id, "time_s": event.at.time_s}
     match event:
         case PoseEvent():
-            people = [PersonJson.of(person, plan.layout).model_dump(exclude_none=True) for person in event.people]
+            people = [PersonJson.of(person, event.layout).model_dump(exclude_none=True) for person in event.people]
             return {"event": "pose", **common, "people": people}
         case ActionEvent():
             actions = [action.model_dump() for action in ActionJson.of(event.actions)]

@@ -11,7 +11,8 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from service.errors import INTERNAL_DETAIL, STATUS, DeepharError, InvalidArgument, RequestTimeout
+from service.errors import DeepharError, InvalidArgument, RequestTimeout
+from service.status import INTERNAL_DETAIL, STATUS
 
 log = logging.getLogger(__name__)
 

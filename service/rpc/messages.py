@@ -17,11 +17,10 @@ from service.pipeline.answers import (
     PoseEvent,
     SegmentEvent,
 )
-from service.pipeline.pipeline import Frame, PoseOptions
-from service.pipeline.plan import VideoOptions, VideoPlan
-from service.video.windows import Segment
+from service.pipeline.options import CameraOption, PictureOptions, VideoOptions
+from service.video.frame import Frame
+from service.video.segments import Segment
 from service.vision.boxes import Box
-from service.vision.camera import Camera
 from service.vision.layouts import Layout
 
 LATEST_NS = 2**62  # years: the times of answers, somewhat later than those of frames, are still int64
@@ -58,16 +57,18 @@ def box_of(message: pb.Box) -> Box:
     return Box(message.x, message.y, message.width, message.height)
 
 
-def camera_of(message: pb.Camera) -> Camera:
-    return Camera(message.fx, message.fy, message.cx, message.cy, tuple(message.root_depth_mm))
+def camera_of(message: pb.Camera) -> CameraOption:
+    return CameraOption(
+        fx=message.fx, fy=message.fy, cx=message.cx, cy=message.cy, root_depth_mm=list(message.root_depth_mm)
+    )
 
 
-def pose_options(request: pb.EstimatePoseRequest, max_boxes: int) -> PoseOptions:
+def picture_options(request: pb.EstimatePoseRequest, max_boxes: int) -> PictureOptions:
     if len(request.boxes) > max_boxes:
         raise InvalidArgument(f"{len(request.boxes)} boxes were sent; at most {max_boxes} are taken")
     if len(request.camera.root_depth_mm) > max_boxes:
         raise InvalidArgument(f"the camera has over {max_boxes} values of root_depth_mm; send one for each box")
-    return PoseOptions(
+    return PictureOptions(
         model=request.model or None,
         boxes=[box_of(box) for box in request.boxes],
         layout=request.layout or None,
@@ -110,10 +111,10 @@ def segment_message(segment: Segment) -> pb.Segment:
     return pb.Segment(**vars(segment))
 
 
-def clip_message(answer: ClipAnswer, plan: VideoPlan) -> pb.ClassifyClipResponse:
+def clip_message(answer: ClipAnswer) -> pb.ClassifyClipResponse:
     return pb.ClassifyClipResponse(
-        model=plan.model.name,
-        version=plan.model.version,
+        model=answer.model.name,
+        version=answer.model.version,
         actions=action_messages(answer.actions),
         people=[pb.PersonActions(person_id=p.person_id, actions=action_messages(p.actions)) for p in answer.people],
         segments=[segment_message(segment) for segment in answer.segments],
@@ -122,14 +123,15 @@ def clip_message(answer: ClipAnswer, plan: VideoPlan) -> pb.ClassifyClipResponse
     )
 
 
-def event_message(event: Event, plan: VideoPlan, lag_ms: float, dropped: int) -> pb.StreamVideoResponse:
+def event_message(event: Event) -> pb.StreamVideoResponse:
+    frame_id, time_s, lag_ms, dropped_frames = event.at
     message = pb.StreamVideoResponse(
-        frame_id=event.frame_id, timestamp_ns=round(event.time_s * 1e9), lag_ms=lag_ms, dropped_frames=dropped
+        frame_id=frame_id, timestamp_ns=round(time_s * 1e9), lag_ms=lag_ms, dropped_frames=dropped_frames
     )
     match event:
         case PoseEvent():
             message.pose.SetInParent()
-            message.pose.people.extend(person_message(person, plan.layout) for person in event.people)
+            message.pose.people.extend(person_message(person, event.layout) for person in event.people)
         case ActionEvent():
             message.action.start_s, message.action.end_s = event.start_s, event.end_s
             message.action.first_frame_id, message.action.person_id = event.first_frame_id, event.person_id
@@ -145,9 +147,8 @@ def video_options(config: pb.StreamConfig) -> VideoOptions:
         hop=config.hop or None,
         top_k=config.top_k or None,
         layout=config.layout or None,
-        box=box_of(config.box) if config.HasField("box") else None,
-        every_frame=config.want_keypoints,
-        everybody=config.following == pb.FOLLOWING_ALL,
+        boxes=[box_of(config.box)] if config.HasField("box") else [],
+        people="all" if config.following == pb.FOLLOWING_ALL else "main",
         max_people=config.max_people or None,
         smooth=config.smooth if config.HasField("smooth") else True,
     )

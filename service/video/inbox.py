@@ -1,44 +1,43 @@
-"""The bounded queue between a stream's sender and the pipeline."""
+"""The bounded queue between the sender of a stream and the pipeline."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncGenerator
 
-from service.pipeline.pipeline import Frame
+from service.video.frame import Frame
+from service.video.sampling import Sampler
 
 
-class FrameQueue:
-    """Holds `size` frames and `max_bytes` of them at most, or a single larger one.
+class Inbox:
+    """A `FrameSource` that holds at most `size` frames and `max_bytes` of them, or a single larger one.
 
-    When it is full, a new frame waits or, with `drop_oldest`, takes the oldest's place.
+    When it is full, a new frame waits or, with `drop_oldest`, takes the place of the oldest.
     """
 
     def __init__(self, size: int, max_bytes: int, drop_oldest: bool) -> None:
         self._size, self._max_bytes, self._drop_oldest = size, max_bytes, drop_oldest
-        self._frames: deque[tuple[Frame, float]] = deque()
+        self._frames: deque[Frame] = deque()
         self._bytes = 0
         self._changed = asyncio.Condition()
         self._ended = self._given = False
         self._error: BaseException | None = None
         self._reason: BaseException | None = None
         self.dropped = 0
-        self.lag_ms = 0.0  # of the frame that was taken last
 
-    async def put(self, frame: Frame) -> None:
-        size = _bytes_of(frame)
+    async def put(self, frame: Frame) -> int:
+        """Adds the frame as soon as there is room. Returns how many frames have room after it."""
         async with self._changed:
-            while self._drop_oldest and not self._fits(size):
+            while self._drop_oldest and not self._fits(frame):
                 self._pop()
                 self.dropped += 1
-            await self._changed.wait_for(lambda: self._ended or self._fits(size))
-            if self._ended:
-                return
-            self._frames.append((frame, time.monotonic()))
-            self._bytes += size
-            self._changed.notify_all()
+            await self._changed.wait_for(lambda: self._ended or self._fits(frame))
+            if not self._ended:
+                self._frames.append(frame)
+                self._bytes += frame.size_bytes
+                self._changed.notify_all()
+            return self._size - len(self._frames)
 
     async def end(self, error: BaseException | None = None, reason: BaseException | None = None) -> None:
         """No more frames; what waits is still taken, then `error` is raised if there is one.
@@ -55,31 +54,31 @@ class FrameQueue:
         if self._reason is not None:
             raise self._reason
 
-    async def frames(self) -> AsyncGenerator[Frame, None]:
-        while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: bool(self._frames) or self._ended)
-                if not self._frames:
-                    if self._error is not None:
-                        raise self._error
-                    if not self._given:
-                        self.raise_reason()
-                    return
-                frame, arrived = self._pop()
-                self._given = True
-                self.lag_ms = 1e3 * (time.monotonic() - arrived)
-                self._changed.notify_all()
-            yield frame
+    async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
+        """All frames that were not dropped, in the order of their arrival."""
+        while (frame := await self._next()) is not None:
+            yield frame, sampler.ticks(frame.time_s)
             del frame  # or it would be held while the next one is waited for
 
-    def _fits(self, size: int) -> bool:
-        return not self._frames or (len(self._frames) < self._size and self._bytes + size <= self._max_bytes)
+    async def _next(self) -> Frame | None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: bool(self._frames) or self._ended)
+            if self._frames:
+                self._given = True
+                self._changed.notify_all()
+                return self._pop()
+            if self._error is not None:
+                raise self._error
+            if not self._given:
+                self.raise_reason()
+            return None
 
-    def _pop(self) -> tuple[Frame, float]:
-        frame, arrived = self._frames.popleft()
-        self._bytes -= _bytes_of(frame)
-        return frame, arrived
+    def _fits(self, frame: Frame) -> bool:
+        return not self._frames or (
+            len(self._frames) < self._size and self._bytes + frame.size_bytes <= self._max_bytes
+        )
 
-
-def _bytes_of(frame: Frame) -> int:
-    return len(frame.picture) if isinstance(frame.picture, bytes) else frame.picture.nbytes
+    def _pop(self) -> Frame:
+        frame = self._frames.popleft()
+        self._bytes -= frame.size_bytes
+        return frame

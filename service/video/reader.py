@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
+from service.video.frame import Frame
 from service.video.mp4_boxes import check_counts
 from service.video.sampling import Sampler
 from service.vision.crops import Image
@@ -42,13 +43,6 @@ class VideoFacts:
 
 
 @dataclass(frozen=True)
-class VideoFrameAt:
-    image: Image
-    frame_id: int  # position in the file
-    time_s: float  # presentation time since the first frame
-
-
-@dataclass(frozen=True)
 class VideoLimits:
     seconds: float
     pixels: int
@@ -57,8 +51,11 @@ class VideoLimits:
 class VideoReader:
     """Decodes a video in short jobs of the pool, each when the next frame is asked for.
 
-    A reader that is asked for nothing holds no thread. `facts` are complete when the frames have ended.
+    A `FrameSource` that yields samples only. A reader that is asked for nothing holds no thread. `facts` are complete
+    when the frames have ended. A frame's id is its position in the file, its time is since the first one.
     """
+
+    dropped = 0
 
     def __init__(self, file: BinaryIO, limits: VideoLimits, workers: Workers) -> None:
         self._decoder = _Decoder(file, limits)
@@ -80,15 +77,15 @@ class VideoReader:
             await self.close()
             raise
 
-    async def frames(self, interval_s: float) -> AsyncGenerator[VideoFrameAt, None]:
-        """The frames that a `Sampler` of this interval takes; the others are decoded and thrown away."""
+    async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
+        """The frames that the sampler takes; the others are decoded and thrown away."""
         try:
             await self.open()
             while not self._decoder.ended:
-                frame = await self._job(self._decoder.step, interval_s)
-                if frame is not None:
-                    yield frame
-                del frame  # or it would be held while the next one is decoded
+                sample = await self._job(self._decoder.step, sampler)
+                if sample is not None:
+                    yield sample
+                del sample  # or it would be held while the next one is decoded
             self.facts = self._decoder.facts
         finally:
             await self.close()
@@ -117,7 +114,7 @@ class _Decoder:
     def __init__(self, file: BinaryIO, limits: VideoLimits) -> None:
         self._file, self._limits = file, limits
         self._container: InputContainer | None = None
-        self._samples: Generator[VideoFrameAt | None, None, None] | None = None
+        self._samples: Generator[tuple[Frame, int] | None, None, None] | None = None
         self._most_pixels = limits.pixels  # of pictures further on in the video
         self._size = (0, 0)  # width and height of the last sampled picture, upright
         self.facts: VideoFacts | None = None
@@ -133,12 +130,12 @@ class _Decoder:
                 self._prepare(self._container)
             return _pixels(self._container.streams.video[0].codec_context)
 
-    def step(self, interval_s: float) -> VideoFrameAt | None:
+    def step(self, sampler: Sampler) -> tuple[Frame, int] | None:
         """The next sampled frame; None when the time is up before it is there, or when the video has ended."""
         if self._container is None:
             raise RuntimeError("the video is not open")
         if self._samples is None:
-            self._samples = self._sampled(self._container, interval_s)
+            self._samples = self._sampled(self._container, sampler)
         until_s = time.monotonic() + _STEP_S
         with _damage_named():
             for frame in self._samples:
@@ -196,11 +193,10 @@ class _Decoder:
         if _pixels(picture) > self._limits.pixels:
             raise PayloadTooLarge(f"the video's pictures have more than {self._limits.pixels} pixels; shrink it first")
 
-    def _sampled(self, container: InputContainer, interval_s: float) -> Generator[VideoFrameAt | None, None, None]:
+    def _sampled(self, container: InputContainer, sampler: Sampler) -> Generator[tuple[Frame, int] | None, None, None]:
         """The sampled frames, and None wherever else a step may end."""
         stream = container.streams.video[0]
         rate = float(stream.average_rate or stream.guessed_rate or 25)
-        sampler = Sampler(interval_s)
         first_s, time_s, count = None, -1.0, 0
         for frame in self._decoded(container, stream):
             if frame is None:
@@ -216,7 +212,8 @@ class _Decoder:
             time_s = shown_s - first_s
             if time_s > self._limits.seconds:
                 raise PayloadTooLarge(f"the video is longer than {self._limits.seconds:g} s; send a shorter part of it")
-            yield self._sample(frame, count, time_s) if sampler.ticks(time_s) > 0 else None
+            ticks = sampler.ticks(time_s)
+            yield (self._sample(frame, count, time_s), ticks) if ticks > 0 else None
             count += 1
         if count < 2:
             raise InvalidVideo("the video has fewer than 2 frames; send a longer one, or a picture to /v1/pose")
@@ -237,10 +234,10 @@ class _Decoder:
                 raise
             yield None
 
-    def _sample(self, frame: VideoFrame, frame_id: int, time_s: float) -> VideoFrameAt:
+    def _sample(self, frame: VideoFrame, frame_id: int, time_s: float) -> Frame:
         image = _upright(frame)
         self._size = image.shape[1], image.shape[0]
-        return VideoFrameAt(image, frame_id, time_s)
+        return Frame(image, frame_id, time_s)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Windows of sampled frames for the clip network, and stretches of video in which one action leads."""
+"""Windows of sampled frames for the clip network."""
 
 from __future__ import annotations
 
@@ -73,42 +73,3 @@ class WindowBuffer:
             return None
         count = len(self._samples)
         return Window(tuple(self._samples[i * count // self._frames] for i in range(self._frames)))
-
-
-@dataclass(frozen=True)
-class Segment:
-    start_s: float
-    end_s: float
-    label: str
-    score: float
-    person_id: int
-
-
-class SegmentMerger:
-    """Joins neighbouring windows that agree. Each window answers for the time since the end of the one before."""
-
-    def __init__(self, person_id: int) -> None:
-        self._person_id = person_id
-        self._start_s = 0.0
-        self._end_s: float | None = None
-        self._label: str | None = None
-        self._score_sum, self._windows = 0.0, 0
-
-    def add(self, start_s: float, end_s: float, label: str | None, score: float) -> Segment | None:
-        """The segment that this window ends, if it does. No label: nothing that has a name leads."""
-        done = None
-        if self._end_s is None:
-            self._start_s, self._label = start_s, label
-        elif label != self._label or start_s > self._end_s:
-            done = self.finish()
-            self._start_s, self._label = max(start_s, self._end_s), label
-        self._end_s = end_s
-        self._score_sum, self._windows = self._score_sum + score, self._windows + 1
-        return done
-
-    def finish(self) -> Segment | None:
-        score_sum, windows = self._score_sum, self._windows
-        self._score_sum, self._windows = 0.0, 0
-        if self._end_s is None or self._label is None or not windows:
-            return None
-        return Segment(self._start_s, self._end_s, self._label, score_sum / windows, self._person_id)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidArgument
-from service.networks.card import Card
 
 Array = NDArray[np.float32]
 
@@ -28,12 +27,8 @@ class Camera:
         return self.root_depths_mm[person if len(self.root_depths_mm) > 1 else 0]
 
 
-def check_camera(camera: Camera, card: Card, people: int) -> None:
-    """Raises `InvalidArgument` where no places in space can be computed with it for this model and so many people."""
-    if not card.has_depth:
-        raise InvalidArgument(
-            f"model {card.model!r} has no depth: leave the camera out, or choose a model whose card has 3 dimensions"
-        )
+def check_camera(camera: Camera, people: int) -> None:
+    """Raises `InvalidArgument` where no places in space can be computed with it for so many people."""
     depths = camera.root_depths_mm
     if not all(math.isfinite(value) for value in (camera.fx, camera.fy, camera.cx, camera.cy, *depths)):
         raise InvalidArgument(

@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.errors import InvalidArgument
-from service.networks.card import Card
 from service.vision.camera import Camera, check_camera, positions_mm
-from tests.unit.test_card import card
 
-CARD = Card.model_validate(card())
 CAMERA = Camera(1145.05, 1143.78, 512.54, 515.45, (4500.0,))
 
 focal_lengths = st.floats(200, 5000)
@@ -70,7 +67,7 @@ def test_one_root_depth_is_for_all_and_several_are_each_their_own() -> None:
 
 @pytest.mark.parametrize(("depths", "people"), [((4500.0,), 1), ((4500.0,), 7), ((1.0, 2.0), 2)])
 def test_possible_cameras_are_taken(depths: tuple[float, ...], people: int) -> None:
-    check_camera(dataclasses.replace(CAMERA, root_depths_mm=depths), CARD, people)
+    check_camera(dataclasses.replace(CAMERA, root_depths_mm=depths), people)
 
 
 @pytest.mark.parametrize(
@@ -89,12 +86,7 @@ def test_possible_cameras_are_taken(depths: tuple[float, ...], people: int) -> N
 )
 def test_impossible_cameras_are_refused(change: dict[str, Any], people: int, says: str) -> None:
     with pytest.raises(InvalidArgument, match=says):
-        check_camera(dataclasses.replace(CAMERA, **change), CARD, people)
-
-
-def test_a_model_without_depth_takes_no_camera() -> None:
-    with pytest.raises(InvalidArgument, match="leave the camera out"):
-        check_camera(CAMERA, Card.model_validate(card(dims=2, depth_scale_mm=None)), 1)
+        check_camera(dataclasses.replace(CAMERA, **change), people)
 
 
 def test_numbers_that_no_camera_has_are_told_and_not_answered_as_infinite() -> None:

@@ -5,9 +5,10 @@ import pytest
 from pydantic import ValidationError
 
 from service import errors
-from service.errors import STATUS, DeepharError, Overloaded
+from service.errors import DeepharError, Overloaded
 from service.pipeline.admission import Admission
 from service.settings import Settings
+from service.status import STATUS
 
 
 def test_every_error_has_a_status_on_both_transports() -> None:

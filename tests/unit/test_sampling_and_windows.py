@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from service.errors import InvalidArgument
 from service.video.sampling import Sampler
-from service.video.windows import Sample, SegmentMerger, WindowBuffer
+from service.video.segments import SegmentMerger
+from service.video.windows import Sample, WindowBuffer
 from service.vision.crops import CropWindow
 
 

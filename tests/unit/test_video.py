@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
-from service.video.reader import VideoFacts, VideoFrameAt, VideoLimits, VideoReader
+from service.video.frame import Frame
+from service.video.reader import VideoFacts, VideoLimits, VideoReader
+from service.video.sampling import Sampler
+from service.vision.crops import Image
 from service.workers import Workers
 from tests.videos import WatchedContainer, WatchedWorkers, sound_only, video
 
@@ -24,13 +27,13 @@ LIMITS = VideoLimits(seconds=60, pixels=10_000_000)
 
 def read(
     data: bytes, interval_s: float = 0.1, limits: VideoLimits = LIMITS, stop_after: int | None = None
-) -> tuple[list[VideoFrameAt], VideoFacts | None]:
-    async def run() -> tuple[list[VideoFrameAt], VideoFacts | None]:
+) -> tuple[list[Frame], VideoFacts | None]:
+    async def run() -> tuple[list[Frame], VideoFacts | None]:
         workers = Workers(2)
         reader = VideoReader(io.BytesIO(data), limits, workers)
         frames = []
-        async with aclosing(reader.frames(interval_s)) as decoded:
-            async for frame in decoded:
+        async with aclosing(reader.frames(Sampler(interval_s))) as decoded:
+            async for frame, _ in decoded:
                 frames.append(frame)
                 if len(frames) == stop_after:
                     break
@@ -38,6 +41,11 @@ def read(
         return frames, reader.facts
 
     return asyncio.run(run())
+
+
+def rgb(frame: Frame) -> Image:
+    assert not isinstance(frame.picture, bytes)
+    return frame.picture
 
 
 @pytest.mark.parametrize("fps", [12.5, 25, 30, 60])
@@ -64,7 +72,7 @@ def test_presentation_times_count_not_frame_numbers() -> None:
 
 def test_pixels_are_those_of_the_frame() -> None:
     frames, _ = read(video(i / 30 for i in range(30)))
-    assert [int(f.image.mean()) for f in frames] == pytest.approx([2 * f.frame_id for f in frames], abs=3)
+    assert [int(rgb(f).mean()) for f in frames] == pytest.approx([2 * f.frame_id for f in frames], abs=3)
 
 
 @pytest.mark.parametrize(("degrees", "shape"), [(90, (64, 48)), (180, (48, 64)), (270, (64, 48))])
@@ -94,7 +102,7 @@ def test_display_rotation_is_honoured(degrees: int, shape: tuple[int, int]) -> N
     )
     data[place : place + 36] = turned
     frames, _ = read(bytes(data), interval_s=0.01)
-    image = frames[0].image.mean(axis=2)
+    image = rgb(frames[0]).mean(axis=2)
     assert image.shape == shape
     edge = {90: image[-8:], 180: image[:, -8:], 270: image[:8]}[degrees]
     assert edge.mean() > 200
@@ -162,14 +170,14 @@ def assert_closed(containers: list[WatchedContainer]) -> None:
         assert container.closed_by[0].startswith("deephar"), "closed outside the pool"
 
 
-async def all_of(reader: VideoReader, interval_s: float = 0.1) -> list[VideoFrameAt]:
-    async with aclosing(reader.frames(interval_s)) as frames:
-        return [frame async for frame in frames]
+async def all_of(reader: VideoReader, interval_s: float = 0.1) -> list[Frame]:
+    async with aclosing(reader.frames(Sampler(interval_s))) as frames:
+        return [frame async for frame, _ in frames]
 
 
-def same(frames: list[VideoFrameAt], expected: list[VideoFrameAt]) -> bool:
+def same(frames: list[Frame], expected: list[Frame]) -> bool:
     return len(frames) == len(expected) and all(
-        (a.frame_id, a.time_s) == (b.frame_id, b.time_s) and np.array_equal(a.image, b.image)
+        (a.frame_id, a.time_s) == (b.frame_id, b.time_s) and np.array_equal(rgb(a), rgb(b))
         for a, b in zip(frames, expected, strict=True)
     )
 
@@ -226,7 +234,7 @@ def test_a_reader_that_is_not_asked_holds_no_thread_and_reads_no_further(watch_c
 
     async def run() -> None:
         workers = Workers(1)
-        streams = [VideoReader(io.BytesIO(data), LIMITS, workers).frames(0.1) for _ in range(4)]
+        streams = [VideoReader(io.BytesIO(data), LIMITS, workers).frames(Sampler(0.1)) for _ in range(4)]
         for stream in streams:
             await anext(stream)
         before = [container.packets_read for container in containers]
@@ -282,7 +290,7 @@ def test_a_dropped_reader_is_closed(watch_containers: Open) -> None:
 
     async def run() -> None:
         workers = Workers(1)
-        stream = VideoReader(io.BytesIO(data), LIMITS, workers).frames(0.1)
+        stream = VideoReader(io.BytesIO(data), LIMITS, workers).frames(Sampler(0.1))
         await anext(stream)
         del stream
         gc.collect()
@@ -323,7 +331,7 @@ def test_closing_without_frames(ask: bool, watch_containers: Open) -> None:
         reader = VideoReader(io.BytesIO(data), LIMITS, workers)
         await reader.open()
         if ask:  # a generator that is never started
-            await reader.frames(0.1).aclose()
+            await reader.frames(Sampler(0.1)).aclose()
         await asyncio.gather(reader.close(), reader.close())
         await reader.close()
         workers.close()
@@ -384,7 +392,7 @@ def test_a_video_outlives_the_pool(watch_containers: Open) -> None:
 
     async def run() -> None:
         workers = Workers(1)
-        stream = VideoReader(io.BytesIO(data), LIMITS, workers).frames(0.1)
+        stream = VideoReader(io.BytesIO(data), LIMITS, workers).frames(Sampler(0.1))
         await anext(stream)
         workers.close()
         await stream.aclose()
@@ -409,7 +417,7 @@ def test_pictures_that_grow_in_mid_stream() -> None:
     with pytest.raises(PayloadTooLarge, match="pixels"):
         read(small + large, limits=VideoLimits(60, 64 * 48))
     frames, facts = read(small + large)
-    assert {frame.image.shape[:2] for frame in frames} == {(48, 64), (192, 256)}
+    assert {rgb(frame).shape[:2] for frame in frames} == {(48, 64), (192, 256)}
     assert facts is not None
     assert (facts.width, facts.height) == (256, 192)
 

@@ -1,0 +1,151 @@
+"""What callers can ask for: one model for pictures and one for videos, whichever way the options come."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from service.errors import InvalidArgument, quoted
+from service.vision.boxes import Box
+from service.vision.camera import Camera
+
+_BOXES_FORM = "a list of [x, y, width, height] in pixels"
+_CAMERA_FORM = (
+    'an object {"fx": .., "fy": .., "cx": .., "cy": .., "root_depth_mm": ..} of numbers; with several boxes '
+    "root_depth_mm may be a list of one for each"
+)
+JSON_OPTIONS = ("boxes", "camera")  # text of JSON in queries and forms
+_MUST = {  # by pydantic's kinds of errors
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number of at most a few digits",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "a text",
+}
+
+
+def _from_json(value: Any) -> Any:
+    """Queries and forms carry text: there, a list or an object is JSON."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError("it is not JSON") from None
+    return value
+
+
+def _box(value: Any) -> Any:
+    if isinstance(value, Box):
+        return value
+    if isinstance(value, list | tuple) and len(value) == 4 and not any(_is_no_number(number) for number in value):
+        try:
+            return Box(*map(float, value))
+        except OverflowError:
+            pass
+    raise ValueError("it is no box")
+
+
+def _is_no_number(value: Any) -> bool:
+    return isinstance(value, bool) or not isinstance(value, int | float)
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("it is no number")
+    return value
+
+
+Number = Annotated[float, Field(strict=True)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_no_bool)]
+BoxOption = Annotated[
+    Box,
+    BeforeValidator(_box, json_schema_input_type=tuple[float, float, float, float]),
+]
+Boxes = Annotated[list[BoxOption], BeforeValidator(_from_json, json_schema_input_type=list[BoxOption])]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str | None = Field(None, description="name from /v1/models; absent: the default")
+    layout: str | None = Field(None, description="joint layout of the answer; absent: the model's own")
+    boxes: Boxes = Field(default=[], description="[x, y, width, height] of each, in pixels of the upright picture")
+    max_people: Count | None = Field(None, description="the best so many people; absent: as many as allowed")
+
+    @classmethod
+    def of(cls, sent: dict[str, Any]) -> Self:
+        """The options as they were sent.
+
+        Raises:
+            InvalidArgument: One of them is unknown or not what it must be.
+        """
+        # An empty field of a form, or null in JSON, is as if it were not there; JSON cannot be empty.
+        given = {
+            name: value for name, value in sent.items() if value is not None and (value != "" or name in JSON_OPTIONS)
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise InvalidArgument(cls._text_of(error.errors(include_url=False, include_context=True)[0])) from None
+
+    @classmethod
+    def _text_of(cls, error: ErrorDetails) -> str:
+        name = str(error["loc"][0])
+        if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
+            return f"there is no option {quoted(name)}; there are {', '.join(cls.model_fields)}"
+        if name == "boxes":
+            return f"boxes must be {_BOXES_FORM}"
+        if name == "camera":
+            return f"camera must be {_CAMERA_FORM}"
+        if error["type"] == "greater_than_equal":
+            return f"{name} must be at least {error['ctx']['ge']}"
+        must = error["ctx"]["expected"] if error["type"] == "literal_error" else _MUST.get(error["type"], "a number")
+        return f"{name} must be {must}, not {quoted(error['input'])}"
+
+
+class CameraOption(BaseModel):
+    """A pinhole camera: pixels of the upright picture, and how far the pelvis is along the optical axis."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fx: Number
+    fy: Number
+    cx: Number
+    cy: Number
+    root_depth_mm: Number | list[Number] = Field(description="one number, or one for each box")
+
+    def as_camera(self) -> Camera:
+        depths = self.root_depth_mm if isinstance(self.root_depth_mm, list) else [self.root_depth_mm]
+        return Camera(self.fx, self.fy, self.cx, self.cy, tuple(depths))
+
+
+class PictureOptions(_Options):
+    camera: Annotated[CameraOption | None, BeforeValidator(_from_json, json_schema_input_type=CameraOption | None)] = (
+        Field(None, description="places each joint in space; for models that know or lift depth")
+    )
+    flip: bool = Field(False, description="average with the mirrored picture; twice the work")
+
+
+class VideoOptions(_Options):
+    hop: Count | None = Field(None, description="sampled frames between two windows; absent: a quarter of a window")
+    top_k: Count | None = Field(None, description="how many actions to name; absent: 5")
+    people: Literal["main", "all"] = Field("main", description="whom to follow: the main person, or everybody with ids")
+    smooth: bool = Field(True, description="false: joints as the network sees them, with jitter")
+
+    @property
+    def box(self) -> Box | None:
+        """Where the person is in the first frame."""
+        if len(self.boxes) > 1:
+            raise InvalidArgument("a video takes one box: where the person is in its first frame")
+        return self.boxes[0] if self.boxes else None
+
+
+def people_limit(wanted: int | None, largest: int) -> int:
+    if wanted is not None and not 1 <= wanted <= largest:
+        raise InvalidArgument(f"max_people must be between 1 and {largest}")
+    return wanted or largest

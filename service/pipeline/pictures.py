@@ -1,0 +1,83 @@
+"""The use case "picture": the poses of the people in it."""
+
+from __future__ import annotations
+
+import time
+
+from service.errors import InvalidArgument
+from service.networks.catalogue import Catalogue, Model
+from service.networks.frame import FrameInference
+from service.people.search import Found, PeopleSearch
+from service.pipeline.admission import Held
+from service.pipeline.answers import PoseAnswer
+from service.pipeline.decoding import PictureDecoder
+from service.pipeline.options import PictureOptions, people_limit
+from service.pipeline.person import person_in
+from service.settings import Settings
+from service.vision.boxes import Box, check_box
+from service.vision.camera import check_camera
+from service.vision.crops import Image, crop_window_around
+from service.vision.layouts import layout_named
+
+
+class PoseEstimator:
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        decoder: PictureDecoder,
+        inference: FrameInference,
+        search: PeopleSearch,
+    ) -> None:
+        self._settings, self._catalogue, self._decoder = settings, catalogue, decoder
+        self._inference, self._search = inference, search
+
+    async def estimate(self, image: bytes, options: PictureOptions, held: Held) -> PoseAnswer:
+        """Returns one person per box, in input order; without boxes, all detections by descending score.
+
+        Args:
+            image: An encoded picture.
+            options: What the caller wants of it.
+            held: The request's share of the budget of pixels; the picture's are taken from it.
+
+        Raises:
+            InvalidArgument: The options do not fit the model or the picture.
+            InvalidImage, UnsupportedMediaType, PayloadTooLarge: The bytes are no picture that is taken.
+            UnknownModel, Unavailable, Overloaded, DeadlineExceeded: As their names say.
+        """
+        started = time.perf_counter()
+        model = self._catalogue.named(options.model, needs_depth=options.camera is not None)
+        layout = layout_named(options.layout) if options.layout else model.layout
+        boxes = self._checked(options.boxes)
+        camera = options.camera.as_camera() if options.camera else None
+        if camera is not None:
+            check_camera(camera, len(boxes) or 1)
+        limit = people_limit(options.max_people, self._settings.max_people)
+        pixels = await self._decoder.decode(image, held)
+        decoded = time.perf_counter()
+        found = (
+            await self._at_boxes(model, pixels, boxes, options.flip)
+            if boxes
+            else await self._search.find(model, pixels, limit, options.flip)
+        )
+        people = []
+        if found is not None:
+            output = await self._inference.lifted(model, found.output)
+            people = [
+                person_in(output, i, box, model.layout, layout, camera, score)
+                for i, (box, score) in enumerate(found.seen)
+            ]
+        done = time.perf_counter()
+        timing = {"decode": decoded - started, "inference": done - decoded, "total": done - started}
+        return PoseAnswer(model, pixels, layout, people, {name: 1e3 * s for name, s in timing.items()})
+
+    def _checked(self, boxes: list[Box]) -> list[Box]:
+        if len(boxes) > self._settings.max_boxes:
+            raise InvalidArgument(f"{len(boxes)} boxes were sent; at most {self._settings.max_boxes} are taken")
+        return boxes
+
+    async def _at_boxes(self, model: Model, image: Image, boxes: list[Box], flip: bool) -> Found:
+        wanted = [check_box(box, image.shape[1], image.shape[0]) for box in boxes]
+        windows = [crop_window_around(box, model.card.crop.margin) for box in wanted]
+        output = await self._inference.run(model, image, windows, flip)
+        return Found(output, [(box, None) for box in wanted])

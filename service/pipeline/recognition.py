@@ -1,0 +1,44 @@
+"""Actions of the windows that are due: scores from the clip network, events and segments from the scores."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from service.networks.clip import ClipInference
+from service.pipeline.answers import ActionEvent, Moment, SegmentEvent
+from service.pipeline.plan import VideoPlan
+from service.pipeline.track_state import TrackState
+from service.video.windows import Window
+
+Due = list[tuple[TrackState, Window]]
+ActionEvents = AsyncGenerator[ActionEvent | SegmentEvent, None]
+
+
+class Recognition:
+    def __init__(self, clip: ClipInference, plan: VideoPlan) -> None:
+        self._clip, self._plan = clip, plan
+
+    async def of_due(self, due: Due, at: Moment) -> ActionEvents:
+        """Yields the event of each window, and the segment that it ends."""
+        step = self._plan.model.clip_max_batch
+        for part in (due[start : start + step] for start in range(0, len(due), step)):
+            scores = await self._clip.run(self._plan.model, [window for _, window in part])
+            for (track, window), row in zip(part, scores, strict=True):
+                event, segment = track.classified(window, row, at)
+                yield event
+                if segment is not None:
+                    yield SegmentEvent(at, segment)
+
+    async def of_ended(self, tracks: list[TrackState], sampled: int, at: Moment) -> ActionEvents:
+        """Yields the last events of tracks that ended, in a video of `sampled` samples so far.
+
+        A person who was seen for less than a window is classified by it all the same, stretched, if that is half a
+        window or, in a short video, half of it.
+        """
+        least = min(self._plan.frames // 2, (sampled + 1) // 2)
+        short = [(track, window) for track in tracks if (window := track.windows.stretched(least)) is not None]
+        async for event in self.of_due(short, at):
+            yield event
+        for track in tracks:
+            if (segment := track.finish()) is not None:
+                yield SegmentEvent(at, segment)

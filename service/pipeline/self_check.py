@@ -1,0 +1,49 @@
+"""A small picture of the service's own, through all that an answer with the default model needs."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from service.networks.catalogue import PERSON_NETWORK, Catalogue
+from service.networks.triton import TritonClient
+from service.pipeline.stream import StreamParts
+from service.video.windows import Sample, Window
+from service.vision.crops import whole_picture
+from service.vision.images import encode_image
+
+LONGEST_SILENCE_S = 2.5  # of a network that calls wait for: with the time between two checks, told within 5 s
+_PICTURE = encode_image(np.full((64, 64, 3), 128, np.uint8), "image/jpeg")
+
+
+class SelfCheck:
+    def __init__(self, catalogue: Catalogue, triton: TritonClient, parts: StreamParts) -> None:
+        self._catalogue, self._triton, self._parts = catalogue, triton, parts
+
+    async def run(self) -> None:
+        """Raises what a caller would see."""
+        model, parts = self._catalogue.named(None), self._parts
+        async with parts.pixels.hold() as held:
+            image = await parts.decoder.decode(_PICTURE, held)
+            await parts.search.detect(image)
+            seen = await parts.inference.run(model, image, [whole_picture(image.shape[1], image.shape[0])])
+            await parts.inference.lifted(model, seen)
+            if model.card.clip is not None:
+                assert seen.features is not None
+                sample = Sample(0, 0.0, seen.features[0], seen.crop_windows[0])
+                await parts.clip.run(model, [Window((sample,) * model.card.clip.frames)])
+
+    def stuck_since(self, began: float) -> str | None:
+        """Why a check that began then (`time.monotonic`) does not end; None while the service may merely be busy."""
+        model = self._catalogue.named(None)
+        needed = (PERSON_NETWORK, model.frame_network, model.lift_network, model.clip_network)
+        active = {name: activity for name in needed if (activity := self._triton.activity.get(name)) is not None}
+        silent = [name for name, a in active.items() if a.silent_s() > max(LONGEST_SILENCE_S, a.patience_s())]
+        if silent:
+            return f"Triton does not answer for {', '.join(silent)}"
+        if time.monotonic() - began > LONGEST_SILENCE_S and not any(
+            activity.waiting or activity.answered_after(began) for activity in active.values()
+        ):
+            return "pictures are not decoded"
+        return None

@@ -1,0 +1,137 @@
+"""The use case "video": sampled frames -> tracked people -> poses -> windows -> actions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from service.errors import InvalidVideo
+from service.networks.clip import ClipInference
+from service.networks.frame import FrameInference, FrameOutput
+from service.people.search import PeopleSearch
+from service.people.tracker import MAIN_PERSON, PeopleTracker
+from service.pipeline.admission import PixelBudget
+from service.pipeline.answers import ClipAnswer, Event, Moment, PoseEvent
+from service.pipeline.decoding import PictureDecoder
+from service.pipeline.plan import VideoPlan
+from service.pipeline.recognition import ActionEvents, Due, Recognition
+from service.pipeline.summary import ClipSummary
+from service.pipeline.track_state import TrackState
+from service.video.frame import Frame, FrameSource
+from service.video.sampling import Sampler
+from service.video.windows import Sample
+from service.vision.boxes import check_box
+from service.vision.crops import Image, whole_picture
+
+
+@dataclass(frozen=True)
+class StreamParts:
+    """What all streams share."""
+
+    decoder: PictureDecoder
+    pixels: PixelBudget
+    inference: FrameInference
+    search: PeopleSearch
+    clip: ClipInference
+
+
+class Stream:
+    """One video, from its frames to events. Of an endless one nothing is kept but what its windows need."""
+
+    def __init__(self, plan: VideoPlan, source: FrameSource, parts: StreamParts) -> None:
+        self.plan = plan
+        self._source, self._parts = source, parts
+        self._recognition = Recognition(parts.clip, plan)
+        self._tracker: PeopleTracker | None = None  # begins with the first frame, whose size it needs
+        self._tracks: dict[int, TrackState] = {}
+        self._frames = self._sampled = 0
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yields events as they become known, until the frames have ended.
+
+        Raises:
+            InvalidVideo: There was no frame.
+            DeepharError: Whatever is wrong with a frame, or keeps the networks from answering.
+        """
+        last: Moment | None = None
+        async with aclosing(self._source.frames(Sampler(self.plan.interval_s))) as frames:
+            async for frame, ticks in frames:
+                self._frames += 1
+                last = self._moment(frame)
+                if not ticks and not self.plan.every_frame:
+                    continue
+                async with aclosing(self._step(frame, ticks, last)) as events:
+                    async for event in events:
+                        yield event
+                del frame  # or it would be held while the next one is waited for
+        if last is None:
+            raise InvalidVideo("no frames were sent; send at least one")
+        async for event in self._recognition.of_ended(list(self._tracks.values()), self._sampled, last):
+            yield event
+
+    async def classified(self) -> AsyncGenerator[Event | ClipAnswer, None]:
+        """Yields the events of a clip that ends; last, the answer for all of it."""
+        summary = ClipSummary(self.plan)
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                summary.add(event)
+                yield event
+        yield summary.answer(self._frames)
+
+    def _moment(self, frame: Frame) -> Moment:
+        lag_ms = 1e3 * (time.monotonic() - frame.received_s)
+        return Moment(frame.frame_id, frame.time_s, lag_ms, self._source.dropped)
+
+    async def _step(self, frame: Frame, ticks: int, at: Moment) -> AsyncGenerator[Event, None]:
+        """Yields what becomes known with one frame."""
+        seen, sampled = await self._look(frame, ticks)
+        for person_id in sampled.keys() - self._tracks.keys():
+            self._tracks[person_id] = TrackState(person_id, self.plan)
+        people = [self._tracks[person_id].person(output, frame.time_s) for person_id, output in seen.items()]
+        yield PoseEvent(at, people, self.plan.layout)
+        async for event in self._end_lost_tracks(at):
+            yield event
+        if ticks:
+            self._sampled += 1
+            async for event in self._recognition.of_due(self._due(frame, ticks, sampled), at):
+                yield event
+
+    async def _look(self, frame: Frame, ticks: int) -> tuple[dict[int, FrameOutput], dict[int, FrameOutput]]:
+        """Returns the network's outputs by person: of who is seen in the frame, and of whose samples it is."""
+        # Pixels are held only here: not while an event waits for its reader.
+        async with self._parts.pixels.hold() as held:
+            image = await self._parts.decoder.decode(frame.picture, held)
+            if self._tracker is None:
+                self._tracker = self._tracker_for(image)
+            seen = {tracked.id: tracked.output for tracked in await self._tracker.step(image, frame.time_s)}
+            if seen or not ticks or self.plan.everybody:
+                return seen, seen
+            # The main person's samples have no gaps: where nobody is seen, the network looks at the whole picture.
+            whole = whole_picture(image.shape[1], image.shape[0])
+            return seen, {MAIN_PERSON: await self._parts.inference.run(self.plan.model, image, [whole])}
+
+    def _tracker_for(self, first: Image) -> PeopleTracker:
+        plan = self.plan
+        box = check_box(plan.box, first.shape[1], first.shape[0]) if plan.box else None
+        inference, search = self._parts.inference, self._parts.search
+        return PeopleTracker(inference, search, plan.model, plan.max_people, not plan.everybody, box)
+
+    async def _end_lost_tracks(self, at: Moment) -> ActionEvents:
+        if self.plan.everybody and self._tracker is not None:
+            followed = self._tracker.ids
+            lost = [self._tracks.pop(person_id) for person_id in list(self._tracks) if person_id not in followed]
+            async for event in self._recognition.of_ended(lost, self._sampled, at):
+                yield event
+
+    def _due(self, frame: Frame, ticks: int, sampled: dict[int, FrameOutput]) -> Due:
+        """Returns the windows that are complete with this sample."""
+        due: Due = []
+        for person_id, output in sampled.items():
+            if (track := self._tracks.get(person_id)) is None:
+                continue
+            assert output.features is not None
+            sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.crop_windows[0])
+            due += [(track, window) for window in track.windows.add(sample, ticks)]
+        return due

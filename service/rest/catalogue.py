@@ -1,0 +1,38 @@
+"""`/v1/models`, and whether the service lives and is ready."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+
+from service.networks.catalogue import Catalogue
+from service.pipeline.readiness import Readiness
+from service.rest.openapi import PROBLEMS
+from service.rest.schemas import HealthJson, ModelJson, ModelsJson
+
+
+def routes(catalogue: Catalogue, readiness: Readiness) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/v1/models", response_model_exclude_none=True, responses=PROBLEMS, tags=["models"])
+    async def models() -> ModelsJson:
+        return ModelsJson(models=[ModelJson.of(model) for model in catalogue.all()])
+
+    @router.get("/v1/models/{name}", response_model_exclude_none=True, responses=PROBLEMS, tags=["models"])
+    async def model(name: str) -> ModelJson:
+        return ModelJson.of(catalogue.card_of(name))
+
+    @router.get("/healthz", tags=["health"])
+    async def live() -> HealthJson:
+        """The service runs."""
+        return HealthJson(status="ok")
+
+    @router.get("/readyz", responses={503: {"model": HealthJson}}, tags=["health"])
+    async def ready() -> Response:
+        """Pictures and videos are answered: a picture of the service's own has been, a moment ago."""
+        fault = readiness.fault()
+        if fault is None:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "not ready", "reason": fault}, 503)
+
+    return router

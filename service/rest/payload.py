@@ -1,0 +1,180 @@
+"""The three ways to send a picture or a video: multipart form, raw body, JSON with base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import errno
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, Generic, TypeVar, cast
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+
+from service.errors import LONGEST_QUOTE, InvalidArgument, PayloadTooLarge, Unavailable, UnsupportedMediaType, quoted
+from service.pipeline.options import PictureOptions, VideoOptions
+from service.workers import Workers
+
+_IN_MEMORY = 2**20  # larger videos wait on disk
+_LONGEST_OPTION = 2**16  # characters; boxes are the longest
+_LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64 has neither
+_CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"latin-1")
+
+
+Options = TypeVar("Options", PictureOptions, VideoOptions)
+
+
+@dataclass(frozen=True)
+class Payload(Generic[Options]):
+    """The file that came with a request, and what its caller wants of it."""
+
+    file: BinaryIO
+    options: Options
+
+
+@asynccontextmanager
+async def payload(
+    request: Request, field: str, kinds: tuple[str, ...], kind: type[Options], workers: Workers, json_limit: int
+) -> AsyncIterator[Payload[Options]]:
+    """Reads the request: a form, a raw body or JSON, each with options in the query as well.
+
+    Args:
+        request: Its body is read here.
+        field: The name of the file in a form and in JSON.
+        kinds: Starts of the media types of raw bodies that are taken.
+        kind: The options that there are.
+        workers: For decoding base64.
+        json_limit: Bytes of a JSON body, which is held in memory.
+
+    Raises:
+        InvalidArgument: An option is unknown, was sent twice or is not what it must be.
+        UnsupportedMediaType, PayloadTooLarge, Unavailable: As their names say.
+    """
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    in_query = _once(request.query_params.multi_items())
+    from_query = _options(kind, in_query)  # what is wrong with them is told before the body is read
+    if media_type == "multipart/form-data":
+        _check_charset(request)
+        with _room_for_uploads():
+            form = await request.form(max_files=1, max_fields=20, max_part_size=_LONGEST_OPTION)
+        async with _closed(form):
+            file, in_form = _from_form(form, field)
+            yield Payload(file, _options(kind, in_query, in_form))
+    elif media_type == "application/json":
+        body = await _document(request, field, json_limit)
+        with _room_for_uploads():
+            # Base64 of a large file takes a while: not on the event loop.
+            file, in_json = await workers.run(_from_json, body, field)
+        del body
+        with file:
+            yield Payload(file, _options(kind, in_query, in_json))
+    elif not media_type or media_type == "application/octet-stream" or media_type.startswith(kinds):
+        with SpooledTemporaryFile(max_size=_IN_MEMORY) as upload:
+            with _room_for_uploads():
+                async for part in request.stream():
+                    upload.write(part)
+                upload.seek(0)
+            yield Payload(cast(BinaryIO, upload), from_query)
+    else:
+        raise UnsupportedMediaType(
+            f"a body of type {media_type} is not taken here; send {' or '.join(kind + '*' for kind in kinds)}, "
+            f"multipart/form-data with a file {field!r}, or application/json with base64 in {field!r}"
+        )
+
+
+def _once(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """An option that is sent twice must not be taken for one of the two."""
+    options: dict[str, Any] = {}
+    for name, value in items:
+        if name in options:
+            raise InvalidArgument(f"{_shortened(name)} was sent twice")
+        options[name] = value
+    return options
+
+
+def _options(kind: type[Options], *sent: dict[str, Any]) -> Options:
+    options = _once([item for part in sent for item in part.items()])
+    for name, value in options.items():
+        if isinstance(value, str) and len(value) > _LONGEST_OPTION:
+            raise InvalidArgument(
+                f"{_shortened(name)} has {len(value)} characters; at most {_LONGEST_OPTION} are taken"
+            )
+    return kind.of(options)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_QUOTE else name[:LONGEST_QUOTE] + "..."
+
+
+def _check_charset(request: Request) -> None:
+    """Python knows codecs that take minutes for a few kB, and starlette would use any that the caller names."""
+    charset = parse_options_header(request.headers["content-type"])[1].get(b"charset", b"utf-8").lower()
+    if charset not in _CHARSETS:
+        raise InvalidArgument(f"the form's charset {quoted(charset.decode('latin-1'))} is not taken; send UTF-8")
+
+
+@asynccontextmanager
+async def _closed(form: FormData) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await form.close()
+
+
+@contextmanager
+def _room_for_uploads() -> Iterator[None]:
+    """Larger bodies wait in a temporary file: a disk that is full is not the caller's fault."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise Unavailable("there is no room on the service's disk for this upload; try again later") from error
+        raise
+
+
+async def _document(request: Request, field: str, limit: int) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise PayloadTooLarge(
+                f"JSON of over {limit} bytes is not taken; send {field!r} as a form's file or raw body"
+            )
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > _LARGEST_DOCUMENT:
+        raise InvalidArgument(
+            f"the JSON holds over {_LARGEST_DOCUMENT} values; send base64 in {field!r} and few options"
+        )
+    return bytes(body)
+
+
+def _from_form(form: FormData, field: str) -> tuple[BinaryIO, dict[str, Any]]:
+    parts = _once(form.multi_items())
+    upload = parts.pop(field, None)
+    if not isinstance(upload, UploadFile):
+        raise InvalidArgument(f"the form has no file named {field!r}; send it as: curl -F {field}=@FILE")
+    return upload.file, parts
+
+
+def _from_json(body: bytes, field: str) -> tuple[BinaryIO, dict[str, Any]]:
+    try:
+        document = json.loads(body, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise InvalidArgument("the body is not valid JSON") from None
+    if not isinstance(document, dict) or not isinstance(document.get(field), str):
+        raise InvalidArgument(f"the JSON must be an object with base64 text in {field!r}")
+    text = document.pop(field)
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidArgument(f"{field!r} is not valid base64") from None
+    file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by who asked for it
+    file.write(data)
+    file.seek(0)
+    return cast(BinaryIO, file), document

@@ -1,0 +1,54 @@
+"""`POST /v1/pose`: a picture, and the poses of the people in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from service.pipeline.admission import Held
+from service.pipeline.options import PictureOptions
+from service.pipeline.pipeline import Pipeline
+from service.rest.accept import accepted
+from service.rest.drawing import draw_people
+from service.rest.openapi import PROBLEMS, request_of
+from service.rest.payload import payload
+from service.rest.schemas import PoseJson
+from service.vision.images import MEDIA_TYPES, encode_image
+
+PATH = "/v1/pose"
+_BYTES_A_PIXEL = 3  # what an encoded answer counts as, after the picture that it was made of
+
+
+def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
+    router = APIRouter()
+
+    async def held_until_sent() -> AsyncIterator[Held]:
+        """What the request holds of the budget of pixels, until its answer has been read."""
+        async with pipeline.pixels.hold() as held:
+            yield held
+
+    @router.post(
+        PATH,
+        response_model=PoseJson,
+        response_model_exclude_none=True,
+        responses=PROBLEMS | {200: {"content": {"image/jpeg": {}, "image/png": {}}}},
+        openapi_extra=request_of("image", MEDIA_TYPES, PictureOptions),
+        tags=["pose"],
+    )
+    async def pose(request: Request, held: Held = Depends(held_until_sent)) -> Response:
+        """Joints of the people in a picture. With `Accept: image/jpeg` or `image/png`: the picture with skeletons."""
+        async with payload(request, "image", ("image/",), PictureOptions, pipeline.workers, json_limit) as sent:
+            options, image = sent.options, sent.file.read()
+        answer = await pipeline.pictures.estimate(image, options, held)
+        wanted = accepted(request, ("application/json", "image/jpeg", "image/png"))
+        if wanted == "application/json":
+            return Response(PoseJson.of(answer).model_dump_json(exclude_none=True), media_type=wanted)
+        drawn = await pipeline.workers.run(
+            lambda: encode_image(draw_people(answer.image, answer.people, answer.layout), wanted)
+        )
+        held.keep(len(drawn) // _BYTES_A_PIXEL)
+        return Response(drawn, media_type=wanted)
+
+    return router

@@ -1,0 +1,128 @@
+"""`POST /v1/actions`: a video file, and what the people in it are doing."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from service.errors import DeepharError, Unavailable
+from service.pipeline.answers import ClipAnswer, Event
+from service.pipeline.options import VideoOptions
+from service.pipeline.pipeline import Pipeline
+from service.rest import problems
+from service.rest.accept import accepted
+from service.rest.openapi import PROBLEMS, request_of
+from service.rest.payload import payload
+from service.rest.schemas import ActionsJson, event_json
+from service.stopping import STOPPING, Stopping
+from service.video.frame import Frame
+from service.video.reader import VideoFacts, VideoLimits, VideoReader
+from service.video.sampling import Sampler
+
+log = logging.getLogger(__name__)
+
+PATH = "/v1/actions"
+NDJSON = "application/x-ndjson"
+_KINDS = ("video/mp4", "video/webm", "video/quicktime")
+
+
+def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter:
+    router = APIRouter()
+
+    @router.post(
+        PATH,
+        response_model=ActionsJson,
+        responses=PROBLEMS | {200: {"content": {NDJSON: {}}}},
+        openapi_extra=request_of("video", _KINDS, VideoOptions),
+        tags=["actions"],
+    )
+    async def actions(request: Request) -> Response:
+        """The action in a video. With `Accept: application/x-ndjson`: one event a line, as they become known."""
+        upload = UploadedVideo(pipeline, stopping)
+        events = upload.events(request, json_limit)
+        if accepted(request, ("application/json", NDJSON)) == NDJSON:
+            lines = _lines(events, upload)
+            first = await anext(lines)  # what is wrong with the video is known before the status is sent
+            return StreamingResponse(_chain(first, lines), media_type=NDJSON)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, ClipAnswer):
+                    return JSONResponse(upload.answer_json(event))
+        raise RuntimeError("the pipeline ended without an answer")
+
+    return router
+
+
+class UploadedVideo:
+    """A `FrameSource` of a file that comes with a request. It ends early when the service must stop."""
+
+    dropped = 0
+
+    def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
+        self._pipeline, self._stopping = pipeline, stopping
+        self._reader: VideoReader | None = None
+
+    async def events(self, request: Request, json_limit: int) -> AsyncGenerator[Event | ClipAnswer, None]:
+        """Reads the video and follows it; what is sent is held until the last event."""
+        pipeline, settings = self._pipeline, self._pipeline.settings
+        limits = VideoLimits(settings.max_video_seconds, settings.max_image_pixels)
+        async with payload(request, "video", ("video/",), VideoOptions, pipeline.workers, json_limit) as sent:
+            stream = pipeline.stream(sent.options, self)
+            async with VideoReader(sent.file, limits, pipeline.workers) as self._reader:
+                with pipeline.video_pixels.enter(await self._reader.open()):
+                    async with aclosing(stream.classified()) as events:
+                        async for event in events:
+                            if isinstance(event, ClipAnswer) and self._stopping.over.is_set():
+                                raise Unavailable(STOPPING)
+                            yield event
+
+    async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
+        assert self._reader is not None
+        async with aclosing(self._reader.frames(sampler)) as frames:
+            async for sample in frames:
+                yield sample
+                if self._stopping.over.is_set():
+                    return
+
+    def answer_json(self, answer: ClipAnswer) -> dict[str, Any]:
+        return ActionsJson.of(answer, self._facts).model_dump()
+
+    @property
+    def _facts(self) -> VideoFacts:
+        assert self._reader is not None
+        assert self._reader.facts is not None  # complete, since the frames have ended
+        return self._reader.facts
+
+
+async def _lines(events: AsyncGenerator[Event | ClipAnswer, None], upload: UploadedVideo) -> AsyncGenerator[str, None]:
+    """Events as lines; the last is the whole answer. An error after the first line becomes a line of its own."""
+    started = False
+    try:
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, ClipAnswer):
+                    line = {"event": "answer", **upload.answer_json(event)}
+                else:
+                    line = event_json(event)
+                yield json.dumps(line) + "\n"
+                started = True
+    except Exception as error:
+        if not started:
+            raise
+        if not isinstance(error, DeepharError):
+            log.exception("a video failed")
+        body = problems.own_error(error) if isinstance(error, DeepharError) else problems.internal_error()
+        yield json.dumps({"event": "error", **json.loads(bytes(body.body))}) + "\n"
+
+
+async def _chain(first: str, rest: AsyncGenerator[str, None]) -> AsyncIterator[str]:
+    async with aclosing(rest):
+        yield first
+        async for line in rest:
+            yield line
