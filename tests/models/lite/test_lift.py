@@ -180,7 +180,7 @@ def test_a_bank_compares_in_torsos_and_is_kept(tmp_path: Path) -> None:
     assert not mirror.valid[0, 8]
     error_bank.save(error_bank.join([bank, mirror]), tmp_path / "bank.npz")
     assert len(error_bank.load(tmp_path / "bank.npz")) == 2
-    with pytest.raises(FileNotFoundError, match=r"models\.lite\.error_bank"):
+    with pytest.raises(FileNotFoundError, match=r"models\.lite\.frame\.error_bank"):
         error_bank.load(tmp_path / "other.npz")
 
 
