@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel, quoted
 from service.networks.card import Card, PersonCard
+from service.networks.server import InferenceServer
 from service.networks.tensors import BOX_SCORES, BOXES, CROP_BOXES, IMAGE, KEYPOINTS
-from service.networks.triton import TritonClient
 from service.vision.layouts import LAYOUTS, Layout
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,8 @@ class Model:
 class Catalogue:
     """What is in Triton's repository, and whether Triton itself is there; tells the log when either changes."""
 
-    def __init__(self, triton: TritonClient, default_model: str, server_id: str | None, poll_s: float) -> None:
-        self._triton, self._default, self._server_id, self._poll_s = triton, default_model, server_id, poll_s
+    def __init__(self, server: InferenceServer, default_model: str, server_id: str | None, poll_s: float) -> None:
+        self._server, self._default, self._server_id, self._poll_s = server, default_model, server_id, poll_s
         self._models: dict[str, Model] = {}
         self._cardless: set[str] = set()  # in the repository, but could not be loaded: Triton tells no more of them
         self._detector: PersonCard | None = None
@@ -156,35 +156,34 @@ class Catalogue:
 
     async def _keep_reading(self) -> None:
         while True:
-            self._triton.doubted.clear()
+            self._server.doubted.clear()
             began = time.monotonic()
             try:
                 await self.read()
-                self._find()
             except DeepharError as error:
                 log.debug("Triton cannot be read: %s", error)
                 own = self._server_id is not None
                 if (self._was_read or not own) and not self._answers_others_since(began):
-                    self.lose("no answer" if own else f"no answer at DEEPHAR_TRITON_URL={self._triton.url}")
+                    self.lose("no answer" if own else f"no answer at DEEPHAR_TRITON_URL={self._server.url}")
             except Exception:
                 log.exception("the models could not be read from Triton")
             if self.missing() is None:
                 # Not `wait_for`: until Python 3.12 that loses a cancellation which comes with the event.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_s):
-                        await self._triton.doubted.wait()
+                        await self._server.doubted.wait()
                 await asyncio.sleep(LOADING_POLL_S)  # a crowd of calls that fail is one doubt
             else:
                 await asyncio.sleep(LOADING_POLL_S)
 
     def _answers_others_since(self, began: float) -> bool:
         """A Triton that is busy may be slow to say which models it has."""
-        return any(activity.answered_after(began) for activity in self._triton.activity.values())
+        return any(activity.answered_after(began) for activity in self._server.activity.values())
 
     async def read(self) -> None:
-        if self._server_id is not None and await self._triton.server_name() != self._server_id:
+        if self._server_id is not None and await self._server.server_name() != self._server_id:
             raise Unavailable("another server answers on the embedded Triton's port")
-        loaded = [model for model in await self._triton.models() if not model.gone]
+        loaded = [model for model in await self._server.models() if not model.gone]
         ready = {model.name: model.version for model in loaded if model.ready}
         self.networks = set(ready)
         models, cardless = {}, set()
@@ -201,6 +200,7 @@ class Catalogue:
         self._models, self._cardless, self._detector = models, cardless, detector
         self._detector_away = PERSON_NETWORK not in ready and any(model.name == PERSON_NETWORK for model in loaded)
         self._tell_changes(before)
+        self._find()
 
     def _states(self) -> dict[str, str]:
         states = {model.name: "ready" if model.ready else "not ready" for model in self._models.values()}
@@ -223,7 +223,7 @@ class Catalogue:
                 log.log(logging.INFO if state == "ready" else logging.WARNING, "model %s is %s", name, state)
 
     async def _read_detector(self) -> PersonCard | None:
-        config = await self._triton.config(PERSON_NETWORK)
+        config = await self._server.config(PERSON_NETWORK)
         try:
             card = PersonCard.model_validate_json(config.parameters["card"].string_value)
             inputs = {tensor.name: list(tensor.dims) for tensor in config.input}
@@ -245,7 +245,7 @@ class Catalogue:
             # Triton tells nothing about a model it did not load; what was known of it stays known.
             known = self._models.get(name)
             return _away(known) if known else None
-        config = await self._triton.config(frame_network)
+        config = await self._server.config(frame_network)
         try:
             card = Card.model_validate_json(config.parameters["card"].string_value)
             _check_keypoints(card, {tensor.name: list(tensor.dims) for tensor in config.output})
@@ -257,11 +257,11 @@ class Catalogue:
             return None
         takes_crops, clip_max_batch, lift_max_batch = False, 1, 1
         if card.clip is not None and name + CLIP_SUFFIX in ready:
-            clip_config = await self._triton.config(name + CLIP_SUFFIX)
+            clip_config = await self._server.config(name + CLIP_SUFFIX)
             takes_crops = CROP_BOXES in {tensor.name for tensor in clip_config.input}
             clip_max_batch = max(1, clip_config.max_batch_size)
         if card.lift is not None and name + LIFT_SUFFIX in ready:
-            lift_max_batch = max(1, (await self._triton.config(name + LIFT_SUFFIX)).max_batch_size)
+            lift_max_batch = max(1, (await self._server.config(name + LIFT_SUFFIX)).max_batch_size)
         promised = {CLIP_SUFFIX: card.clip, LIFT_SUFFIX: card.lift}
         return Model(
             card=card,

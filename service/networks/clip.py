@@ -6,20 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.networks.catalogue import Model
+from service.networks.server import InferenceServer
 from service.networks.tensors import ACTION_FEATURES, ACTION_SCORES, CROP_BOXES
-from service.networks.triton import TritonClient
 from service.video.windows import Window
 
 
 class ClipInference:
-    def __init__(self, triton: TritonClient) -> None:
-        self._triton = triton
+    def __init__(self, server: InferenceServer) -> None:
+        self._server = server
 
     async def run(self, model: Model, windows: list[Window]) -> NDArray[np.float32]:
         """Returns the scores (N, A) of N windows, at most `model.clip_max_batch`, from one batch."""
         tensors = {ACTION_FEATURES: np.concatenate([window.features() for window in windows])}
         if model.clip_takes_crops:
             tensors[CROP_BOXES] = np.concatenate([window.crop_boxes() for window in windows])
-        answer = await self._triton.infer(model.clip_network, tensors)
+        answer = await self._server.infer(model.clip_network, tensors)
         scores: NDArray[np.float32] = answer[ACTION_SCORES]
         return scores

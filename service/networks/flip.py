@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from service.networks.server import Tensors
 from service.networks.tensors import KEYPOINT_SCORES, KEYPOINTS
-from service.networks.triton import Tensors
 from service.vision.layouts import Layout, mirror_order
 
 SAME_PLACE_CROP = 0.08  # as far apart as this, two views of a joint are still about the same place

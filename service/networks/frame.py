@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from service.networks.catalogue import Model
 from service.networks.flip import both_views
+from service.networks.server import InferenceServer, Tensors
 from service.networks.tensors import ACTION_FEATURES, IMAGE, KEYPOINT_SCORES, KEYPOINTS
-from service.networks.triton import Tensors, TritonClient
 from service.vision.crops import CropWindow, Image, crop, depth_from_root, to_picture
 from service.workers import Workers
 
@@ -41,8 +41,8 @@ class FrameOutput(NamedTuple):
 
 
 class FrameInference:
-    def __init__(self, triton: TritonClient, workers: Workers) -> None:
-        self._triton, self._workers = triton, workers
+    def __init__(self, server: InferenceServer, workers: Workers) -> None:
+        self._server, self._workers = server, workers
 
     async def run(self, model: Model, image: Image, crop_windows: list[CropWindow], flip: bool = False) -> FrameOutput:
         """`flip` averages each window with its mirror image."""
@@ -82,5 +82,5 @@ class FrameInference:
     async def _in_batches(self, network: str, tensors: Tensors, largest: int) -> Tensors:
         count = len(next(iter(tensors.values())))
         parts = [{name: a[i : i + largest] for name, a in tensors.items()} for i in range(0, count, largest)]
-        answers = await asyncio.gather(*(self._triton.infer(network, part) for part in parts))
+        answers = await asyncio.gather(*(self._server.infer(network, part) for part in parts))
         return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from tritonclient.grpc import InferInput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
 from service.errors import DeadlineExceeded, Overloaded, Unavailable
-
-Tensors = dict[str, NDArray[Any]]
+from service.networks.server import Activity, LoadedModel, Tensors
 
 _CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", -1),
@@ -28,56 +23,11 @@ _CHANNEL_OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 500),
 ]
 _QUESTION_TIMEOUT_S = 2.0
-PATIENCE_S = 1.0  # an inference that takes longer, while the network answers nobody, is a reason to look
-SLOWER = 2.0  # than its best, so much may a network be
-LONGEST_PATIENCE_S = 10.0
-UNKNOWN_WORK_S = 2.5
 _AWAY = "Triton does not answer for this model at present; try again in a few seconds"
 
 
-class LoadedModel(NamedTuple):
-    name: str
-    version: str
-    ready: bool
-    gone: bool  # its folder was taken out of the repository
-
-
-@dataclass
-class Activity:
-    """How one network answers at present."""
-
-    waiting: int = 0  # pictures or clips, in all calls together
-    abandoned: int = 0  # of calls that were cancelled, and may be in work all the same until the next answer
-    since: float = field(default_factory=time.monotonic)  # the last answer or, before it, the first call that waits
-    last_answer: float = -math.inf
-    failed: bool = False  # whether the last call did
-    fastest_s: float = math.inf  # for one picture or clip
-
-    def silent_s(self) -> float:
-        """For how long calls have waited without an answer to any of them."""
-        return time.monotonic() - self.since if self.waiting else 0.0
-
-    def began(self, samples: int) -> None:
-        if not self.waiting:
-            self.since = time.monotonic()
-        self.waiting += samples
-
-    def patience_s(self) -> float:
-        """How long silence is no fault: what is in work may take longer than one inference, as far as is known."""
-        samples = self.waiting + self.abandoned
-        work_s = UNKNOWN_WORK_S if math.isinf(self.fastest_s) else samples * self.fastest_s
-        return min(max(PATIENCE_S, SLOWER * work_s), LONGEST_PATIENCE_S)
-
-    def answered(self) -> None:
-        self.since = self.last_answer = time.monotonic()
-        self.failed, self.abandoned = False, 0
-
-    def answered_after(self, moment: float) -> bool:
-        return self.last_answer > moment
-
-
 class TritonClient:
-    """Tensors in, tensors out; failures as the service's own errors. Cancelling a call cancels it in Triton."""
+    """An `InferenceServer`; failures are the service's own errors. Cancelling a call cancels it in Triton."""
 
     def __init__(self, url: str, inference_timeout_s: float) -> None:
         self.url = url

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from service.networks.card import PersonCard
 from service.networks.catalogue import PERSON_NETWORK
+from service.networks.server import InferenceServer
 from service.networks.tensors import BOX_SCORES, BOXES, IMAGE
-from service.networks.triton import TritonClient
 from service.vision.boxes import Box, iou
 from service.vision.crops import Image, letterbox
 from service.workers import Workers
@@ -24,13 +24,13 @@ class Detection(NamedTuple):
 
 
 class PersonDetector:
-    def __init__(self, triton: TritonClient, workers: Workers) -> None:
-        self._triton, self._workers = triton, workers
+    def __init__(self, server: InferenceServer, workers: Workers) -> None:
+        self._server, self._workers = server, workers
 
     async def detect(self, card: PersonCard, image: Image) -> list[Detection]:
         """The people in the picture, best first."""
         picture = await self._workers.run(letterbox, image, card.size)
-        answer = await self._triton.infer(PERSON_NETWORK, {IMAGE: picture[None]})
+        answer = await self._server.infer(PERSON_NETWORK, {IMAGE: picture[None]})
         return detections(answer[BOXES][0], answer[BOX_SCORES][0], image.shape[1], image.shape[0], card)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.networks.catalogue import Catalogue
 from service.networks.clip import ClipInference
 from service.networks.frame import FrameInference
-from service.networks.triton import TritonClient
+from service.networks.server import InferenceServer
 from service.people.detector import PersonDetector
 from service.people.search import PeopleSearch
 from service.pipeline.admission import Admission, PixelBudget
@@ -23,18 +23,18 @@ from service.workers import Workers
 class Pipeline:
     """The transports enter `requests` and `streams` before they read what a caller sends."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, triton: TritonClient, workers: Workers) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, server: InferenceServer, workers: Workers) -> None:
         self.settings, self.catalogue, self.workers = settings, catalogue, workers
         self.requests = Admission(settings.max_requests, "requests")
         self.streams = Admission(settings.max_streams, "videos")
         self.video_pixels = Admission(settings.max_video_pixels, "pixels of video")
         self.pixels = PixelBudget(settings.max_pixels_in_work)
         decoder = PictureDecoder(settings, workers)
-        inference, clip = FrameInference(triton, workers), ClipInference(triton)
-        search = PeopleSearch(catalogue, PersonDetector(triton, workers), inference)
+        inference, clip = FrameInference(server, workers), ClipInference(server)
+        search = PeopleSearch(catalogue, PersonDetector(server, workers), inference)
         self.pictures = PoseEstimator(settings, catalogue, decoder, inference, search)
         self._stream_parts = StreamParts(decoder, self.pixels, inference, search, clip)
-        self.self_check = SelfCheck(catalogue, triton, self._stream_parts)
+        self.self_check = SelfCheck(catalogue, server, self._stream_parts)
 
     def stream(self, options: VideoOptions, source: FrameSource, every_frame: bool = False) -> Stream:
         """Returns the stream of a video whose options fit the model; otherwise raises before its first frame."""

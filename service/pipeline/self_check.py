@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from service.networks.catalogue import PERSON_NETWORK, Catalogue
-from service.networks.triton import TritonClient
+from service.networks.server import InferenceServer
 from service.pipeline.stream import StreamParts
 from service.video.windows import Sample, Window
 from service.vision.crops import whole_picture
@@ -18,8 +18,8 @@ _PICTURE = encode_image(np.full((64, 64, 3), 128, np.uint8), "image/jpeg")
 
 
 class SelfCheck:
-    def __init__(self, catalogue: Catalogue, triton: TritonClient, parts: StreamParts) -> None:
-        self._catalogue, self._triton, self._parts = catalogue, triton, parts
+    def __init__(self, catalogue: Catalogue, server: InferenceServer, parts: StreamParts) -> None:
+        self._catalogue, self._server, self._parts = catalogue, server, parts
 
     async def run(self) -> None:
         """Raises what a caller would see."""
@@ -38,7 +38,7 @@ class SelfCheck:
         """Why a check that began then (`time.monotonic`) does not end; None while the service may merely be busy."""
         model = self._catalogue.named(None)
         needed = (PERSON_NETWORK, model.frame_network, model.lift_network, model.clip_network)
-        active = {name: activity for name in needed if (activity := self._triton.activity.get(name)) is not None}
+        active = {name: activity for name in needed if (activity := self._server.activity.get(name)) is not None}
         silent = [name for name, a in active.items() if a.silent_s() > max(LONGEST_SILENCE_S, a.patience_s())]
         if silent:
             return f"Triton does not answer for {', '.join(silent)}"

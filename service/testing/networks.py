@@ -1,0 +1,96 @@
+"""A fake of the inference server: the cards of a real model repository, and answers that are known beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import numpy as np
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from service.errors import Unavailable
+from service.networks.catalogue import PERSON_NETWORK
+from service.networks.server import Activity, LoadedModel, Tensors
+from service.networks.tensors import (
+    ACTION_FEATURES,
+    ACTION_SCORES,
+    BOX_SCORES,
+    BOXES,
+    IMAGE,
+    KEYPOINT_SCORES,
+    KEYPOINTS,
+)
+from service.settings import ROOT
+
+PERSON_BOX = (0.25, 0.25, 0.25, 0.5)  # x, y, width, height of the one person whom the detector sees, in 0..1
+JOINT_SCORE = 0.9
+
+
+class FakeServer:
+    """An `InferenceServer` that needs no Triton.
+
+    The detector sees one person; the joints of a crop lie on a circle around its middle; the clip network is sure of
+    the action whose number is `action`. Calls are noted in `calls`, and networks named in `broken` do not answer.
+    """
+
+    def __init__(self, repository: Path = ROOT / "model_repository") -> None:
+        self.url = "fake"
+        self.doubted = asyncio.Event()
+        self.activity: dict[str, Activity] = {}
+        self.calls: list[tuple[str, Tensors]] = []
+        self.broken: set[str] = set()
+        self.people = 1
+        self.action = 0
+        self._configs = {path.parent.name: _config(path) for path in repository.glob("*/config.pbtxt")}
+
+    async def server_name(self) -> str:
+        return "fake"
+
+    async def models(self) -> list[LoadedModel]:
+        return [LoadedModel(name, "1", ready=True, gone=False) for name in self._configs]
+
+    async def config(self, model: str) -> ModelConfig:
+        return self._configs[model]
+
+    async def infer(self, network: str, tensors: Tensors) -> Tensors:
+        self.calls.append((network, tensors))
+        if network in self.broken:
+            raise Unavailable("the fake does not answer for this network")
+        if network == PERSON_NETWORK:
+            return self._boxes()
+        config = self._configs[network]
+        count = len(next(iter(tensors.values())))
+        shapes = {output.name: (count, *output.dims) for output in config.output}
+        if ACTION_SCORES in shapes:
+            scores = np.full(shapes[ACTION_SCORES], 0.01, np.float32)
+            scores[:, self.action] = 0.8
+            return {ACTION_SCORES: scores}
+        if IMAGE in tensors:
+            return _joints(shapes)
+        return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+
+    def _boxes(self) -> Tensors:
+        boxes, scores = np.zeros((1, 8, 4), np.float32), np.zeros((1, 8), np.float32)
+        for person in range(self.people):
+            boxes[0, person] = PERSON_BOX
+            boxes[0, person, 0] += 0.3 * person
+            scores[0, person] = JOINT_SCORE - 0.1 * person
+        return {BOXES: boxes, BOX_SCORES: scores}
+
+
+def _joints(shapes: dict[str, tuple[int, ...]]) -> Tensors:
+    joints = shapes[KEYPOINTS][1]
+    turns = np.linspace(0, 2 * np.pi, joints, endpoint=False)
+    keypoints = np.full(shapes[KEYPOINTS], 0.5, np.float32)
+    keypoints[..., :2] += 0.3 * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    answer = {KEYPOINTS: keypoints, KEYPOINT_SCORES: np.full(shapes[KEYPOINT_SCORES], JOINT_SCORE, np.float32)}
+    if ACTION_FEATURES in shapes:
+        answer[ACTION_FEATURES] = np.zeros(shapes[ACTION_FEATURES], np.float32)
+    return answer
+
+
+def _config(path: Path) -> ModelConfig:
+    """Of a newer Triton, some fields may be unknown to the client's protobuf."""
+    return text_format.Parse(re.sub(r"#.*", "", path.read_text()), ModelConfig(), allow_unknown_field=True)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+
+import numpy as np
+import pytest
+
+from service.errors import InvalidArgument, InvalidVideo
+from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PoseEvent, SegmentEvent
+from service.pipeline.options import VideoOptions
+from service.video.frame import Frame
+from service.video.sampling import Sampler
+from tests.unit.parts import Gateway, with_gateway
+
+PICTURE = np.full((240, 320, 3), 90, np.uint8)
+
+
+class Frames:
+    """A `FrameSource` of one picture, again and again."""
+
+    def __init__(self, times_s: Iterable[float], dropped: int = 0) -> None:
+        self._times_s, self.dropped = times_s, dropped
+        self.given = 0
+
+    async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
+        for frame_id, time_s in enumerate(self._times_s):
+            self.given += 1
+            yield Frame(PICTURE, frame_id, time_s), sampler.ticks(time_s)
+
+
+def followed(frames: Frames, every_frame: bool = False, **sent: object) -> list[Event]:
+    async def work(parts: Gateway) -> list[Event]:
+        parts.server.people = 2
+        stream = parts.pipeline.stream(VideoOptions.of(sent), frames, every_frame)
+        return [event async for event in stream.events()]
+
+    return with_gateway(work)
+
+
+def test_only_samples_are_looked_at_unless_every_frame_is_wanted() -> None:
+    times = [i / 30 for i in range(30)]
+    assert sum(isinstance(event, PoseEvent) for event in followed(Frames(times))) == 10
+    assert sum(isinstance(event, PoseEvent) for event in followed(Frames(times), every_frame=True)) == 30
+
+
+def test_the_first_action_comes_with_the_sample_that_fills_a_window() -> None:
+    actions = [e for e in followed(Frames(i / 10 for i in range(24)), hop=4) if isinstance(e, ActionEvent)]
+    assert [event.at.frame_id for event in actions] == [15, 19, 23]
+    assert [(event.first_frame_id, round(event.start_s, 3)) for event in actions] == [(0, 0.0), (4, 0.4), (8, 0.8)]
+    assert all(event.actions[0].score == pytest.approx(0.8) for event in actions)
+
+
+def test_events_carry_the_lag_and_the_drops_of_their_frame() -> None:
+    events = followed(Frames([0.0, 0.1], dropped=3))
+    assert {event.at.dropped_frames for event in events} == {3}
+    assert all(0 <= event.at.lag_ms < 1000 for event in events)
+
+
+def test_everybody_has_an_id_and_a_segment() -> None:
+    events = followed(Frames(i / 10 for i in range(20)), people="all")
+    poses = [event for event in events if isinstance(event, PoseEvent)]
+    assert {person.id for event in poses for person in event.people} == {1, 2}
+    segments = [event.segment for event in events if isinstance(event, SegmentEvent)]
+    assert {segment.person_id for segment in segments} == {1, 2}
+    assert {segment.label for segment in segments} == {"baseball_pitch"}
+
+
+def test_a_clip_is_summed_up_at_its_end() -> None:
+    async def work(parts: Gateway) -> None:
+        stream = parts.pipeline.stream(VideoOptions.of({"top_k": 2}), Frames(i / 10 for i in range(20)))
+        events = [event async for event in stream.classified()]
+        answer = events[-1]
+        assert isinstance(answer, ClipAnswer)
+        assert (answer.frames, answer.model.name, len(answer.actions)) == (20, "lite", 2)
+        assert [person.person_id for person in answer.people] == [1]
+
+    with_gateway(work)
+
+
+def test_a_stream_that_is_left_asks_for_no_further_frame() -> None:
+    async def work(parts: Gateway) -> None:
+        frames = Frames(i / 10 for i in range(1000))
+        events = parts.pipeline.stream(VideoOptions.of({}), frames).events()
+        await anext(events)
+        await events.aclose()
+        assert frames.given == 1
+
+    with_gateway(work)
+
+
+def test_what_is_wrong_with_a_video_is_told() -> None:
+    with pytest.raises(InvalidVideo):
+        followed(Frames([]))
+    with pytest.raises(InvalidArgument, match="rise"):
+        followed(Frames([0.0, 0.0]))
+    for sent in ({"hop": 17}, {"top_k": 16}, {"boxes": [[0, 0, 9, 9]] * 2}, {"layout": "nobody"}):
+        with pytest.raises(InvalidArgument):
+            followed(Frames([0.0]), **sent)

@@ -1,0 +1,113 @@
+"""The gRPC server on a fake of the inference server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import grpc
+import pytest
+from deephar.v1 import inference_pb2 as pb
+from deephar.v1 import inference_pb2_grpc as pb_grpc
+from deephar.video import frames_of
+
+from service.rpc.server import GrpcServer
+from service.testing.running import free_port
+from tests.conftest import SAMPLES
+from tests.unit.parts import Gateway, with_gateway
+
+PERSON = (SAMPLES / "person.jpg").read_bytes()
+
+
+def called(work: Callable[[pb_grpc.InferenceServiceStub, Gateway], Awaitable[None]], **settings: object) -> None:
+    port = free_port()
+
+    async def run(parts: Gateway) -> None:
+        server = GrpcServer(parts.pipeline, parts.readiness, parts.stopping)
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            await work(pb_grpc.InferenceServiceStub(channel), parts)
+        await server.stop(0)
+
+    with_gateway(run, grpc_port=port, **settings)
+
+
+async def clip(config: pb.StreamConfig, count: int) -> AsyncIterator[pb.StreamVideoRequest]:
+    yield pb.StreamVideoRequest(config=config)
+    for i, frame in enumerate(frames_of(str(SAMPLES / "jumping_jacks.mp4"))):
+        if i == count:
+            return
+        yield pb.StreamVideoRequest(frame=frame)
+
+
+def test_boxes_are_answered_in_their_order() -> None:
+    async def work(stub: pb_grpc.InferenceServiceStub, _: Gateway) -> None:
+        boxes = [pb.Box(x=90, y=20, width=100, height=300), pb.Box(x=10, y=20, width=100, height=300)]
+        answer = await stub.EstimatePose(pb.EstimatePoseRequest(image=PERSON, boxes=boxes))
+        assert [person.box for person in answer.people] == boxes
+        assert list(answer.layout.joints) == [keypoint.name for keypoint in answer.people[0].keypoints]
+
+    called(work)
+
+
+def test_events_of_a_stream() -> None:
+    async def work(stub: pb_grpc.InferenceServiceStub, _: Gateway) -> None:
+        events = [event async for event in stub.StreamVideo(clip(pb.StreamConfig(want_keypoints=True), 50))]
+        poses = [event.frame_id for event in events if event.WhichOneof("event") == "pose"]
+        assert poses == list(range(50))
+        assert [event.WhichOneof("event") for event in events][-1] == "segment"
+
+    called(work)
+
+
+def test_a_clip_has_one_answer() -> None:
+    async def work(stub: pb_grpc.InferenceServiceStub, _: Gateway) -> None:
+        answer = await stub.ClassifyClip(clip(pb.StreamConfig(top_k=3), 50))
+        assert (answer.frames, len(answer.actions), answer.actions[0].label) == (50, 3, "baseball_pitch")
+
+    called(work)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        (pb.EstimatePoseRequest(image=b"nothing"), grpc.StatusCode.INVALID_ARGUMENT, "invalid_image"),
+        (pb.EstimatePoseRequest(image=PERSON, model="x"), grpc.StatusCode.NOT_FOUND, "unknown_model"),
+        (pb.EstimatePoseRequest(image=PERSON, max_people=999), grpc.StatusCode.INVALID_ARGUMENT, "invalid_argument"),
+        (pb.EstimatePoseRequest(image=PERSON, boxes=[pb.Box()]), grpc.StatusCode.INVALID_ARGUMENT, "invalid_argument"),
+    ],
+)
+def test_errors_have_a_status_and_a_code(request_: pb.EstimatePoseRequest, status: grpc.StatusCode, code: str) -> None:
+    async def work(stub: pb_grpc.InferenceServiceStub, _: Gateway) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.EstimatePose(request_)
+        assert caught.value.code() == status
+        assert dict(caught.value.trailing_metadata())["deephar-code"] == code
+
+    called(work)
+
+
+def test_a_stream_begins_with_its_config() -> None:
+    async def work(stub: pb_grpc.InferenceServiceStub, _: Gateway) -> None:
+        for requests in ([], [pb.StreamVideoRequest(frame=pb.Frame(encoded=PERSON))]):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.ClassifyClip(iter(requests))
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+    called(work)
+
+
+def test_a_full_service_and_a_place_that_is_free_again() -> None:
+    async def work(stub: pb_grpc.InferenceServiceStub, parts: Gateway) -> None:
+        with parts.pipeline.streams.enter(), pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ClassifyClip(clip(pb.StreamConfig(), 5))
+        assert dict(caught.value.trailing_metadata())["deephar-code"] == "overloaded"
+        call = stub.StreamVideo(clip(pb.StreamConfig(), 50))
+        await call.read()
+        call.cancel()
+        async with asyncio.timeout(5):
+            while parts.pipeline.streams.inside:
+                await asyncio.sleep(0.01)
+        assert (await stub.ClassifyClip(clip(pb.StreamConfig(), 20))).frames == 20
+
+    called(work, max_streams=1)
