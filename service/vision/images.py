@@ -56,19 +56,7 @@ class OpenPicture:
 
 def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
     """Reads what the file says of itself, and refuses what is not a picture or too large."""
-    if not data:
-        raise InvalidImage(f"the picture is empty (0 bytes); send a {_SUPPORTED} file")
-    if len(data) > max_bytes:
-        raise PayloadTooLarge(f"the picture has {len(data)} bytes; at most {max_bytes} are taken")
-    for start, name in _KNOWN_OTHERS.items():
-        if data.startswith(start):
-            raise UnsupportedMediaType(f"this is {name}; send a {_SUPPORTED} file")
-    if data[4:8] == b"ftyp":
-        raise UnsupportedMediaType(
-            f"this is a video, HEIC or AVIF; send a {_SUPPORTED} file, or a video to /v1/actions"
-        )
-    if data.startswith(b"\xff\xd8") and data.count(_SCAN) > _MOST_SCANS:
-        raise InvalidImage(f"the JPEG has more than {_MOST_SCANS} scans; save it anew")
+    _refuse_others(data, max_bytes)
     try:
         picture = Pillow.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError:
@@ -86,6 +74,23 @@ def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
         picture.close()
         raise
     return OpenPicture(picture)
+
+
+def _refuse_others(data: bytes, max_bytes: int) -> None:
+    """Raises for bytes of which the first ones, or their number, say that they are not taken."""
+    if not data:
+        raise InvalidImage(f"the picture is empty (0 bytes); send a {_SUPPORTED} file")
+    if len(data) > max_bytes:
+        raise PayloadTooLarge(f"the picture has {len(data)} bytes; at most {max_bytes} are taken")
+    for start, name in _KNOWN_OTHERS.items():
+        if data.startswith(start):
+            raise UnsupportedMediaType(f"this is {name}; send a {_SUPPORTED} file")
+    if data[4:8] == b"ftyp":
+        raise UnsupportedMediaType(
+            f"this is a video, HEIC or AVIF; send a {_SUPPORTED} file, or a video to /v1/actions"
+        )
+    if data.startswith(b"\xff\xd8") and data.count(_SCAN) > _MOST_SCANS:
+        raise InvalidImage(f"the JPEG has more than {_MOST_SCANS} scans; save it anew")
 
 
 def decode_image(data: bytes, max_bytes: int, max_pixels: int) -> Image:

@@ -102,46 +102,52 @@ def _config(arguments: argparse.Namespace) -> pb.StreamConfig:
 
 
 def _run(client: Client, arguments: argparse.Namespace) -> None:
-    match arguments.command:
-        case "models":
-            for model in client.models():
-                print(f"{model.name}\t{'ready' if model.ready else 'not ready'}\t{model.description}")
-        case "pose":
-            answer = client.pose(
-                arguments.file.read_bytes(),
-                arguments.model,
-                arguments.box or (),
-                arguments.layout,
-                camera=arguments.camera,
-                max_people=arguments.max_people,
-                flip=arguments.flip,
-            )
-            if not answer.people:
-                print("no person was found", file=sys.stderr)
-            for number, person in enumerate(answer.people):
-                if number:
-                    print()
-                for point in person.keypoints:
-                    print(_line(point))
-        case "classify":
-            result = client.classify(_opened(arguments.file), _config(arguments))
-            if not result.people:
-                print("no person was found", file=sys.stderr)
-            for someone in result.people:
-                if arguments.all:
-                    print(f"person {someone.person_id}")
-                for action in someone.actions:
-                    print(f"{action.score:.3f} {action.label}")
-        case "stream":
-            for event in client.stream(_opened(arguments.file), _config(arguments)):
-                if event.WhichOneof("event") == "action":
-                    window, best = event.action, event.action.actions[0]
-                    who = f"person {window.person_id}  " if arguments.all else ""
-                    print(
-                        f"{who}{window.start_s:6.2f} s to {window.end_s:6.2f} s  {best.label} {best.score:.2f}",
-                        flush=True,
-                    )
-                elif event.WhichOneof("event") == "segment":
-                    segment = event.segment
-                    who = f"person {segment.person_id}  " if arguments.all else ""
-                    print(f"{who}segment {segment.start_s:.2f} s to {segment.end_s:.2f} s: {segment.label}", flush=True)
+    commands = {"models": _models, "pose": _pose, "classify": _classify, "stream": _stream}
+    commands[arguments.command](client, arguments)
+
+
+def _models(client: Client, _: argparse.Namespace) -> None:
+    for model in client.models():
+        print(f"{model.name}\t{'ready' if model.ready else 'not ready'}\t{model.description}")
+
+
+def _pose(client: Client, arguments: argparse.Namespace) -> None:
+    answer = client.pose(
+        arguments.file.read_bytes(),
+        arguments.model,
+        arguments.box or (),
+        arguments.layout,
+        camera=arguments.camera,
+        max_people=arguments.max_people,
+        flip=arguments.flip,
+    )
+    if not answer.people:
+        print("no person was found", file=sys.stderr)
+    for number, person in enumerate(answer.people):
+        if number:
+            print()
+        for point in person.keypoints:
+            print(_line(point))
+
+
+def _classify(client: Client, arguments: argparse.Namespace) -> None:
+    result = client.classify(_opened(arguments.file), _config(arguments))
+    if not result.people:
+        print("no person was found", file=sys.stderr)
+    for someone in result.people:
+        if arguments.all:
+            print(f"person {someone.person_id}")
+        for action in someone.actions:
+            print(f"{action.score:.3f} {action.label}")
+
+
+def _stream(client: Client, arguments: argparse.Namespace) -> None:
+    for event in client.stream(_opened(arguments.file), _config(arguments)):
+        if event.WhichOneof("event") == "action":
+            window, best = event.action, event.action.actions[0]
+            who = f"person {window.person_id}  " if arguments.all else ""
+            print(f"{who}{window.start_s:6.2f} s to {window.end_s:6.2f} s  {best.label} {best.score:.2f}", flush=True)
+        elif event.WhichOneof("event") == "segment":
+            segment = event.segment
+            who = f"person {segment.person_id}  " if arguments.all else ""
+            print(f"{who}segment {segment.start_s:.2f} s to {segment.end_s:.2f} s: {segment.label}", flush=True)
