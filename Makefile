@@ -34,6 +34,7 @@ check: $(GATEWAY)/dev
 	$(GATEWAY)/bin/ruff check .
 	$(GATEWAY)/bin/ruff format --check .
 	$(GATEWAY)/bin/mypy
+	$(GATEWAY)/bin/lint-imports --no-logo
 	$(GATEWAY)/bin/python deploy/generate_stubs.py --check
 
 format: $(GATEWAY)/dev
