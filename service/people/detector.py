@@ -1,4 +1,4 @@
-"""Everybody in a picture: the Triton model `person`, its input and what is made of its boxes."""
+"""The detector: the Triton model `person`, its letterbox input and its boxes after NMS."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class PersonDetector:
         self._server, self._workers = server, workers
 
     async def detect(self, card: PersonCard, image: Image) -> list[Detection]:
-        """The people in the picture, best first."""
+        """Returns the detections in the picture by descending score."""
         picture = await self._workers.run(letterbox, image, card.size)
         answer = await self._server.infer(PERSON_NETWORK, {IMAGE: picture[None]})
         return detections(answer[BOXES][0], answer[BOX_SCORES][0], image.shape[1], image.shape[0], card)
 
 
 def detections(boxes: Array, scores: Array, width: int, height: int, card: PersonCard) -> list[Detection]:
-    """Boxes (N, 4) in 0..1 of the square and scores (N,) as people of the picture, each once, best first."""
+    """Detections in pixels, by descending score, after NMS. Boxes (N, 4) are in 0..1 of the letterbox, scores (N,)."""
     longer = max(width, height)
     kept: list[Detection] = []
     for i in np.argsort(-scores, kind="stable"):
@@ -48,7 +48,7 @@ def detections(boxes: Array, scores: Array, width: int, height: int, card: Perso
 
 
 def _inside(box: list[float], width: int, height: int) -> Box | None:
-    """The part of x, y, width, height that lies in the picture, if that is a pixel or more."""
+    """The part of a box x, y, width, height inside the picture; None if that is less than a pixel."""
     left, top = max(box[0], 0.0), max(box[1], 0.0)
     right, bottom = min(box[0] + box[2], width), min(box[1] + box[3], height)
     return Box(left, top, right - left, bottom - top) if right - left >= 1 and bottom - top >= 1 else None

@@ -1,10 +1,9 @@
-"""Finds the main person of a picture with nothing but the frame network: a look, then a crop around the joints.
+"""Keypoint search: the main person of a picture by the frame network alone.
 
-This is for repositories without the detector `person`, and for whom the detector does not see.
+For repositories without the detector `person`, and for people whom the detector misses.
 
-The first look takes the whole picture and, since a network trained on people that fill their crop is weak on small
-ones, overlapping windows of it, all in one batch. Each further look crops around the joints that the last one was
-sure of.
+The first batch holds the whole picture and overlapping crops of it, since a network trained on people that fill their
+crop is weak on small ones. Each refinement crops around the keypoints with high scores.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from service.networks.frame import FrameInference, FrameOutput
 from service.vision.boxes import Box, box_around
 from service.vision.crops import CropWindow, Image, crop_window_around, whole_picture
 
-SURE_JOINT = 0.3  # score from which a joint helps to place the next crop
-FEWEST_SURE_JOINTS = 4
-NOBODY = 0.3  # mean score under which a window holds no person
-CLOSER_LOOKS = 2
-WINDOW_SHARES = (1.0, 0.6)  # sides of the first look's windows over the picture's shorter side
-WINDOW_OVERLAP = 0.5
+MIN_KEYPOINT_SCORE = 0.3  # of keypoints that place the next crop
+MIN_KEYPOINTS = 4
+NOBODY = 0.3  # mean keypoint score under which a crop holds no person
+REFINEMENTS = 2
+CROP_SHARES = (1.0, 0.6)  # sides of the first crops over the picture's shorter side
+CROP_OVERLAP = 0.5
 
 
-def first_look(width: int, height: int) -> list[CropWindow]:
-    """The whole picture and the windows that cover it, in pixels."""
+def first_crops(width: int, height: int) -> list[CropWindow]:
+    """The whole picture and the crops that cover it."""
     crop_windows = [whole_picture(width, height)]
-    for share in WINDOW_SHARES:
+    for share in CROP_SHARES:
         side = share * min(width, height)
         for top in _starts(height, side):
             for left in _starts(width, side):
@@ -36,27 +35,27 @@ def first_look(width: int, height: int) -> list[CropWindow]:
 
 
 def _starts(length: float, side: float) -> list[float]:
-    count = max(1, int(np.ceil((length - side) / (side * WINDOW_OVERLAP) - 1e-6)) + 1)
+    count = max(1, int(np.ceil((length - side) / (side * CROP_OVERLAP) - 1e-6)) + 1)
     count = min(count, 4)
     return [float(start) for start in np.linspace(0, length - side, count)]
 
 
 def person_box(output: FrameOutput, index: int) -> Box | None:
-    """Box of the joints that the network is sure of, or None where they are too few to place a crop."""
-    sure = output.scores[index] >= SURE_JOINT
-    if sure.sum() < FEWEST_SURE_JOINTS:
+    """Box around the keypoints with high scores, or None where they are too few to place a crop."""
+    sure = output.scores[index] >= MIN_KEYPOINT_SCORE
+    if sure.sum() < MIN_KEYPOINTS:
         return None
     box = box_around(output.keypoints_px[index][sure])
     return box if max(box.width, box.height) >= 4 else None
 
 
 async def find_person(inference: FrameInference, model: Model, image: Image) -> FrameOutput | None:
-    """The main person in a crop of their own (one window), or None where nobody is seen."""
+    """Returns the output for one crop around the main person; None where there is nobody."""
     height, width = image.shape[:2]
-    look = await inference.run(model, image, first_look(width, height))
+    look = await inference.run(model, image, first_crops(width, height))
     best = int(np.argmax(look.person_scores()))
     found = look.only(best)
-    for _ in range(CLOSER_LOOKS):
+    for _ in range(REFINEMENTS):
         box = person_box(found, 0)
         if box is None:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,6 +25,27 @@ class CropWindow:
 
     def as_box(self) -> Box:
         return Box(self.left, self.top, self.side, self.side)
+
+
+class Gain(NamedTuple):
+    """Share of the way from the present crop to the wanted one that is gone in one frame."""
+
+    centre: float
+    side: float
+
+
+PROPAGATED = Gain(centre=0.6, side=0.3)  # towards the crop of the track's own keypoints
+DETECTED = Gain(centre=0.8, side=0.8)  # towards the crop of a matching detection
+
+
+def moved(crop_window: CropWindow, wanted: CropWindow, gain: Gain) -> CropWindow:
+    """The crop of the next frame, so that it follows its person without jitter."""
+    side = crop_window.side + gain.side * (wanted.side - crop_window.side)
+    x = crop_window.left + crop_window.side / 2
+    y = crop_window.top + crop_window.side / 2
+    x += gain.centre * (wanted.left + wanted.side / 2 - x)
+    y += gain.centre * (wanted.top + wanted.side / 2 - y)
+    return CropWindow(x - side / 2, y - side / 2, side)
 
 
 def crop_window_around(box: Box, margin: float) -> CropWindow:

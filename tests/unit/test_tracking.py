@@ -13,7 +13,7 @@ from service.networks.card import Card
 from service.networks.catalogue import Model
 from service.networks.frame import FrameOutput
 from service.people.detector import Detection
-from service.people.tracker import LOOK_EVERY_S, PeopleTracker, TrackedPerson
+from service.people.tracker import DETECT_EVERY_S, PeopleTracker, TrackedPerson
 from service.vision.boxes import Box
 from service.vision.crops import CropWindow, crop_window_around
 
@@ -75,7 +75,7 @@ def tracker(world: World, main_only: bool, limit: int = 5, first_box: Box | None
 
 
 CLOCK = itertools.count(1)
-A_LOOK = round(LOOK_EVERY_S / 0.1) + 1  # frames that hold one for certain
+A_LOOK = round(DETECT_EVERY_S / 0.1) + 1  # frames that hold one for certain
 
 
 def step(follower: PeopleTracker) -> list[TrackedPerson]:

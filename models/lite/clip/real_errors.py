@@ -8,9 +8,8 @@ from models.lite.clip.data import Bools, Floats, Windows, body_middle, person_cr
 from models.lite.clip.frame_errors import DIFFICULTY, MARGIN
 from models.lite.frame.error_bank import ErrorBank, to_torsos
 from models.lite.layout import BODY_JOINTS, FIRST_JOINT, NUM_JOINTS
+from service.vision.crops import PROPAGATED  # as crops follow tracks without a detection: the worse case
 
-# A crop follows the person as `service/people/tracker.py` does whom the detector does not see: the worse case.
-FOLLOW_CENTRE, FOLLOW_SIDE = 0.6, 0.3
 CHANGES = (0.08, 0.5)  # chance a frame that the errors change, from window to window
 JITTER = (0.01, 0.06)  # torsos
 HIDDEN = 0.05  # torsos along each axis, once for the window and once a frame
@@ -111,6 +110,6 @@ class RealErrors:
             low = corners[:, t, None]
             kept[:, t] = found[:, t].clip(low, low + side[:, None, None])
             corner, wanted = person_crop(kept[:, t : t + 1], margin)
-            side = side + FOLLOW_SIDE * (wanted[:, 0] - side)
-            centre = centre + FOLLOW_CENTRE * (corner[:, 0] + wanted[:, :1] / 2 - centre)
+            side = side + PROPAGATED.side * (wanted[:, 0] - side)
+            centre = centre + PROPAGATED.centre * (corner[:, 0] + wanted[:, :1] / 2 - centre)
         return kept.astype(np.float32), corners.astype(np.float32), sides.astype(np.float32)
