@@ -14,7 +14,7 @@ from service.networks.triton import TritonClient
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 1.0  # between two looks
+ROUND_S = 1.0  # between two rounds
 TRIES = 3  # in a row without an answer, until Triton is started again
 LOADING_S = 300.0  # for a Triton to answer at all after its start
 

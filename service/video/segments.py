@@ -1,4 +1,4 @@
-"""Stretches of a video in which one action leads."""
+"""Segments: parts of a video in which one action has the highest score."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SegmentMerger:
         self._score_sum, self._windows = 0.0, 0
 
     def add(self, start_s: float, end_s: float, label: str | None, score: float) -> Segment | None:
-        """The segment that this window ends, if it does. No label: nothing that has a name leads."""
+        """Returns the segment that this window ends, if it does. No label: the background class wins."""
         done = None
         if self._end_s is None:
             self._start_s, self._label = start_s, label
