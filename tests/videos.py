@@ -33,6 +33,22 @@ def video(
     return buffer.getvalue()
 
 
+def first_frames(data: bytes, count: int) -> bytes:
+    """The first so many frames of a video, as MP4."""
+    buffer = io.BytesIO()
+    with av.open(io.BytesIO(data)) as source, av.open(buffer, "w", format="mp4") as out:
+        seen = source.streams.video[0]
+        stream = out.add_stream("libx264", rate=seen.average_rate)
+        stream.width, stream.height, stream.pix_fmt = seen.width, seen.height, "yuv420p"
+        for i, frame in enumerate(source.decode(seen)):
+            if i == count:
+                break
+            frame.pict_type = 0  # the encoder chooses
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
 def sound_only() -> bytes:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as out:

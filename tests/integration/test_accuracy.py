@@ -17,6 +17,7 @@ from models.lite.person import evaluate as evaluate_person
 from service.testing.running import ServiceProcess
 from service.vision.layouts import LAYOUTS
 
+pytestmark = pytest.mark.accuracy
 NAMES = list(LAYOUTS["pa16"].joints)
 
 

@@ -167,6 +167,7 @@ def test_actions_are_refused_where_a_model_knows_none(exact: ServiceProcess, cli
     assert response.json()["code"] == "invalid_argument"
 
 
+@pytest.mark.long
 def test_bf16_moves_keypoints_by_less_than_a_hundredth_of_the_crop(
     made_repository: Path, exact: ServiceProcess, person_jpeg: bytes
 ) -> None:

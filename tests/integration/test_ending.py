@@ -82,21 +82,21 @@ def test_everybody_is_taken_leave_of(how: signal.Signals, person_jpeg: bytes) ->
         assert wait_for(lambda: not leftovers(service), 5), leftovers(service)
 
 
-def test_what_is_in_work_is_answered_and_readiness_goes_first(clip_mp4: bytes) -> None:
-    with running_service(shutdown_grace_s="20") as service:
+def test_what_is_in_work_is_answered_and_readiness_goes_first(service: ServiceProcess, clip_mp4: bytes) -> None:
+    with running_service(triton_url=service.triton_address(), shutdown_grace_s="20") as guest:
         answers: list[httpx.Response] = []
         asking = threading.Thread(
             target=lambda: answers.append(
-                httpx.post(f"{service.url}/v1/actions", files={"video": clip_mp4}, timeout=60)
+                httpx.post(f"{guest.url}/v1/actions", files={"video": clip_mp4}, timeout=60)
             )
         )
         with httpx.Client() as kept:
-            assert kept.get(f"{service.url}/readyz").status_code == 200
+            assert kept.get(f"{guest.url}/readyz").status_code == 200
             asking.start()
             time.sleep(0.3)
-            service.process.send_signal(signal.SIGTERM)
+            guest.process.send_signal(signal.SIGTERM)
         asking.join()
-        assert service.process.wait(timeout=10) == 0
+        assert guest.process.wait(timeout=10) == 0
         assert answers[0].status_code == 200
         assert answers[0].json()["segments"]
 

@@ -84,7 +84,32 @@ def test_a_triton_that_hangs_is_started_again(own: ServiceProcess, person_jpeg: 
     assert "Traceback" not in own.log.read_text()
 
 
-@pytest.mark.parametrize("network", ["person", "lite_clip"])
+def test_a_triton_that_is_killed_comes_back(own: ServiceProcess, person_jpeg: bytes) -> None:
+    stop, server = threading.Event(), server_of(own)
+
+    def keep_asking(_: int) -> set[tuple[int, str]]:
+        answers = set()
+        while not stop.is_set():
+            answer = pose(own, person_jpeg)
+            answers.add((answer.status_code, answer.json().get("code", "")))
+        return answers
+
+    with ThreadPoolExecutor(3) as pool:
+        asked = pool.map(keep_asking, range(3))
+        time.sleep(1)
+        os.kill(server, signal.SIGKILL)
+        assert wait_for(lambda: not ready(own), TOLD_S)
+        time.sleep(0.5)
+        stop.set()
+    assert set().union(*asked) == {(200, ""), (503, "unavailable")}
+    with Client(own.grpc_address) as client:  # one channel, before and after
+        assert wait_for(lambda: ready(own), BACK_S)
+        assert pose(own, person_jpeg).status_code == 200
+        assert client.pose(person_jpeg).people
+    assert server not in own.triton_pids()
+
+
+@pytest.mark.parametrize("network", ["person", pytest.param("lite_clip", marks=pytest.mark.long)])
 def test_a_network_whose_processes_are_dead_comes_back(
     own: ServiceProcess, person_jpeg: bytes, clip_mp4: bytes, network: str
 ) -> None:
@@ -164,17 +189,19 @@ def test_what_is_there_but_not_ready_is_503_and_what_is_gone_404(tmp_path: Path,
         ({"default_model": "nobody"}, "DEEPHAR_DEFAULT_MODEL=nobody"),
     ],
 )
-def test_a_setting_that_names_nothing_is_told_once(settings: dict[str, str], told: str) -> None:
-    with running_service(wait=False, **settings) as service:
-        assert wait_for(lambda: told in service.log.read_text(), 30)
+def test_a_setting_that_names_nothing_is_told_once(
+    service: ServiceProcess, settings: dict[str, str], told: str
+) -> None:
+    with running_service(wait=False, **({"triton_url": service.triton_address()} | settings)) as guest:
+        assert wait_for(lambda: told in guest.log.read_text(), 30)
         time.sleep(1.5)
-        assert service.log.read_text().count(told) == 1
-        answer = httpx.get(f"{service.url}/readyz")
+        assert guest.log.read_text().count(told) == 1
+        answer = httpx.get(f"{guest.url}/readyz")
         assert answer.status_code == 503
         assert answer.json()["reason"]
 
 
-def test_a_disk_that_is_full_is_told(tmp_path: Path, person_jpeg: bytes) -> None:
+def test_a_disk_that_is_full_is_told(service: ServiceProcess, tmp_path: Path, person_jpeg: bytes) -> None:
     full = tmp_path / "full"
     full.mkdir()
     if os.geteuid() or os.system(f"mount -t tmpfs -o size=64k none {full}"):
@@ -183,16 +210,16 @@ def test_a_disk_that_is_full_is_told(tmp_path: Path, person_jpeg: bytes) -> None
         before = os.environ.get("TMPDIR")
         os.environ["TMPDIR"] = str(full)
         try:
-            with running_service() as service:
+            with running_service(triton_url=service.triton_address()) as guest:
                 for request in (
                     {"content": bytes(2_000_000), "headers": {"Content-Type": "image/jpeg"}},
                     {"files": {"image": bytes(2_000_000)}},
                 ):
-                    answer = httpx.post(f"{service.url}/v1/pose", timeout=30, **request)
+                    answer = httpx.post(f"{guest.url}/v1/pose", timeout=30, **request)
                     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
                     assert "no room" in answer.json()["detail"]
-                assert pose(service, person_jpeg).status_code == 200
-                assert "Traceback" not in service.log.read_text()
+                assert pose(guest, person_jpeg).status_code == 200
+                assert "Traceback" not in guest.log.read_text()
         finally:
             os.environ.pop("TMPDIR")
             if before is not None:
