@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deephar.version import __version__
 from fastapi import FastAPI
 
 from service.pipeline.pipeline import Pipeline
@@ -19,7 +20,7 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
     settings = pipeline.settings
     app = FastAPI(
         title="deephar-serve",
-        version="0.1.0",
+        version=__version__,
         summary="Human pose and action recognition: joints of a person in a picture, the action in a video.",
         license_info={"name": "MIT", "identifier": "MIT"},
     )

@@ -12,7 +12,7 @@ import grpc
 
 from deephar.client import Box, Camera, Client
 from deephar.v1 import inference_pb2 as pb
-from deephar.video import NotAVideo, frames_of
+from deephar.video import NotAVideo, NoVideoReader, frames_of
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
             _run(client, arguments)
     except grpc.RpcError as error:
         sys.exit(f"deephar: {error.details()}")
-    except (OSError, NotAVideo) as error:
+    except (OSError, NotAVideo, NoVideoReader) as error:
         sys.exit(f"deephar: {error}")
 
 

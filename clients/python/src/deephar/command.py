@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from deephar import cli
+
 MAKING_MODELS = ("weights", "export", "engine")
 
 
 def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in MAKING_MODELS:
         sys.exit(_make_models(sys.argv[1:]))
-    try:
-        from deephar.cli import main as ask
-    except ModuleNotFoundError:  # in the environment for models
-        print("Only weights, export and engine are here; what asks a service is .venv/bin/deephar.", file=sys.stderr)
-        sys.exit(_make_models(sys.argv[1:]))
-    ask()
+    cli.main()
 
 
 def _make_models(arguments: list[str]) -> int:
