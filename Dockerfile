@@ -12,14 +12,14 @@ WORKDIR /app
 # The environments are made by the base image's pip and contain none: nothing is installed in a running container.
 FROM base AS gateway-environment
 COPY requirements/gateway.txt .
-RUN python -m venv --without-pip /venv && pip --python /venv/bin/python install -r gateway.txt
+RUN python -m venv --without-pip /venv && pip --python /venv/bin/python install --require-hashes -r gateway.txt
 COPY clients/python client
 RUN pip --python /venv/bin/python install --no-deps ./client
 
 FROM base AS triton-environment
 COPY requirements/triton.txt .
 # --no-deps: of nvidia-pytriton only the binaries are used.
-RUN python -m venv --without-pip /venv && pip --python /venv/bin/python install --no-deps -r triton.txt
+RUN python -m venv --without-pip /venv && pip --python /venv/bin/python install --require-hashes --no-deps -r triton.txt
 
 FROM base AS triton
 # Triton's Python stub needs it. Python's own image has it, Debian's Python in its place has not.

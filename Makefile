@@ -9,7 +9,7 @@ TRITON := .venv-triton
 MODELS := .venv-models
 MADE := build/made
 
-.PHONY: setup models serve test test-long test-compose check format proto train-lite export-lite evaluate-lite bench \
+.PHONY: setup models serve test test-gateway test-models test-accuracy test-long test-compose check lock format proto train-lite export-lite evaluate-lite bench \
   bench-overload clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
@@ -19,9 +19,20 @@ models: $(MODELS)/done
 serve: setup
 	@exec $(GATEWAY)/bin/python -m service
 
+# The gateway's tests wait much, the models' tests compute: side by side they take the time of the longer ones.
 test: setup $(GATEWAY)/dev $(MADE)/done
-	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models -m "not long"
-	$(MODELS)/bin/python -m pytest tests/models
+	+$(MAKE) -j2 --output-sync=line --no-print-directory test-gateway test-models
+
+test-gateway: setup $(GATEWAY)/dev
+	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests/unit -m "not long" --cov
+	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit \
+	  -m "not long and not accuracy"
+
+test-models: $(MODELS)/done
+	PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 nice -n 5 $(MODELS)/bin/python -m pytest tests/models
+
+test-accuracy: setup $(GATEWAY)/dev
+	$(GATEWAY)/bin/python -m pytest tests/integration/test_accuracy.py -m accuracy
 
 # Minutes each: soaking, every signal, many restarts.
 test-long: setup $(GATEWAY)/dev
@@ -36,6 +47,18 @@ check: $(GATEWAY)/dev
 	$(GATEWAY)/bin/mypy
 	$(GATEWAY)/bin/lint-imports --no-logo
 	$(GATEWAY)/bin/python deploy/generate_stubs.py --check
+
+# Keeps the versions that are locked, as far as pyproject.toml lets it: make lock LOCK_OPTIONS=--upgrade takes the newest.
+# uv asks PyPI or UV_DEFAULT_INDEX, not pip's indexes. The files hold for every Python from 3.11 on and every system.
+LOCK_OPTIONS ?=
+LOCK := $(GATEWAY)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-emit-index-url --custom-compile-command "make lock" $(LOCK_OPTIONS)
+
+lock: $(GATEWAY)/dev
+	$(LOCK) pyproject.toml --output-file requirements/gateway.txt
+	$(LOCK) --group dev --constraints requirements/gateway.txt --output-file requirements/dev.txt
+	$(LOCK) --group models requirements/torch.txt --no-emit-package torch --output-file requirements/models.txt
+	$(LOCK) --group triton --no-deps --output-file requirements/triton.txt
 
 format: $(GATEWAY)/dev
 	$(GATEWAY)/bin/ruff check --fix .
@@ -67,15 +90,17 @@ bench: setup $(GATEWAY)/dev $(MADE)/done
 clean:
 	rm -rf $(GATEWAY) $(TRITON) $(MODELS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+CLIENT := clients/python/pyproject.toml clients/python/src/deephar/version.py
+
 # Environments that do not disturb each other: the gateway never sees torch, Triton's Python stub needs NumPy 1.
-$(GATEWAY)/done: requirements/gateway.txt clients/python/pyproject.toml
+$(GATEWAY)/done: requirements/gateway.txt $(CLIENT)
 	$(PYTHON) -m venv $(GATEWAY)
-	$(GATEWAY)/bin/pip install -q -r requirements/gateway.txt
+	$(GATEWAY)/bin/pip install -q --require-hashes -r requirements/gateway.txt
 	$(GATEWAY)/bin/pip install -q --no-deps -e clients/python
 	touch $@
 
 $(GATEWAY)/dev: $(GATEWAY)/done requirements/dev.txt
-	$(GATEWAY)/bin/pip install -q -r requirements/dev.txt
+	$(GATEWAY)/bin/pip install -q --require-hashes -r requirements/dev.txt
 	touch $@
 
 # --no-deps: of nvidia-pytriton only the binaries are used.
@@ -83,12 +108,13 @@ $(TRITON)/done: requirements/triton.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || \
 	  { echo "The embedded Triton runs with Python 3.11 or 3.12: make PYTHON=python3.12 serve"; exit 1; }
 	$(PYTHON) -m venv $(TRITON)
-	$(TRITON)/bin/pip install -q --no-deps -r requirements/triton.txt
+	$(TRITON)/bin/pip install -q --require-hashes --no-deps -r requirements/triton.txt
 	touch $@
 
-$(MODELS)/done: requirements/models.txt
+$(MODELS)/done: requirements/models.txt requirements/torch.txt $(CLIENT)
 	$(PYTHON) -m venv $(MODELS)
-	$(MODELS)/bin/pip install -q -r requirements/models.txt
+	$(MODELS)/bin/pip install -q --require-hashes -r requirements/models.txt
+	$(MODELS)/bin/pip install -q -r requirements/torch.txt
 	$(MODELS)/bin/pip install -q --no-deps -e . -e clients/python
 	touch $@
 
