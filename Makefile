@@ -77,7 +77,7 @@ export-lite: $(MODELS)/done
 	$(MODELS)/bin/python -m models.lite.export --out build/lite --repository model_repository
 	$(MODELS)/bin/python -m models.lite.plot_training --out build/lite
 
-evaluate-lite: setup $(GATEWAY)/dev
+evaluate-lite: setup $(GATEWAY)/dev $(MODELS)/done
 	$(GATEWAY)/bin/python -m bench.accuracy --data $(DATA)
 
 bench-overload: setup $(GATEWAY)/dev

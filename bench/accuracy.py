@@ -2,8 +2,9 @@
 
     make evaluate-lite
 
-Starts a service of its own and asks it as a user would; single networks are asked through the same Triton. Needs the
-data of `make train-lite`. Figures go to build/lite/figures.json too, and the model card's pictures are drawn anew.
+Starts a service of its own and asks it as a user would; single networks are asked through the same Triton, the lift
+(a part of one) in ONNX Runtime. Needs the data of `make train-lite`. Figures go to build/lite/figures.json too, and the
+model card's pictures are drawn anew.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.video import frames_of
 
-from bench import card_pictures, pose_accuracy
+from bench import card_pictures, lift_accuracy, pose_accuracy
 from bench.served_networks import ServedNetworks
 from models.lite.clip import evaluate as evaluate_clip
 from models.lite.frame import data as pose_data
 from models.lite.layout import ACTIONS
-from models.lite.lift import evaluate as evaluate_lift
 from models.lite.person import data as person_data
 from models.lite.person import evaluate as evaluate_person
 from service.testing.running import ROOT, running_service
@@ -73,7 +73,7 @@ def measure(data: Path) -> dict[str, Any]:
         figures["without_boxes"] = measure_search(client, data)
         figures["people"] = evaluate_person.measure(networks.detector(), person_data.load_validation(data))
         bank = answers.error_bank()
-        figures["lift"] = evaluate_lift.evaluate(networks.lift_of, data, bank)
+        figures["lift"] = lift_accuracy.measure(data, bank)
         figures["actions"] = evaluate_clip.evaluate(networks.scores_of, data, bank)
         figures["real_clips"] = measure_clips(client, data / "clips")
     card_pictures.failures(answers, CARD / "failures.png")

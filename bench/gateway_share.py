@@ -76,8 +76,7 @@ def main() -> None:
                 spent = {name: ms - before[name] for name, ms in compute_ms(inside).items()}
                 totals.append(total)
                 shares.append(total - sum(spent.values()))
-                for name in ("lite_frame", "lite_lift"):
-                    networks.setdefault(name, []).append(spent[name])
+                networks.setdefault("lite_frame", []).append(spent["lite_frame"])
         for _ in range(REQUESTS // 4):
             before = compute_ms(inside)
             searches.append(pose(boxes=""))

@@ -39,10 +39,6 @@ class ServedNetworks:
         """The clip network: (N, T, 48), (N, T, 4) to (N, 15)."""
         return self.run("lite_clip", ["action_scores"], action_features=features, crop_boxes=boxes)[0]
 
-    def lift_of(self, keypoints: Array, scores: Array) -> Array:
-        """The lift: (N, 16, 2), (N, 16) to (N, 16, 3) in mm."""
-        return self.run("lite_lift", ["positions_mm"], keypoints=keypoints, keypoint_scores=scores)[0]
-
     def detector(self) -> Detect:
         """The person detector with boxes of all scores, which the service cuts at its threshold."""
         config = self._server.get_model_config("person", as_json=False).config

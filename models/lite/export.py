@@ -15,7 +15,7 @@ from models.export import triton_model
 from models.lite.clip.network import ClipNetwork, ServedClip
 from models.lite.frame.calibration import Calibration
 from models.lite.frame.data import PERSON_MARGIN
-from models.lite.frame.network import INPUT_SIZE, FrameNetwork, ServedFrame
+from models.lite.frame.network import DEPTH_SCALE_MM, INPUT_SIZE, FrameNetwork, ServedFrame
 from models.lite.layout import ACTIONS, FEATURES_PER_FRAME, INTERVAL_S, NUM_FRAMES, NUM_JOINTS
 from models.lite.lift.data import STATURE_MM
 from models.lite.lift.network import LiftNetwork, ServedLift
@@ -38,7 +38,8 @@ def card(weights_sha256: str) -> dict[str, object]:
         "model": "lite",
         "description": "compact pose and action network trained in this repository, after deephar",
         "layout": "pa16",
-        "dims": 2,
+        "dims": 3,
+        "depth_scale_mm": DEPTH_SCALE_MM,
         "crop": {"size": INPUT_SIZE, "margin": PERSON_MARGIN},
         "clip": {"frames": NUM_FRAMES, "interval_s": INTERVAL_S, "labels": list(ACTIONS)},
         "lift": {
@@ -68,11 +69,15 @@ def person_card(weights_sha256: str) -> dict[str, object]:
 def export_frame(out: Path, repository: Path) -> None:
     triton_model.write(
         repository / "lite_frame",
-        ServedFrame(trained(FrameNetwork(), out, "frame"), Calibration.load(out)).eval(),
+        ServedFrame(
+            trained(FrameNetwork(), out, "frame"),
+            ServedLift(trained(LiftNetwork(), out, "lift")),
+            Calibration.load(out),
+        ).eval(),
         lambda batch: _pictures(batch, INPUT_SIZE),
         inputs={"image": ("UINT8", (INPUT_SIZE, INPUT_SIZE, 3))},
         outputs={
-            "keypoints": ("FP32", (NUM_JOINTS, 2)),
+            "keypoints": ("FP32", (NUM_JOINTS, 3)),
             "keypoint_scores": ("FP32", (NUM_JOINTS,)),
             "action_features": ("FP32", (FEATURES_PER_FRAME,)),
         },
@@ -95,16 +100,6 @@ def export_clip(out: Path, repository: Path) -> None:
     )
 
 
-def export_lift(out: Path, repository: Path) -> None:
-    triton_model.write(
-        repository / "lite_lift",
-        ServedLift(trained(LiftNetwork(), out, "lift")).eval(),
-        lambda batch: (torch.rand(batch, NUM_JOINTS, 2), torch.rand(batch, NUM_JOINTS)),
-        inputs={"keypoints": ("FP32", (NUM_JOINTS, 2)), "keypoint_scores": ("FP32", (NUM_JOINTS,))},
-        outputs={"positions_mm": ("FP32", (NUM_JOINTS, 3))},
-    )
-
-
 def export_person(out: Path, repository: Path) -> None:
     triton_model.write(
         repository / "person",
@@ -121,7 +116,7 @@ def _pictures(batch: int, size: int) -> tuple[Tensor, ...]:
 
 
 # The frame network last: its card promises the others.
-PARTS = {"person": export_person, "lift": export_lift, "clip": export_clip, "frame": export_frame}
+PARTS = {"person": export_person, "clip": export_clip, "frame": export_frame}
 
 
 def main() -> None:

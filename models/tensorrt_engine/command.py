@@ -65,10 +65,8 @@ def _run(arguments: argparse.Namespace) -> int:
         except EngineProblem as problem:
             _failed(problem)
     others = others_in(repository)
-    lifts = {f"{model}_lift" for model in models}
-    wanted_too = {"person", *(f"{model}_lift" for model in served)} if served else set()
     for folder in others:
-        if folder.name in wanted_too or (arguments.all and folder.name not in lifts):
+        if arguments.all or (served and folder.name == "person"):
             _pass_on(folder, engines)
     in_repository = {network.name for networks in models.values() for network in networks}
     for name in publishing.withdraw_all_but(engines, in_repository | {folder.name for folder in others}):
@@ -77,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _pass_on(folder: Path, engines: Path) -> None:
-    """A detector, a lift, or a model that is none of ours is served as it is, by whatever backend it names."""
+    """A detector, or a model that is none of ours, is served as it is, by whatever backend it names."""
     files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     publishing.publish(engines, folder.name, files | {report.FILE: b'{"verdict": "passed on"}\n'})
 

@@ -36,7 +36,7 @@ class Cut(BaseModel):
 
 
 class LiftRule(BaseModel):
-    """Depth that `<model>_lift` guesses from the joints in the picture: a lift, not a measurement."""
+    """The network guesses depth from the joints in the picture: a lift, not a measurement."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -84,11 +84,11 @@ class Card(BaseModel):
             raise ValueError("a card with dims 3 must have depth_scale_mm")
         if self.dims == 2 and self.depth_scale_mm is not None:
             raise ValueError("a card with dims 2 must not have depth_scale_mm")
-        if self.dims == 3 and self.lift is not None:
-            raise ValueError("a card with dims 3 must not have a lift: the frame network knows depth itself")
+        if self.dims == 2 and self.lift is not None:
+            raise ValueError("a card with dims 2 must not have a lift")
         return self
 
     @property
     def has_depth(self) -> bool:
-        """Whether joints are answered with z, from the frame network or lifted."""
-        return self.dims == 3 or self.lift is not None
+        """Whether joints are answered with z."""
+        return self.dims == 3

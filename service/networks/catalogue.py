@@ -16,7 +16,7 @@ from service.vision.layouts import LAYOUTS, Layout
 
 log = logging.getLogger(__name__)
 
-FRAME_SUFFIX, CLIP_SUFFIX, LIFT_SUFFIX = "_frame", "_clip", "_lift"
+FRAME_SUFFIX, CLIP_SUFFIX = "_frame", "_clip"
 PERSON_NETWORK = "person"
 LOADING_POLL_S = 0.1
 
@@ -29,7 +29,6 @@ class Model:
     max_batch: int
     clip_takes_crops: bool = False  # whether the clip network wants to know where each frame's crop was
     clip_max_batch: int = 1
-    lift_max_batch: int = 1
 
     @property
     def name(self) -> str:
@@ -42,10 +41,6 @@ class Model:
     @property
     def clip_network(self) -> str:
         return self.card.model + CLIP_SUFFIX
-
-    @property
-    def lift_network(self) -> str:
-        return self.card.model + LIFT_SUFFIX
 
     @property
     def layout(self) -> Layout:
@@ -255,22 +250,18 @@ class Catalogue:
         if card.model != name:
             self._complain(f"the card of {frame_network} is that of another model ({card.model}): left out")
             return None
-        takes_crops, clip_max_batch, lift_max_batch = False, 1, 1
+        takes_crops, clip_max_batch = False, 1
         if card.clip is not None and name + CLIP_SUFFIX in ready:
             clip_config = await self._server.config(name + CLIP_SUFFIX)
             takes_crops = CROP_BOXES in {tensor.name for tensor in clip_config.input}
             clip_max_batch = max(1, clip_config.max_batch_size)
-        if card.lift is not None and name + LIFT_SUFFIX in ready:
-            lift_max_batch = max(1, (await self._server.config(name + LIFT_SUFFIX)).max_batch_size)
-        promised = {CLIP_SUFFIX: card.clip, LIFT_SUFFIX: card.lift}
         return Model(
             card=card,
             version=ready[frame_network],
-            ready=all(rule is None or name + suffix in ready for suffix, rule in promised.items()),
+            ready=card.clip is None or name + CLIP_SUFFIX in ready,
             max_batch=max(1, config.max_batch_size),
             clip_takes_crops=takes_crops,
             clip_max_batch=clip_max_batch,
-            lift_max_batch=lift_max_batch,
         )
 
 

@@ -1,4 +1,4 @@
-"""Runs a model's frame network on square windows of a picture, and its lift on the joints that come out."""
+"""Runs a model's frame network on square windows of a picture."""
 
 from __future__ import annotations
 
@@ -66,18 +66,6 @@ class FrameInference:
         return FrameOutput(
             crop_windows, keypoints_px, depths_mm, tensors[KEYPOINT_SCORES], tensors.get(ACTION_FEATURES)
         )
-
-    async def lifted(self, model: Model, output: FrameOutput) -> FrameOutput:
-        """With the depths that the model's lift guesses, if it has one. Searches do without."""
-        if model.card.lift is None:
-            return output
-        sides = np.array([crop_window.side for crop_window in output.crop_windows], np.float32)[:, None, None]
-        corners = np.array([[crop_window.left, crop_window.top] for crop_window in output.crop_windows], np.float32)[
-            :, None
-        ]
-        joints = {KEYPOINTS: (output.keypoints_px - corners) / sides, KEYPOINT_SCORES: output.scores}
-        answer = await self._in_batches(model.lift_network, joints, model.lift_max_batch)
-        return output._replace(depths_mm=answer["positions_mm"][..., 2])
 
     async def _in_batches(self, network: str, tensors: Tensors, largest: int) -> Tensors:
         count = len(next(iter(tensors.values())))

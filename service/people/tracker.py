@@ -87,7 +87,7 @@ class PeopleTracker:
             self._next_search_s = time_s + SEARCH_EVERY_S - ROUNDING_S
             return await self._find_undetected(image)
         output = await self._inference.run(self._model, image, [track.crop_window for track in self._tracks])
-        return self._kept(await self._inference.lifted(self._model, output))
+        return self._kept(output)
 
     def _begin(self, box: Box, crop_window: CropWindow, misses: int) -> Track:
         track = Track(MAIN_PERSON if self._main_only else next(self._ids), crop_window, box, misses)
@@ -102,7 +102,7 @@ class PeopleTracker:
         track = self._begin(
             person_box(found, 0) or crop_window.as_box(), self._propagated(crop_window, found), misses=1
         )
-        return [TrackedPerson(track.id, await self._inference.lifted(self._model, found))]
+        return [TrackedPerson(track.id, found)]
 
     def _update(self, detections: list[Detection]) -> None:
         """Matches detections with tracks, drops low-confidence tracks, begins tracks of new people."""

@@ -62,9 +62,8 @@ class PoseEstimator:
         )
         people = []
         if found is not None:
-            output = await self._inference.lifted(model, found.output)
             people = [
-                person_in(output, i, box, model.layout, layout, camera, score)
+                person_in(found.output, i, box, model.layout, layout, camera, score)
                 for i, (box, score) in enumerate(found.seen)
             ]
         done = time.perf_counter()

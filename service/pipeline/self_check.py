@@ -28,7 +28,6 @@ class SelfCheck:
             image = await parts.decoder.decode(_PICTURE, held)
             await parts.search.detect(image)
             seen = await parts.inference.run(model, image, [whole_picture(image.shape[1], image.shape[0])])
-            await parts.inference.lifted(model, seen)
             if model.card.clip is not None:
                 assert seen.features is not None
                 sample = Sample(0, 0.0, seen.features[0], seen.crop_windows[0])
@@ -37,7 +36,7 @@ class SelfCheck:
     def stuck_since(self, began: float) -> str | None:
         """Why a check that began then (`time.monotonic`) does not end; None while the service may merely be busy."""
         model = self._catalogue.named(None)
-        needed = (PERSON_NETWORK, model.frame_network, model.lift_network, model.clip_network)
+        needed = (PERSON_NETWORK, model.frame_network, model.clip_network)
         active = {name: activity for name in needed if (activity := self._server.activity.get(name)) is not None}
         silent = [name for name, a in active.items() if a.silent_s() > max(LONGEST_SILENCE_S, a.patience_s())]
         if silent:

@@ -20,7 +20,7 @@ from models import cli
 from models.deephar.networks import NETWORKS
 from tests.models.made_weights import MODELS, inputs, made_file, made_network
 
-COMMITTED = ("lite_frame", "lite_clip", "lite_lift", "person")
+COMMITTED = ("lite_frame", "lite_clip", "person")
 ROOT = Path(__file__).resolve().parent.parent.parent
 CUTS = {"ntu": ("2",), "penn": ("3",)}
 

@@ -27,6 +27,12 @@ def test_three_dimensions_have_a_depth() -> None:
     assert Card.model_validate(card()).depth_scale_mm == 2000
 
 
+def test_three_dimensions_may_be_lifted() -> None:
+    lifted = Card.model_validate(card(lift={"stature_mm": 1700, "trained_on": "walkers"}))
+    assert lifted.has_depth
+    assert lifted.lift is not None
+
+
 def test_two_dimensions_have_none() -> None:
     assert Card.model_validate(card(dims=2, depth_scale_mm=None)).depth_scale_mm is None
 
@@ -36,6 +42,10 @@ def test_two_dimensions_have_none() -> None:
     [
         ({"depth_scale_mm": None}, "must have depth_scale_mm"),
         ({"dims": 2}, "must not have depth_scale_mm"),
+        (
+            {"dims": 2, "depth_scale_mm": None, "lift": {"stature_mm": 1700, "trained_on": ""}},
+            "must not have a lift",
+        ),
         ({"depth_scale_mm": 0}, "greater than 0"),
         ({"depth_scale_mm": -2000}, "greater than 0"),
         ({"depth_scale_mm": math.inf}, "finite"),

@@ -53,9 +53,6 @@ class World:
             scores.append(np.full(16, self.score if near else 0.02))
         return FrameOutput(crop_windows, np.array(keypoints, np.float32), None, np.array(scores, np.float32), None)
 
-    async def lifted(self, model: Model, output: FrameOutput) -> FrameOutput:
-        return output
-
     async def detect(self, image: Any) -> list[Detection] | None:
         return (
             None

@@ -18,6 +18,9 @@ from models.lite.frame.calibration import Calibration
 from models.lite.layout import NUM_JOINTS
 
 INPUT_SIZE = 160  # pixels, side of the crops as served
+# Depth of the crop, z from 0 to 1: 2 m to both sides of the pelvis, more than a person of 1.7 m can reach. What is
+# lifted farther is no person.
+DEPTH_SCALE_MM = 4000.0
 WINDOW, SHARPNESS = 5, 10.0  # cells; exponent of a window's mass
 
 
@@ -163,19 +166,23 @@ class FrameNetwork(nn.Module):
 
 
 class ServedFrame(nn.Module):
-    """The frame network as Triton serves it: pixels in, scaling to -1..1 inside, one prediction out."""
+    """The frame network as Triton serves it: pixels in, scaling to -1..1 inside, one prediction out, lifted to 3D.
 
-    def __init__(self, network: FrameNetwork, calibration: Calibration = Calibration()) -> None:
+    `lift` maps keypoints (B, K, 2) in 0..1 of the crop and scores (B, K) to millimetres from the pelvis (B, K, 3).
+    """
+
+    def __init__(self, network: FrameNetwork, lift: nn.Module, calibration: Calibration = Calibration()) -> None:
         super().__init__()
-        self.network, self.calibration = network, calibration
+        self.network, self.lift, self.calibration = network, lift, calibration
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, S, S, 3) uint8 to keypoints (B, K, 2), scores (B, K) and action features (B, 3 K)."""
+        """(B, S, S, 3) uint8 to keypoints (B, K, 3), scores (B, K) and action features (B, 3 K)."""
         x = image.permute(0, 3, 1, 2).float() * (2.0 / 255.0) - 1.0
         last = self.network(x)[-1]
         scores = self.scores(last.score_logits)
         keypoints = likeliest_place(last.heatmaps)
-        return keypoints, scores, torch.cat((keypoints.flatten(1), scores), dim=1)
+        z = (self.lift(keypoints, scores)[..., 2:] / DEPTH_SCALE_MM + 0.5).clamp(0, 1)
+        return torch.cat((keypoints, z), dim=-1), scores, torch.cat((keypoints.flatten(1), scores), dim=1)
 
     def scores(self, logits: Tensor) -> Tensor:
         """As `Calibration.scores`, in the graph."""

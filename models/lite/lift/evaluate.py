@@ -1,7 +1,7 @@
-"""Measures the lift on CMU sequences that were kept apart. The same code for torch, ONNX or a served model.
+"""Measures the lift on CMU sequences that were kept apart: from torch, or its part of the served frame network.
 
 python -m models.lite.lift.evaluate --data ../shared/data --weights build/lite/lift_checkpoint.pt
-python -m models.lite.lift.evaluate --data ../shared/data --weights model_repository/lite_lift/1/model.onnx
+python -m models.lite.lift.evaluate --data ../shared/data --weights model_repository/lite_frame/1/model.onnx
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.lite.lift.data import Floats
 EVERY = 2  # frames
 VIEWS = 2  # cameras for each of these frames
 SEED = 11
-BATCH = 32  # as many as a served model takes at once
+BATCH = 32
 
 LiftOf = Callable[[Floats, Floats], Floats]  # keypoints (B, 16, 2), scores (B, 16) to positions in mm (B, 16, 3)
 
@@ -102,13 +102,26 @@ def torch_lift(weights: Path) -> LiftOf:
     return lift_of
 
 
-def onnx_lift(model: Path) -> LiftOf:
-    import onnxruntime
+def onnx_lift(frame: Path) -> LiftOf:
+    """The lift within a served frame network: what stands between its x, y and its z.
 
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    `keypoints` joins x, y with z; z is a slice of the lift's places, scaled.
+    """
+    import onnx
+    import onnxruntime
+    from onnx.utils import Extractor
+
+    model = onnx.load(frame)
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    xy, z = made_by["keypoints"].input
+    node = made_by[z]
+    while node.op_type != "Slice":
+        node = made_by[node.input[0]]
+    lift = Extractor(model).extract_model([xy, "keypoint_scores"], [node.input[0]])
+    session = onnxruntime.InferenceSession(lift.SerializeToString(), providers=["CPUExecutionProvider"])
 
     def lift_of(keypoints: Floats, scores: Floats) -> Floats:
-        (positions,) = session.run(["positions_mm"], {"keypoints": keypoints, "keypoint_scores": scores})
+        (positions,) = session.run(None, {xy: keypoints, "keypoint_scores": scores})
         return np.asarray(positions, np.float32)
 
     return lift_of
@@ -117,7 +130,9 @@ def onnx_lift(model: Path) -> LiftOf:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--weights", type=Path, default=Path("build/lite/lift_checkpoint.pt"), help=".pt or .onnx")
+    parser.add_argument(
+        "--weights", type=Path, default=Path("build/lite/lift_checkpoint.pt"), help=".pt, or a frame network's .onnx"
+    )
     parser.add_argument("--bank", type=Path, default=Path("build/lite") / error_bank.HELD_OUT_BANK)
     arguments = parser.parse_args()
     load = onnx_lift if arguments.weights.suffix == ".onnx" else torch_lift

@@ -90,7 +90,7 @@ def in_mm(places: Tensor) -> Tensor:
 
 
 class ServedLift(nn.Module):
-    """The lift as Triton serves it: `keypoints`, `keypoint_scores` to `positions_mm` (B, 16, 3), the pelvis at 0.
+    """The lift within the served frame network: keypoints (B, 16, 2), scores (B, 16) to (B, 16, 3) mm, pelvis at 0.
 
     The mean of what the network says of the picture and of its mirror image.
     """

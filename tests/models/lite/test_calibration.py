@@ -25,7 +25,7 @@ def test_the_graph_computes_the_same_scores() -> None:
 
     calibration = Calibration(1.1, 0.2, 2.0, 1.5)
     logits = np.random.default_rng(2).normal(size=(5, 16)).astype(np.float32) * 2
-    served = ServedFrame(FrameNetwork(), calibration).scores(torch.from_numpy(logits))
+    served = ServedFrame(FrameNetwork(), torch.nn.Identity(), calibration).scores(torch.from_numpy(logits))
     assert np.allclose(served.numpy(), calibration.scores(logits), atol=1e-6)
 
 

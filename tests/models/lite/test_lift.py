@@ -19,8 +19,9 @@ from models.lite.layout import FLIP
 from models.lite.lift import data as lift_data
 from models.lite.lift import views as lift_views
 from models.lite.lift.data import Floats
-from models.lite.lift.evaluate import evaluate, flat, mpjpe
+from models.lite.lift.evaluate import evaluate, flat, mpjpe, onnx_lift
 
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
 STANDING = np.array(
     [
         [0, 0, 0],
@@ -326,17 +327,35 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert all(torch.isfinite(v).all() for v in state["average"].values())
 
 
-def test_it_is_small_and_exports(tmp_path: Path, served: Any) -> None:
+def z_is_the_lift_of_xy(frame: Path) -> None:
+    """The part that `onnx_lift` cuts out of a frame network says of its x, y and scores what its z is."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the models' environment has it, the gateway's has not")
+    image = np.random.default_rng(3).integers(0, 256, (3, 160, 160, 3), np.uint8)
+    session = onnxruntime.InferenceSession(str(frame), providers=["CPUExecutionProvider"])
+    keypoints, scores = session.run(["keypoints", "keypoint_scores"], {"image": image})
+    positions = onnx_lift(frame)(np.ascontiguousarray(keypoints[..., :2]), scores)
+    assert positions.shape == keypoints.shape == (3, 16, 3)
+    assert np.abs(positions[..., 2]).max() > 10
+    z_mm = (keypoints[..., 2] - 0.5) * 4000
+    assert z_mm == pytest.approx(positions[..., 2].clip(-2000, 2000), abs=1e-3)
+
+
+def test_it_is_small_and_exports_within_the_frame_network(tmp_path: Path, served: Any) -> None:
     import torch
 
     from models.export import onnx_file
+    from models.lite.frame.network import FrameNetwork, ServedFrame
 
     assert sum(parameter.numel() for parameter in served.parameters()) <= 1_000_000
     file = tmp_path / "model.onnx"
 
     def inputs_of(batch: int) -> tuple[Any, ...]:
-        return torch.rand(batch, 16, 2), torch.rand(batch, 16)
+        return (torch.randint(0, 256, (batch, 160, 160, 3), dtype=torch.uint8),)
 
-    names = ("keypoints", "keypoint_scores"), ("positions_mm",)
-    onnx_file.export(served, inputs_of, *names, file)  # which checks it in ONNX Runtime
-    assert file.stat().st_size < 2_000_000
+    names = ("image",), ("keypoints", "keypoint_scores", "action_features")
+    onnx_file.export(ServedFrame(FrameNetwork(), served).eval(), inputs_of, *names, file)  # checks in ONNX Runtime
+    z_is_the_lift_of_xy(file)
+
+
+def test_the_committed_depth_is_the_lift_of_the_committed_joints() -> None:
+    z_is_the_lift_of_xy(ROOT / "model_repository" / "lite_frame" / "1" / "model.onnx")

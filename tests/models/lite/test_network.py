@@ -11,6 +11,7 @@ from models.lite.clip.network import MIRROR, NUM_ACTIONS, ClipNetwork, ServedCli
 from models.lite.frame.network import FrameNetwork, ServedFrame, likeliest_place, soft_argmax  # noqa: E402
 from models.lite.frame.train import gaussian_maps, jensen_shannon  # noqa: E402
 from models.lite.layout import FEATURES_PER_FRAME, NUM_FRAMES, NUM_JOINTS  # noqa: E402
+from models.lite.lift.network import LiftNetwork, ServedLift  # noqa: E402
 
 
 @given(st.integers(0, 7), st.integers(0, 5))
@@ -57,10 +58,11 @@ def test_the_frame_network_works_at_every_size_of_the_schedule(size: int) -> Non
 
 
 def test_the_served_frame_takes_pixels_and_packs_its_features() -> None:
-    served = ServedFrame(FrameNetwork()).eval()
+    served = ServedFrame(FrameNetwork(), ServedLift(LiftNetwork())).eval()
     keypoints, scores, features = served(torch.randint(0, 256, (3, 128, 128, 3), dtype=torch.uint8))
     assert features.shape == (3, FEATURES_PER_FRAME)
-    assert torch.equal(features[:, :32], keypoints.flatten(1))
+    assert keypoints.shape == (3, NUM_JOINTS, 3)
+    assert torch.equal(features[:, :32], keypoints[..., :2].flatten(1))
     assert torch.equal(features[:, 32:], scores)
     assert ((keypoints >= 0) & (keypoints <= 1)).all()
     assert ((scores >= 0) & (scores <= 1)).all()
