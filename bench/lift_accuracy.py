@@ -25,8 +25,8 @@ def measure(data: Path, bank: ErrorBank) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bank.npz"
         error_bank.save(bank, file)
-        command = [MODELS_PYTHON, "-m", "models.lite.lift.evaluate"]
-        options = ["--data", data.resolve(), "--weights", FRAME, "--bank", file]
-        done = subprocess.run([*command, *options], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+        command: list[str | Path] = [MODELS_PYTHON, "-m", "models.lite.lift.evaluate"]
+        command += ["--data", data.resolve(), "--weights", FRAME, "--bank", file]
+        done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, Any] = json.loads(done.stdout)
     return figures

@@ -86,9 +86,7 @@ def test_what_is_in_work_is_answered_and_readiness_goes_first(service: ServicePr
     with running_service(triton_url=service.triton_address(), shutdown_grace_s="20") as guest:
         answers: list[httpx.Response] = []
         asking = threading.Thread(
-            target=lambda: answers.append(
-                httpx.post(f"{guest.url}/v1/actions", files={"video": clip_mp4}, timeout=60)
-            )
+            target=lambda: answers.append(httpx.post(f"{guest.url}/v1/actions", files={"video": clip_mp4}, timeout=60))
         )
         with httpx.Client() as kept:
             assert kept.get(f"{guest.url}/readyz").status_code == 200
