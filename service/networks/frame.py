@@ -1,4 +1,4 @@
-"""Runs a model's frame network on square windows of a picture."""
+"""A model's frame network: crops of a picture to keypoints, scores and action features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = NDArray[np.float32]
 
 
 class FrameOutput(NamedTuple):
-    """What the frame network says of N windows."""
+    """Output of the frame network for N crops."""
 
     crop_windows: list[CropWindow]
     keypoints_px: Array  # (N, K, 2)
@@ -28,12 +28,12 @@ class FrameOutput(NamedTuple):
     features: Array | None  # (N, F), where the model knows actions
 
     def person_scores(self) -> Array:
-        """How sure the network is of a person in each window (N,)."""
+        """Returns the mean keypoint score of each crop (N,)."""
         mean: Array = self.scores.mean(axis=1)
         return mean
 
     def only(self, index: int) -> FrameOutput:
-        """One window of them."""
+        """Returns the output of one crop."""
         one = slice(index, index + 1)
         depths_mm = None if self.depths_mm is None else self.depths_mm[one]
         features = None if self.features is None else self.features[one]
@@ -45,7 +45,7 @@ class FrameInference:
         self._server, self._workers = server, workers
 
     async def run(self, model: Model, image: Image, crop_windows: list[CropWindow], flip: bool = False) -> FrameOutput:
-        """`flip` averages each window with its mirror image."""
+        """Returns the output for crops at these windows; `flip` averages each with its mirror image."""
         size = model.card.crop.size
         crops = await self._workers.run(
             lambda: np.stack([crop(image, crop_window, size) for crop_window in crop_windows])
