@@ -21,7 +21,7 @@ serve: setup
 
 # The gateway's tests wait much, the models' tests compute: side by side they take the time of the longer ones.
 test: setup $(GATEWAY)/dev $(MADE)/done
-	+$(MAKE) -j2 --output-sync=line --no-print-directory test-gateway test-models
+	+$(MAKE) -j2 --no-print-directory test-gateway test-models
 
 test-gateway: setup $(GATEWAY)/dev
 	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests/unit -m "not long" -W error --cov
@@ -29,7 +29,10 @@ test-gateway: setup $(GATEWAY)/dev
 	  -m "not long and not accuracy"
 
 test-models: $(MODELS)/done
-	PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 nice -n 5 $(MODELS)/bin/python -m pytest tests/models
+	@mkdir -p build
+	@echo "tests/models: what they say comes at their end, and is in build/test-models.log meanwhile"
+	@OMP_NUM_THREADS=1 nice -n 5 $(MODELS)/bin/python -u -m pytest tests/models > build/test-models.log 2>&1; \
+	  status=$$?; cat build/test-models.log; exit $$status
 
 test-accuracy: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest tests/integration/test_accuracy.py -m accuracy

@@ -173,7 +173,7 @@ def test_a_server_killed_alone_takes_its_stubs_and_regions_with_it() -> None:
 
 def test_other_users_cannot_read_the_shared_memory(service: ServiceProcess) -> None:
     regions = list(SHARED_MEMORY.glob(f"deephar-{service.process.pid}-*"))
-    assert len(regions) >= 4
+    assert len(regions) >= 3  # one for each network
     assert {region.stat().st_mode & 0o777 for region in regions} == {0o600}
     assert "0077" in Path(f"/proc/{server_pid(service)}/status").read_text().split("Umask:")[1].split("\n")[0]
 
