@@ -13,7 +13,7 @@ from service.video.windows import Sample, Window
 from service.vision.crops import whole_picture
 from service.vision.images import encode_image
 
-LONGEST_SILENCE_S = 2.5  # of a network that calls wait for: with the time between two checks, told within 5 s
+LONGEST_SILENCE_S = 3.5  # of a network that calls wait for: with the time between two checks, told within 5 s
 _PICTURE = encode_image(np.full((64, 64, 3), 128, np.uint8), "image/jpeg")
 
 

@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from service.testing.running import ServiceProcess, running_service
 from tests.integration.test_supervisor import REPOSITORY, pose, wait_for
 
-TOLD_S, BACK_S = 5.0, 15.0  # 10 s on a machine that does nothing else
+TOLD_S, BACK_S = 8.0, 15.0  # 5 s and 10 s on a machine that does nothing else
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,7 @@ def test_a_paused_process_of_a_network_is_noticed(own: ServiceProcess, person_jp
     assert "Traceback" not in own.log.read_text()
 
 
+@pytest.mark.long  # other tests beside it take the processor away from Triton for seconds, which is no busy service
 def test_a_service_that_is_busy_is_ready(own: ServiceProcess, person_jpeg: bytes) -> None:
     assert wait_for(lambda: ready(own), 20)
     stop = threading.Event()
