@@ -91,10 +91,6 @@ class Catalogue:
         return 0.0 if self._lost_since is None else time.monotonic() - self._lost_since
 
     @property
-    def default_model(self) -> str:
-        return self._default
-
-    @property
     def detector(self) -> PersonCard | None:
         """The card of the person detector; None where the repository has none.
 
