@@ -26,7 +26,7 @@ test: setup $(GATEWAY)/dev $(MADE)/done
 test-gateway: setup $(GATEWAY)/dev
 	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests/unit -m "not long" -W error --cov
 	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit \
-	  -m "not long and not accuracy"
+	  -m "not long and not accuracy and not docker"
 
 test-models: $(MODELS)/done
 	@mkdir -p build
@@ -42,14 +42,14 @@ test-long: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models -m long
 
 test-compose: $(GATEWAY)/dev
-	$(GATEWAY)/bin/python -m pytest deploy/test_compose.py
+	$(GATEWAY)/bin/python -m pytest tests/deploy -m docker
 
 check: $(GATEWAY)/dev
 	$(GATEWAY)/bin/ruff check .
 	$(GATEWAY)/bin/ruff format --check .
 	$(GATEWAY)/bin/mypy
 	$(GATEWAY)/bin/lint-imports --no-logo
-	$(GATEWAY)/bin/python deploy/generate_stubs.py --check
+	$(GATEWAY)/bin/python proto/generate.py --check
 
 # Keeps the versions that are locked, as far as pyproject.toml lets it: make lock LOCK_OPTIONS=--upgrade takes the newest.
 # uv asks PyPI or UV_DEFAULT_INDEX, not pip's indexes. The files hold for every Python from 3.11 on and every system.
@@ -68,7 +68,7 @@ format: $(GATEWAY)/dev
 	$(GATEWAY)/bin/ruff format .
 
 proto: $(GATEWAY)/dev
-	$(GATEWAY)/bin/python deploy/generate_stubs.py
+	$(GATEWAY)/bin/python proto/generate.py
 
 train-lite: $(MODELS)/done
 	for step in frame.train frame.calibrate frame.error_bank person.train lift.train clip.train; do \
@@ -84,11 +84,11 @@ evaluate-lite: setup $(GATEWAY)/dev $(MODELS)/done
 	$(GATEWAY)/bin/python -m bench.accuracy --data $(DATA)
 
 bench-overload: setup $(GATEWAY)/dev
-	$(GATEWAY)/bin/python -m bench.overload
+	$(GATEWAY)/bin/python -m bench.speed.overload
 
 bench: setup $(GATEWAY)/dev $(MADE)/done
-	$(GATEWAY)/bin/python -m bench.gateway_share
-	$(GATEWAY)/bin/python -m bench.networks --repository $(MADE)/repository --onnxruntime $(MODELS)/bin/python
+	$(GATEWAY)/bin/python -m bench.speed.gateway_share
+	$(GATEWAY)/bin/python -m bench.speed.networks --repository $(MADE)/repository --onnxruntime $(MODELS)/bin/python
 
 clean:
 	rm -rf $(GATEWAY) $(TRITON) $(MODELS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -85,8 +85,15 @@ def processes_with(text: str) -> list[int]:
 
 
 @contextmanager
-def running_service(wait: bool = True, **settings: str) -> Iterator[ServiceProcess]:
-    """`settings` are DEEPHAR_ variables in lower case without the prefix."""
+def running_service(wait: bool = True, checkout: Path = ROOT, **settings: str) -> Iterator[ServiceProcess]:
+    """Starts the service and stops it at the end.
+
+    Args:
+        wait: Whether to wait until it is ready.
+        checkout: Of this project; another one runs in its own environment.
+        settings: DEEPHAR_ variables in lower case without the prefix.
+    """
+    python = sys.executable if checkout == ROOT else str(checkout / ".venv" / "bin" / "python")
     http_port, grpc_port = free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DEEPHAR_")}
     environment |= {"DEEPHAR_HTTP_PORT": str(http_port), "DEEPHAR_GRPC_PORT": str(grpc_port)}
@@ -94,8 +101,8 @@ def running_service(wait: bool = True, **settings: str) -> Iterator[ServiceProce
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "service.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "service"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            process = subprocess.Popen(  # noqa: S603 - of a checkout that the caller names
+                [python, "-m", "service"], cwd=checkout, env=environment, stdout=output, stderr=subprocess.STDOUT
             )
         service = ServiceProcess(process, http_port, grpc_port, log)
         try:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from deephar import Client
 
-from bench import accuracy, lift_accuracy, pose_accuracy
-from bench.served_networks import ServedNetworks
+from bench.accuracy import clips, lift, pose
+from bench.accuracy.served_networks import ServedNetworks
 from models.lite.clip import evaluate as evaluate_clip
 from models.lite.frame import data as pose_data
 from models.lite.person import data as person_data
@@ -21,10 +21,10 @@ NAMES = list(LAYOUTS["pa16"].joints)
 
 
 @pytest.fixture(scope="module")
-def answers(service: ServiceProcess, shared_data: Path) -> pose_accuracy.Answers:
+def answers(service: ServiceProcess, shared_data: Path) -> pose.Answers:
     """Of the held-out people, in the boxes of their joints."""
     with Client(service.grpc_address) as client:
-        return pose_accuracy.ask(client, pose_data.load_held_out(shared_data), with_boxes=True)
+        return pose.ask(client, pose_data.load_held_out(shared_data), with_boxes=True)
 
 
 @pytest.fixture
@@ -32,19 +32,19 @@ def networks(service: ServiceProcess) -> ServedNetworks:
     return ServedNetworks(service.triton_address())
 
 
-def test_joints_of_held_out_people(answers: pose_accuracy.Answers) -> None:
-    figures = pose_accuracy.pck(answers, NAMES)
+def test_joints_of_held_out_people(answers: pose.Answers) -> None:
+    figures = pose.pck(answers, NAMES)
     assert figures["all"] >= 0.80, figures
 
 
-def test_scores_mean_what_they_say(answers: pose_accuracy.Answers) -> None:
-    assert pose_accuracy.calibration_error(answers) <= 0.05
+def test_scores_mean_what_they_say(answers: pose.Answers) -> None:
+    assert pose.calibration_error(answers) <= 0.05
 
 
 def test_scores_are_low_where_nobody_is(service: ServiceProcess, shared_data: Path) -> None:
     with Client(service.grpc_address) as client:
-        statues = pose_accuracy.measure_nobody(client, pose_data.load_empty_boxed(shared_data, split=1)[:25])
-        landscapes = pose_accuracy.measure_nobody(client, pose_data.load_backgrounds(shared_data)[:25])
+        statues = pose.measure_nobody(client, pose_data.load_empty_boxed(shared_data, split=1)[:25])
+        landscapes = pose.measure_nobody(client, pose_data.load_backgrounds(shared_data)[:25])
     assert statues["mean_score"] <= 0.4, statues
     assert landscapes["mean_score"] <= 0.05, landscapes
     assert landscapes["people_a_picture"] <= 0.1, landscapes
@@ -57,14 +57,14 @@ def test_everybody_is_found(networks: ServedNetworks, shared_data: Path) -> None
     assert figures["recall_tall_at_one_false"] >= 0.8, figures
 
 
-@pytest.mark.skipif(not lift_accuracy.MODELS_PYTHON.exists(), reason="needs .venv-models, which `make test` sets up")
-def test_depth_of_movements_that_were_kept_apart(answers: pose_accuracy.Answers, shared_data: Path) -> None:
-    figures = lift_accuracy.measure(shared_data, answers.error_bank())["cmu_skeleton"]
+@pytest.mark.skipif(not lift.MODELS_PYTHON.exists(), reason="needs .venv-models, which `make test` sets up")
+def test_depth_of_movements_that_were_kept_apart(answers: pose.Answers, shared_data: Path) -> None:
+    figures = lift.measure(shared_data, answers.error_bank())["cmu_skeleton"]
     assert figures["exact"]["mpjpe_mm"] <= 45, figures
     assert figures["found"]["mpjpe_mm"] <= 85, figures
 
 
-def test_actions(networks: ServedNetworks, answers: pose_accuracy.Answers, shared_data: Path) -> None:
+def test_actions(networks: ServedNetworks, answers: pose.Answers, shared_data: Path) -> None:
     figures = evaluate_clip.evaluate(networks.scores_of, shared_data, answers.error_bank())
     assert figures["annotated"]["clips"] == 1068
     assert figures["annotated"]["accuracy"] >= 0.975, figures["annotated"]
@@ -76,6 +76,6 @@ def test_actions(networks: ServedNetworks, answers: pose_accuracy.Answers, share
 
 def test_actions_of_real_clips(service: ServiceProcess, shared_data: Path) -> None:
     with Client(service.grpc_address) as client:
-        rows = accuracy.measure_clips(client, shared_data / "clips")
+        rows = clips.measure(client, shared_data / "clips")
     assert len(rows) == 14
     assert sum(truth == named for _, truth, named, _ in rows) >= 10, rows

@@ -19,7 +19,7 @@ from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
 from tests.integration.test_callers_at_fault import answer_of, connect, post_head
 from tests.integration.test_supervisor import leftovers, wait_for
-from tests.unit.test_images import many_scans
+from tests.pictures import many_scans
 
 GRACE_S = 2.0
 

@@ -21,7 +21,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from service.testing.running import ServiceProcess
 from tests.conftest import SAMPLES
-from tests.unit.test_images import huge_png
+from tests.pictures import huge_png
 
 BOX = (225, 70, 190, 345)
 

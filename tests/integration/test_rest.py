@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pillow
 
 from service.testing.running import ServiceProcess
-from tests.unit.test_images import huge_png
+from tests.pictures import huge_png
 from tests.videos import sound_only, video
 
 BOX = [225, 70, 190, 345]  # the person in samples/person.jpg

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -13,32 +11,9 @@ from PIL import Image as Pillow
 
 from service.errors import DeepharError, InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
 from service.vision.images import decode_image, encode_image
+from tests.pictures import encoded, huge_png, many_scans
 
 LIMITS = (20 * 2**20, 50_000_000)
-
-
-def encoded(kind: str, size: tuple[int, int] = (40, 30), **options: object) -> bytes:
-    buffer = io.BytesIO()
-    Pillow.new("RGB", size, (200, 50, 25)).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def huge_png(side: int) -> bytes:
-    """A PNG of one colour: few bytes, many pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = zlib.compress(bytes(1 + side // 8) * 64, 9)  # only the header is ever read
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-
-
-def many_scans(side: int, scans: int) -> bytes:
-    """A progressive JPEG that goes over its pixels so often."""
-    data = encoded("JPEG", (side, side), progressive=True)
-    last, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
-    return data[:end] + data[last:end] * (scans - data.count(b"\xff\xda")) + data[end:]
 
 
 def test_a_jpeg_of_hundreds_of_scans_is_refused() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from deephar import __version__
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "clients" / "python"
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.pose_accuracy import Answers
+from bench.accuracy.pose import Answers
 from models.lite.frame.data import LSP_TO_PA16
 from models.lite.layout import ACTIONS, FLIP
 from service.vision.layouts import LAYOUTS
