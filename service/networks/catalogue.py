@@ -8,6 +8,7 @@ import logging
 import time
 from dataclasses import dataclass, replace
 
+from service.background import BackgroundTask
 from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel, quoted
 from service.networks.card import Card, PersonCard
 from service.networks.server import InferenceServer
@@ -61,16 +62,13 @@ class Catalogue:
         self._lost_since: float | None = time.monotonic()
         self._told_lost = False
         self._complaints: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
+        self._reading = BackgroundTask(self._keep_reading, "catalogue")
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._keep_reading(), name="catalogue")
+        self._reading.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._reading.stop()
 
     def missing(self) -> str | None:
         """Why the default model cannot be used at present; None when it can."""

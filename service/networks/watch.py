@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
 from collections.abc import Callable
 
+from service.background import BackgroundTask
 from service.errors import DeadlineExceeded, Unavailable
 from service.networks.triton import TritonClient
 
@@ -36,16 +36,13 @@ class TritonWatch:
         self._triton, self._lost_s, self._networks, self._restart = triton, lost_s, networks, restart
         self._misses: dict[str, int] = {}
         self._restarted = -math.inf
-        self._task: asyncio.Task[None] | None = None
+        self._watching = BackgroundTask(self._keep_watching, "Triton watch")
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._keep_watching(), name="Triton watch")
+        self._watching.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._watching.stop()
 
     async def _keep_watching(self) -> None:
         while True:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 
+from service.background import BackgroundTask
 from service.errors import DeepharError
 from service.pipeline.pipeline import Pipeline
 from service.stopping import STOPPING, Stopping
@@ -23,16 +23,13 @@ class Readiness:
     def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
         self._pipeline, self._stopping = pipeline, stopping
         self._fault: str | None = "the models are still being loaded"
-        self._task: asyncio.Task[None] | None = None
+        self._checking = BackgroundTask(self._keep_checking, "readiness")
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._keep_checking(), name="readiness")
+        self._checking.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._checking.stop()
 
     def fault(self) -> str | None:
         """Why the service is not ready; None when it is."""
