@@ -26,8 +26,8 @@ class BackgroundTask:
     async def stop(self) -> None:
         """Cancels the task and waits until it has ended. Without `start` it does nothing.
 
-        The work must not swallow the cancellation. Before Python 3.12 `asyncio.wait_for` does so when its result arrives
-        at the same moment: use `asyncio.timeout` there.
+        The work must not swallow the cancellation. Before Python 3.12 `asyncio.wait_for` does, if its result arrives at
+        the same moment: use `asyncio.timeout` there.
         """
         if self._task is not None:
             self._task.cancel()

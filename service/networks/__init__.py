@@ -1,1 +1,1 @@
-"""The only folder that knows tensor names, cards and Triton."""
+"""Networks and Triton: the only folder that knows tensor names, cards and Triton's client."""

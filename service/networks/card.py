@@ -1,4 +1,4 @@
-"""The card: what a model is. Kept as JSON in the parameter `card` of `<model>_frame`'s Triton configuration."""
+"""The card of a model: its description as JSON, in the parameter `card` of `<model>_frame`'s Triton configuration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class CropRule(BaseModel):
-    """How the network's square input is cut around a person."""
+    """The square crop around a person that is the frame network's input."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -17,7 +17,7 @@ class CropRule(BaseModel):
 
 
 class ClipRule(BaseModel):
-    """What the clip network sees. Its labels are the order of its scores."""
+    """The window that is the clip network's input, and the labels in the order of its scores."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,7 +27,7 @@ class ClipRule(BaseModel):
 
 
 class Cut(BaseModel):
-    """How many of the network's prediction blocks run: fewer are faster and less exact."""
+    """The prediction blocks that run: fewer are faster and less exact."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ class Cut(BaseModel):
 
 
 class LiftRule(BaseModel):
-    """The network guesses depth from the joints in the picture: a lift, not a measurement."""
+    """How depth is lifted from the 2D joints: an estimate, not a measurement."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,14 +45,14 @@ class LiftRule(BaseModel):
 
 
 class PersonCard(BaseModel):
-    """What the detector `person` is. It has no layout and no crop: it sees whole pictures."""
+    """The card of the detector `person`. Its input is the whole picture: it has no layout and no crop."""
 
     model_config = ConfigDict(frozen=True)
 
     description: str
-    size: int = Field(gt=0, description="side of the square that the picture is fitted into, pixels")
-    threshold: float = Field(ge=0, le=1, description="score from which a box is a person")
-    overlap: float = Field(gt=0, le=1, description="of two boxes with a greater intersection over union one is dropped")
+    size: int = Field(gt=0, description="side of the letterbox, pixels")
+    threshold: float = Field(ge=0, le=1, description="lowest score of a detection")
+    overlap: float = Field(gt=0, le=1, description="largest IoU of two detections, for NMS")
     weights: str
     weights_sha256: str
     licence: str
@@ -60,6 +60,8 @@ class PersonCard(BaseModel):
 
 
 class Card(BaseModel):
+    """The card of a model. The frame network answers K joints of `layout` in `dims` dimensions."""
+
     model_config = ConfigDict(frozen=True)
 
     model: str
@@ -90,5 +92,5 @@ class Card(BaseModel):
 
     @property
     def has_depth(self) -> bool:
-        """Whether joints are answered with z."""
+        """Whether the keypoints have z."""
         return self.dims == 3

@@ -1,4 +1,4 @@
-"""Which models there are: read from Triton at start and again whenever its repository changes."""
+"""The catalogue of models: read from Triton's repository at the start, and again at an interval."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ LOADING_POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Model:
+    """A model: its card, and the state of its networks in Triton."""
+
     card: Card
     version: str
     ready: bool
     max_batch: int
-    clip_takes_crops: bool = False  # whether the clip network wants to know where each frame's crop was
+    clip_takes_crops: bool = False  # whether the clip network has the input `crop_boxes`
     clip_max_batch: int = 1
 
     @property
@@ -49,12 +51,19 @@ class Model:
 
 
 class Catalogue:
-    """What is in Triton's repository, and whether Triton itself is there; tells the log when either changes."""
+    """The models in Triton's repository, and whether Triton answers. Changes of either are logged.
+
+    Args:
+        server: Triton, or a fake of it.
+        default_model: Name of the model for requests that name none.
+        server_id: Id of the embedded Triton; None where Triton is not the service's own.
+        poll_s: Interval of the readings while all is well.
+    """
 
     def __init__(self, server: InferenceServer, default_model: str, server_id: str | None, poll_s: float) -> None:
         self._server, self._default, self._server_id, self._poll_s = server, default_model, server_id, poll_s
         self._models: dict[str, Model] = {}
-        self._cardless: set[str] = set()  # in the repository, but could not be loaded: Triton tells no more of them
+        self._cardless: set[str] = set()  # in the repository, but not loaded: Triton gives no configuration of them
         self._detector: PersonCard | None = None
         self._detector_away = False
         self.networks: set[str] = set()  # that Triton has ready
@@ -71,7 +80,7 @@ class Catalogue:
         await self._reading.stop()
 
     def missing(self) -> str | None:
-        """Why the default model cannot be used at present; None when it can."""
+        """Returns why the default model cannot be used at present; None when it can."""
         if self._lost_since is not None:
             return "Triton does not answer" if self._was_read else "the models are still being loaded"
         default = self._models.get(self._default)
@@ -85,26 +94,37 @@ class Catalogue:
 
     @property
     def lost_s(self) -> float:
-        """For how long Triton has not answered."""
+        """Seconds for which Triton has not answered; 0 while it does."""
         return 0.0 if self._lost_since is None else time.monotonic() - self._lost_since
 
     @property
     def detector(self) -> PersonCard | None:
         """The card of the person detector; None where the repository has none.
 
-        Raises `Unavailable` where it has one that is not ready: without it people would be missed.
+        Raises:
+            Unavailable: There is a detector that is not ready; without it people would be missed.
         """
         if self._detector_away:
             raise Unavailable("the detector of people is not ready at present; try again in a few seconds")
         return self._detector
 
     def all(self) -> list[Model]:
+        """Returns the models by name; none of them is ready while Triton does not answer.
+
+        Raises:
+            Unavailable: The catalogue has not been read yet.
+        """
         self._must_have_been_read()
         lost = self._lost_since is not None
         return [_away(model) if lost else model for _, model in sorted(self._models.items())]
 
     def card_of(self, name: str) -> Model:
-        """The model of this name, ready or not."""
+        """Returns the model of this name, ready or not.
+
+        Raises:
+            UnknownModel: There is no such model.
+            Unavailable: It was never loaded, or the catalogue has not been read yet.
+        """
         for model in self.all():
             if model.name == name:
                 return model
@@ -114,7 +134,18 @@ class Catalogue:
         raise UnknownModel(f"there is no model {quoted(name)}; choose one of {', '.join(names) or '(none)'}")
 
     def named(self, name: str | None, needs_actions: bool = False, needs_depth: bool = False) -> Model:
-        """The model to use; `None` or an empty name means the default."""
+        """Returns a model that can be used now.
+
+        Args:
+            name: Name of the model; None or empty: the default.
+            needs_actions: Whether it must have a clip network.
+            needs_depth: Whether its keypoints must have z.
+
+        Raises:
+            UnknownModel: There is no such model.
+            InvalidArgument: It lacks what is needed.
+            Unavailable: It is not ready.
+        """
         model = self.card_of(name or self._default)
         if needs_actions and model.card.clip is None:
             raise InvalidArgument(f"model {model.name!r} knows no actions; choose one whose card has a clip network")
@@ -127,7 +158,7 @@ class Catalogue:
         return model
 
     def lose(self, reason: str) -> None:
-        """Triton is known to be away; `reason` goes to the log, once until it is back."""
+        """Marks Triton as not answering. The reason is logged once, until Triton is back."""
         if self._lost_since is None:
             self._lost_since = time.monotonic()
         if not self._told_lost:
@@ -157,26 +188,31 @@ class Catalogue:
             except Exception:
                 log.exception("the models could not be read from Triton")
             if self.missing() is None:
-                # Not `wait_for`: until Python 3.12 that loses a cancellation which comes with the event.
+                # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_s):
                         await self._server.doubted.wait()
-                await asyncio.sleep(LOADING_POLL_S)  # a crowd of calls that fail is one doubt
+                await asyncio.sleep(LOADING_POLL_S)  # calls that fail together cause one reading
             else:
                 await asyncio.sleep(LOADING_POLL_S)
 
     def _answers_others_since(self, began: float) -> bool:
-        """A Triton that is busy may be slow to say which models it has."""
+        """Returns whether Triton has answered any inference since: a busy one may be slow to list its models."""
         return any(activity.answered_after(began) for activity in self._server.activity.values())
 
     async def read(self) -> None:
+        """Reads models, cards and states from Triton.
+
+        Raises:
+            Unavailable, DeadlineExceeded: Triton did not answer, or another server did.
+        """
         if self._server_id is not None and await self._server.server_name() != self._server_id:
             raise Unavailable("another server answers on the embedded Triton's port")
         loaded = [model for model in await self._server.models() if not model.gone]
         ready = {model.name: model.version for model in loaded if model.ready}
         self.networks = set(ready)
         models, cardless = {}, set()
-        # Cards are read each time: a model that is exported anew keeps its name and its version.
+        # Cards are read each time: a model that is exported again keeps its name and version.
         for network in sorted({model.name for model in loaded}):
             if network.endswith(FRAME_SUFFIX):
                 model = await self._model(network, ready)
@@ -223,7 +259,7 @@ class Catalogue:
             return None
 
     def _complain(self, text: str) -> None:
-        """Once, not with every reading."""
+        """Logs an error once, not with every reading."""
         if text not in self._complaints:
             self._complaints.add(text)
             log.error(text)
@@ -231,7 +267,7 @@ class Catalogue:
     async def _model(self, frame_network: str, ready: dict[str, str]) -> Model | None:
         name = frame_network.removesuffix(FRAME_SUFFIX)
         if frame_network not in ready:
-            # Triton tells nothing about a model it did not load; what was known of it stays known.
+            # Triton gives no configuration of a model that is not loaded: the last card is kept.
             known = self._models.get(name)
             return _away(known) if known else None
         config = await self._server.config(frame_network)
@@ -260,7 +296,7 @@ class Catalogue:
 
 
 def _check_detector(card: PersonCard, inputs: dict[str, list[int]], outputs: set[str]) -> None:
-    """Raises where the detector does not take the pictures, or not answer the boxes, that its card promises."""
+    """Raises `ValueError` where the detector's inputs or outputs are not those of its card."""
     if inputs != {IMAGE: [card.size, card.size, 3]}:
         raise ValueError(f"the card promises pictures of {card.size} x {card.size} pixels, the network has {inputs}")
     if not outputs >= {BOXES, BOX_SCORES}:
@@ -268,7 +304,7 @@ def _check_detector(card: PersonCard, inputs: dict[str, list[int]], outputs: set
 
 
 def _check_keypoints(card: Card, outputs: dict[str, list[int]]) -> None:
-    """Raises where the network does not answer the joints and dimensions that its card promises."""
+    """Raises `ValueError` where the number of joints or dimensions is not that of the card."""
     promised = [len(LAYOUTS[card.layout].joints), card.dims]
     if outputs[KEYPOINTS] != promised:
         raise ValueError(f"the card promises keypoints of shape {promised}, the network has {outputs[KEYPOINTS]}")

@@ -1,4 +1,4 @@
-"""Notices an embedded Triton that lives but does not answer, and has it started again."""
+"""Watchdog of the embedded Triton: restarts one that runs but does not answer."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from service.networks.triton import TritonClient
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 1.0  # between two rounds
-TRIES = 3  # in a row without an answer, until Triton is started again
-LOADING_S = 300.0  # for a Triton to answer at all after its start
+ROUND_S = 1.0  # interval of the checks
+TRIES = 3  # probes of a network in a row without an answer, before Triton is restarted
+LOADING_S = 300.0  # within which a Triton must answer after its start
 
 
 class TritonWatch:
-    """Asks networks by real inferences, but only those that give reason to: calls wait in silence, or failed.
+    """Probes networks by real inferences, where calls failed or have been pending for too long.
 
-    `lost_s` says for how long Triton has not been found, `networks` which ones it has ready, `restart` starts it again.
-    A network that answers anybody is not asked: being busy is no fault.
+    A network that answers any call is not probed: being busy is no fault.
+
+    Args:
+        triton: The client whose activity is watched.
+        lost_s: Returns for how many seconds Triton has not answered; 0 while it does.
+        networks: Returns the names of the networks that Triton has ready.
+        restart: Restarts Triton; its argument is the reason, for the log.
     """
 
     def __init__(
@@ -48,12 +53,12 @@ class TritonWatch:
         while True:
             began = time.monotonic()
             try:
-                await self._look()
+                await self._check()
             except Exception:
                 log.exception("Triton could not be watched")
             await asyncio.sleep(max(0.0, began + ROUND_S - time.monotonic()))
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         if min(self._lost_s(), time.monotonic() - self._restarted) > LOADING_S:
             self._start_again(f"it did not answer for {LOADING_S:g} s")
             return
@@ -75,13 +80,13 @@ class TritonWatch:
                 return
 
     async def _answers(self, network: str) -> bool:
-        """Whether the network answers this question or, meanwhile, anybody."""
+        """Returns whether the network answers a probe or, meanwhile, any other call."""
         activity, began = self._triton.activity[network], time.monotonic()
         try:
             await self._triton.ask(network, activity.patience_s())
         except (Unavailable, DeadlineExceeded):
             return activity.answered_after(began)
-        except Exception as error:  # of what it was asked, not of whether it answers
+        except Exception as error:  # an error is an answer too
             log.debug("%s answers with an error: %s", network, error)
             activity.failed = False
         return True
