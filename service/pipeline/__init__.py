@@ -1,1 +1,1 @@
-"""The use cases. No word of a transport."""
+"""The use cases, independent of the transports."""

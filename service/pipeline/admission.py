@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from service.errors import Overloaded
 
@@ -35,9 +35,15 @@ class Lane:
         self._limit, self._held = limit, 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    async def take(self, amount: int) -> None:
-        if not self._waiting and self._fits(amount):
+    def take_at_once(self, amount: int) -> bool:
+        """Whether there was room, and nobody was waiting."""
+        room = not self._waiting and self._fits(amount)
+        if room:
             self._held += amount
+        return room
+
+    async def take(self, amount: int) -> None:
+        if self.take_at_once(amount):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((amount, turn))
@@ -73,10 +79,18 @@ class Held:
         self._pixels = 0
 
     async def take(self, pixels: int) -> None:
-        """Waits until a picture of this size may be decoded. A request takes once."""
+        """Waits until a picture of this size may be decoded. A request that holds nothing takes once."""
         lane = self._budget.lane_of(pixels)
         await lane.take(pixels)
         self._lane, self._pixels = lane, pixels
+
+    def take_at_once(self, pixels: int) -> bool:
+        """Whether a picture of this size may be decoded now; then it is taken."""
+        lane = self._budget.lane_of(pixels)
+        if not lane.take_at_once(pixels):
+            return False
+        self._lane, self._pixels = lane, pixels
+        return True
 
     def keep(self, pixels: int) -> None:
         """Gives back what is over these, when the picture is gone and something smaller is left of it."""
@@ -96,8 +110,8 @@ class PixelBudget:
     def lane_of(self, pixels: int) -> Lane:
         return self._small if pixels <= self.SMALL else self._large
 
-    @asynccontextmanager
-    async def hold(self) -> AsyncIterator[Held]:
+    @contextmanager
+    def hold(self) -> Iterator[Held]:
         held = Held(self)
         try:
             yield held

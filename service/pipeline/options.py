@@ -1,4 +1,4 @@
-"""What callers can ask for: one model for pictures and one for videos, whichever way the options come."""
+"""Options of requests: one pydantic model for pictures and one for videos, for REST and gRPC alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CAMERA_FORM = (
     'an object {"fx": .., "fy": .., "cx": .., "cy": .., "root_depth_mm": ..} of numbers; with several boxes '
     "root_depth_mm may be a list of one for each"
 )
-JSON_OPTIONS = ("boxes", "camera")  # text of JSON in queries and forms
+JSON_OPTIONS = ("boxes", "camera")  # JSON text in queries and forms
 _MUST = {  # by pydantic's kinds of errors
     "int_parsing": "a whole number",
     "int_type": "a whole number",
@@ -30,7 +30,7 @@ _MUST = {  # by pydantic's kinds of errors
 
 
 def _from_json(value: Any) -> Any:
-    """Queries and forms carry text: there, a list or an object is JSON."""
+    """Returns a list or an object; queries and forms carry it as JSON text."""
     if isinstance(value, str):
         try:
             return json.loads(value)
@@ -75,16 +75,16 @@ class _Options(BaseModel):
     model: str | None = Field(None, description="name from /v1/models; absent: the default")
     layout: str | None = Field(None, description="joint layout of the answer; absent: the model's own")
     boxes: Boxes = Field(default=[], description="[x, y, width, height] of each, in pixels of the upright picture")
-    max_people: Count | None = Field(None, description="the best so many people; absent: as many as allowed")
+    max_people: Count | None = Field(None, description="largest number of people; absent: the service's limit")
 
     @classmethod
     def of(cls, sent: dict[str, Any]) -> Self:
-        """The options as they were sent.
+        """Returns the options of a request by name, as REST received them.
 
         Raises:
-            InvalidArgument: One of them is unknown or not what it must be.
+            InvalidArgument: An option is unknown or has a wrong value.
         """
-        # An empty field of a form, or null in JSON, is as if it were not there; JSON cannot be empty.
+        # An empty form field, or null in JSON, counts as absent; an option that is JSON text cannot be empty.
         given = {
             name: value for name, value in sent.items() if value is not None and (value != "" or name in JSON_OPTIONS)
         }
@@ -109,7 +109,7 @@ class _Options(BaseModel):
 
 
 class CameraOption(BaseModel):
-    """A pinhole camera: pixels of the upright picture, and how far the pelvis is along the optical axis."""
+    """A pinhole camera: fx, fy, cx, cy in pixels of the upright picture, and the pelvis' depth on the optical axis."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -125,6 +125,8 @@ class CameraOption(BaseModel):
 
 
 class PictureOptions(_Options):
+    """Options of `/v1/pose` and `EstimatePose`."""
+
     camera: Annotated[CameraOption | None, BeforeValidator(_from_json, json_schema_input_type=CameraOption | None)] = (
         Field(None, description="places each joint in space; for models that know or lift depth")
     )
@@ -132,20 +134,31 @@ class PictureOptions(_Options):
 
 
 class VideoOptions(_Options):
+    """Options of `/v1/actions`, `ClassifyClip` and `StreamVideo`."""
+
     hop: Count | None = Field(None, description="sampled frames between two windows; absent: a quarter of a window")
     top_k: Count | None = Field(None, description="how many actions to name; absent: 5")
-    people: Literal["main", "all"] = Field("main", description="whom to follow: the main person, or everybody with ids")
-    smooth: bool = Field(True, description="false: joints as the network sees them, with jitter")
+    people: Literal["main", "all"] = Field("main", description="tracked people: the main one, or all, each with an id")
+    smooth: bool = Field(True, description="One-Euro filter on the joints of pose events; false: with jitter")
 
     @property
     def box(self) -> Box | None:
-        """Where the person is in the first frame."""
+        """The person's box in the first frame, if one was sent.
+
+        Raises:
+            InvalidArgument: There is more than one.
+        """
         if len(self.boxes) > 1:
             raise InvalidArgument("a video takes one box: where the person is in its first frame")
         return self.boxes[0] if self.boxes else None
 
 
 def people_limit(wanted: int | None, largest: int) -> int:
+    """Returns the number of people asked for, or else the service's limit.
+
+    Raises:
+        InvalidArgument: It is not within 1 and the limit.
+    """
     if wanted is not None and not 1 <= wanted <= largest:
         raise InvalidArgument(f"max_people must be between 1 and {largest}")
     return wanted or largest

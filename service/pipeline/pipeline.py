@@ -1,4 +1,4 @@
-"""What all transports hold: the use cases and how much of each may be in work."""
+"""The pipeline: all use cases, and the limits of what is in work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from service.workers import Workers
 
 
 class Pipeline:
-    """The transports enter `requests` and `streams` before they read what a caller sends."""
+    """The use cases, shared by all transports. These enter `requests` and `streams` before they read a body."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, server: InferenceServer, workers: Workers) -> None:
         self.settings, self.catalogue, self.workers = settings, catalogue, workers
@@ -37,6 +37,16 @@ class Pipeline:
         self.self_check = SelfCheck(catalogue, server, self._stream_parts)
 
     def stream(self, options: VideoOptions, source: FrameSource, every_frame: bool = False) -> Stream:
-        """Returns the stream of a video whose options fit the model; otherwise raises before its first frame."""
+        """Returns the stream of a video; options are checked before its first frame.
+
+        Args:
+            options: The options of the request.
+            source: Where its frames come from.
+            every_frame: Whether every frame gets a pose event, not only the sampled ones.
+
+        Raises:
+            InvalidArgument: The model cannot do what is asked.
+            UnknownModel, Unavailable: There is no such model, or it is not ready.
+        """
         plan = plan_video(options, every_frame, self.catalogue, self.settings.max_people)
         return Stream(plan, source, self._stream_parts)

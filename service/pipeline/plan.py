@@ -1,4 +1,4 @@
-"""Options of a video, checked against the model before the first frame."""
+"""The plan of a video: its options, checked against the model before the first frame."""
 
 from __future__ import annotations
 
@@ -15,22 +15,35 @@ DEFAULT_TOP_K = 5
 
 @dataclass(frozen=True)
 class VideoPlan:
+    """Options of a video with all defaults filled in, and what the card says of the model's windows."""
+
     model: Model
     layout: Layout
-    frames: int  # of a window
-    hop: int
+    frames: int  # sampled frames in a window
+    hop: int  # sampled frames from the start of one window to that of the next
     top_k: int
     interval_s: float
     labels: tuple[str, ...]
     box: Box | None
     every_frame: bool  # a pose for every frame, not only for the sampled ones
-    everybody: bool
+    everybody: bool  # False: the main person only
     max_people: int
     smooth: bool
 
 
 def plan_video(options: VideoOptions, every_frame: bool, catalogue: Catalogue, most_people: int) -> VideoPlan:
-    """Raises `InvalidArgument` where the model cannot do what is asked."""
+    """Returns the plan of a video.
+
+    Args:
+        options: The options of the request.
+        every_frame: Whether every frame gets a pose event, not only the sampled ones.
+        catalogue: Where the model is looked up.
+        most_people: The service's limit of tracks.
+
+    Raises:
+        InvalidArgument: The model cannot do what is asked, or there is no such layout.
+        UnknownModel, Unavailable: There is no such model, or it is not ready.
+    """
     model = catalogue.named(options.model, needs_actions=True)
     clip = model.card.clip
     assert clip is not None

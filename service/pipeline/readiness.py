@@ -1,4 +1,4 @@
-"""Whether pictures and videos can be answered, found out by answering one."""
+"""Readiness: whether pictures and videos can be answered, checked by answering one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from service.stopping import STOPPING, Stopping
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 1.0  # between two checks
-AGAIN_S = 0.25  # between them while the service is not ready, and between two looks at a check that has not ended
+EVERY_S = 1.0  # interval of the checks while the service is ready
+AGAIN_S = 0.25  # interval while it is not, and of the questions whether a running check is stuck
 
 
 class Readiness:
-    """A watchdog picture goes through the whole pipeline, past admission: a service that is busy is ready."""
+    """Runs a small picture through the whole pipeline at an interval, past admission: a busy service is ready."""
 
     def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
         self._pipeline, self._stopping = pipeline, stopping
@@ -32,7 +32,7 @@ class Readiness:
         await self._checking.stop()
 
     def fault(self) -> str | None:
-        """Why the service is not ready; None when it is."""
+        """Returns why the service is not ready; None when it is."""
         if self._stopping.begun.is_set():
             return STOPPING
         return self._pipeline.catalogue.missing() or self._fault
@@ -41,8 +41,8 @@ class Readiness:
         while True:
             fault = await self._check()
             if fault != self._fault:
-                told_by_others = self._pipeline.catalogue.missing() is not None
-                if fault is not None and not told_by_others:
+                logged_by_catalogue = self._pipeline.catalogue.missing() is not None
+                if fault is not None and not logged_by_catalogue:
                     log.warning("the service is not ready: %s", fault)
                 elif fault is None:
                     log.info("the service is ready")

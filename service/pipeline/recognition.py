@@ -1,4 +1,4 @@
-"""Actions of the windows that are due: scores from the clip network, events and segments from the scores."""
+"""Action recognition: complete windows to scores by the clip network, scores to events and segments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Recognition:
         self._clip, self._plan = clip, plan
 
     async def of_due(self, due: Due, at: Moment) -> ActionEvents:
-        """Yields the event of each window, and the segment that it ends."""
+        """Yields the action event of each complete window, and the segment that it ends."""
         step = self._plan.model.clip_max_batch
         for part in (due[start : start + step] for start in range(0, len(due), step)):
             scores = await self._clip.run(self._plan.model, [window for _, window in part])
@@ -30,10 +30,10 @@ class Recognition:
                     yield SegmentEvent(at, segment)
 
     async def of_ended(self, tracks: list[TrackState], sampled: int, at: Moment) -> ActionEvents:
-        """Yields the last events of tracks that ended, in a video of `sampled` samples so far.
+        """Yields the last events of tracks that ended, in a video of `sampled` sampled frames so far.
 
-        A person who was seen for less than a window is classified by it all the same, stretched, if that is half a
-        window or, in a short video, half of it.
+        The samples of a track that never filled a window are stretched to one, if they are at least half a window or,
+        in a video shorter than a window, half of the video.
         """
         least = min(self._plan.frames // 2, (sampled + 1) // 2)
         short = [(track, window) for track in tracks if (window := track.windows.stretched(least)) is not None]

@@ -1,4 +1,4 @@
-"""A small picture of the service's own, through all that an answer with the default model needs."""
+"""The self-check: a small picture through all networks of the default model."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ from service.video.windows import Sample, Window
 from service.vision.crops import whole_picture
 from service.vision.images import encode_image
 
-LONGEST_SILENCE_S = 3.5  # of a network that calls wait for: with the time between two checks, told within 5 s
+LONGEST_SILENCE_S = 3.5  # of a network with pending calls; with the interval of the checks, /readyz fails within 5 s
 _PICTURE = encode_image(np.full((64, 64, 3), 128, np.uint8), "image/jpeg")
 
 
 class SelfCheck:
+    """Answers a picture and a clip of the service's own with the default model, past admission."""
+
     def __init__(self, catalogue: Catalogue, server: InferenceServer, parts: StreamParts) -> None:
         self._catalogue, self._server, self._parts = catalogue, server, parts
 
     async def run(self) -> None:
-        """Raises what a caller would see."""
+        """Raises the error that a caller would get now."""
         model, parts = self._catalogue.named(None), self._parts
-        async with parts.pixels.hold() as held:
+        with parts.pixels.hold() as held:
             image = await parts.decoder.decode(_PICTURE, held)
             await parts.search.detect(image)
-            seen = await parts.inference.run(model, image, [whole_picture(image.shape[1], image.shape[0])])
+            output = await parts.inference.run(model, image, [whole_picture(image.shape[1], image.shape[0])])
             if model.card.clip is not None:
-                assert seen.features is not None
-                sample = Sample(0, 0.0, seen.features[0], seen.crop_windows[0])
+                assert output.features is not None
+                sample = Sample(0, 0.0, output.features[0], output.crop_windows[0])
                 await parts.clip.run(model, [Window((sample,) * model.card.clip.frames)])
 
     def stuck_since(self, began: float) -> str | None:
-        """Why a check that began then (`time.monotonic`) does not end; None while the service may merely be busy."""
+        """Returns why a check that began then (`time.monotonic`) does not end; None if the service may just be busy."""
         model = self._catalogue.named(None)
         needed = (PERSON_NETWORK, model.frame_network, model.clip_network)
         active = {name: activity for name in needed if (activity := self._server.activity.get(name)) is not None}

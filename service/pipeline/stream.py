@@ -1,4 +1,4 @@
-"""The use case "video": sampled frames -> tracked people -> poses -> windows -> actions."""
+"""The use case "video": sampled frames, tracked people, poses, windows, actions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from service.vision.crops import Image, whole_picture
 
 @dataclass(frozen=True)
 class StreamParts:
-    """What all streams share."""
+    """The networks and limits that all streams share."""
 
     decoder: PictureDecoder
     pixels: PixelBudget
@@ -38,13 +38,19 @@ class StreamParts:
 
 
 class Stream:
-    """One video, from its frames to events. Of an endless one nothing is kept but what its windows need."""
+    """One video, from its frames to events. It may be endless: no more is kept than its windows need.
+
+    Args:
+        plan: The checked options.
+        source: Where the frames come from.
+        parts: What all streams share.
+    """
 
     def __init__(self, plan: VideoPlan, source: FrameSource, parts: StreamParts) -> None:
         self.plan = plan
         self._source, self._parts = source, parts
         self._recognition = Recognition(parts.clip, plan)
-        self._tracker: PeopleTracker | None = None  # begins with the first frame, whose size it needs
+        self._tracker: PeopleTracker | None = None  # created with the first frame, whose size it needs
         self._tracks: dict[int, TrackState] = {}
         self._frames = self._sampled = 0
 
@@ -53,7 +59,7 @@ class Stream:
 
         Raises:
             InvalidVideo: There was no frame.
-            DeepharError: Whatever is wrong with a frame, or keeps the networks from answering.
+            DeepharError: A frame cannot be read, or a network did not answer.
         """
         last: Moment | None = None
         async with aclosing(self._source.frames(Sampler(self.plan.interval_s))) as frames:
@@ -65,14 +71,14 @@ class Stream:
                 async with aclosing(self._step(frame, ticks, last)) as events:
                     async for event in events:
                         yield event
-                del frame  # or it would be held while the next one is waited for
+                del frame  # not to be kept while the next one is awaited
         if last is None:
             raise InvalidVideo("no frames were sent; send at least one")
         async for event in self._recognition.of_ended(list(self._tracks.values()), self._sampled, last):
             yield event
 
     async def classified(self) -> AsyncGenerator[Event | ClipAnswer, None]:
-        """Yields the events of a clip that ends; last, the answer for all of it."""
+        """Yields the events of a finite clip and, last, the answer for the whole clip. Raises as `events`."""
         summary = ClipSummary(self.plan)
         async with aclosing(self.events()) as events:
             async for event in events:
@@ -85,11 +91,11 @@ class Stream:
         return Moment(frame.frame_id, frame.time_s, lag_ms, self._source.dropped)
 
     async def _step(self, frame: Frame, ticks: int, at: Moment) -> AsyncGenerator[Event, None]:
-        """Yields what becomes known with one frame."""
-        seen, sampled = await self._look(frame, ticks)
+        """Yields the events of one frame."""
+        detected, sampled = await self._outputs(frame, ticks)
         for person_id in sampled.keys() - self._tracks.keys():
             self._tracks[person_id] = TrackState(person_id, self.plan)
-        people = [self._tracks[person_id].person(output, frame.time_s) for person_id, output in seen.items()]
+        people = [self._tracks[person_id].person(output, frame.time_s) for person_id, output in detected.items()]
         yield PoseEvent(at, people, self.plan.layout)
         async for event in self._end_lost_tracks(at):
             yield event
@@ -98,19 +104,19 @@ class Stream:
             async for event in self._recognition.of_due(self._due(frame, ticks, sampled), at):
                 yield event
 
-    async def _look(self, frame: Frame, ticks: int) -> tuple[dict[int, FrameOutput], dict[int, FrameOutput]]:
-        """Returns the network's outputs by person: of who is seen in the frame, and of whose samples it is."""
-        # Pixels are held only here: not while an event waits for its reader.
-        async with self._parts.pixels.hold() as held:
+    async def _outputs(self, frame: Frame, ticks: int) -> tuple[dict[int, FrameOutput], dict[int, FrameOutput]]:
+        """Returns the frame network's outputs by track: of those with a pose, and of those that get a sample."""
+        # Pixels are held only here, not while an event waits for its reader.
+        with self._parts.pixels.hold() as held:
             image = await self._parts.decoder.decode(frame.picture, held)
             if self._tracker is None:
                 self._tracker = self._tracker_for(image)
-            seen = {tracked.id: tracked.output for tracked in await self._tracker.step(image, frame.time_s)}
-            if seen or not ticks or self.plan.everybody:
-                return seen, seen
-            # The main person's samples have no gaps: where nobody is seen, the network looks at the whole picture.
+            detected = {tracked.id: tracked.output for tracked in await self._tracker.step(image, frame.time_s)}
+            if detected or not ticks or self.plan.everybody:
+                return detected, detected
+            # The main person's samples have no gaps: where nobody is found, the crop is the whole picture.
             whole = whole_picture(image.shape[1], image.shape[0])
-            return seen, {MAIN_PERSON: await self._parts.inference.run(self.plan.model, image, [whole])}
+            return detected, {MAIN_PERSON: await self._parts.inference.run(self.plan.model, image, [whole])}
 
     def _tracker_for(self, first: Image) -> PeopleTracker:
         plan = self.plan
@@ -126,7 +132,7 @@ class Stream:
                 yield event
 
     def _due(self, frame: Frame, ticks: int, sampled: dict[int, FrameOutput]) -> Due:
-        """Returns the windows that are complete with this sample."""
+        """Returns the windows that are complete with this frame's samples."""
         due: Due = []
         for person_id, output in sampled.items():
             if (track := self._tracks.get(person_id)) is None:

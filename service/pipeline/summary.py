@@ -1,4 +1,4 @@
-"""What is said of a whole clip when its last frame has been seen."""
+"""The answer for a whole clip, summed up from its events."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from service.video.segments import Segment
 
 
 class ClipSummary:
-    """Sums the events up: a person's scores are the mean of their windows'."""
+    """Collects the events of a clip. A person's scores are the mean over their windows."""
 
     def __init__(self, plan: VideoPlan) -> None:
         self._plan = plan
         self._started = time.perf_counter()
-        self._sums: dict[int, tuple[int, Array]] = {}  # windows and their scores added up, by person
-        self._seen: set[int] = set()
+        self._sums: dict[int, tuple[int, Array]] = {}  # by person: number of windows, sum of their scores (A,)
+        self._detected: set[int] = set()  # ids of people with a pose
         self._segments: list[Segment] = []
 
     def add(self, event: Event) -> None:
         match event:
             case PoseEvent():
-                self._seen.update(person.id for person in event.people if person.id is not None)
+                self._detected.update(person.id for person in event.people if person.id is not None)
             case ActionEvent():
                 windows, scores = self._sums.get(event.person_id, (0, np.zeros_like(event.scores)))
                 self._sums[event.person_id] = (windows + 1, scores + event.scores)
@@ -34,11 +34,12 @@ class ClipSummary:
                 self._segments.append(event.segment)
 
     def answer(self, frames: int) -> ClipAnswer:
+        """Returns the answer for a clip of so many frames."""
         everyone = [
             PersonActions(person_id, ranked(np.asarray(scores / windows, np.float32), self._plan))
             for person_id, (windows, scores) in sorted(self._sums.items())
         ]
         main = max(everyone, key=lambda person: self._sums[person.person_id][0], default=None)
-        people = [person for person in everyone if person.person_id in self._seen]
+        people = [person for person in everyone if person.person_id in self._detected]
         timing = {"total": 1e3 * (time.perf_counter() - self._started)}
         return ClipAnswer(self._plan.model, main.actions if main else [], people, self._segments, frames, timing)

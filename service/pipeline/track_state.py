@@ -1,4 +1,4 @@
-"""State of one track: smoothed joints, the window of samples, the running segment."""
+"""State of one track in a stream: smoothed keypoints, the window of samples, the running segment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TrackState:
         self._segments = SegmentMerger(person_id)
 
     def person(self, output: FrameOutput, time_s: float) -> Person:
-        """Returns the person of an output of one crop, smoothed."""
+        """Returns the person in an output of one crop, with smoothed keypoints."""
         if self._smoother is not None:
             output = _smoothed(output, self._smoother, time_s)
         return person_in(output, 0, None, self._plan.model.layout, self._plan.layout, person_id=self.id)
@@ -32,15 +32,16 @@ class TrackState:
         actions = ranked(scores, self._plan)
         event = ActionEvent(at, self.id, first.frame_id, first.time_s, last.time_s, actions, scores)
         top = actions[0]
-        leads = top.score >= 1 - float(scores.sum())  # against the background class: what is missing from 1
-        return event, self._segments.add(first.time_s, last.time_s, top.label if leads else None, top.score)
+        wins = top.score >= 1 - float(scores.sum())  # against the background class: what is missing from 1
+        return event, self._segments.add(first.time_s, last.time_s, top.label if wins else None, top.score)
 
     def finish(self) -> Segment | None:
+        """Returns the running segment at the end of the track; None where the background class won."""
         return self._segments.finish()
 
 
 def ranked(scores: Array, plan: VideoPlan) -> list[ActionScore]:
-    """The best actions of scores (A,)."""
+    """Returns the `top_k` actions with the highest scores, of scores (A,)."""
     best = np.argsort(-scores, kind="stable")[: plan.top_k]
     return [ActionScore(plan.labels[i], float(scores[i])) for i in best]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from deephar.version import __version__
 from fastapi import FastAPI
 
@@ -29,7 +31,7 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
         Gate,
         settings=settings,
         stopping=stopping,
-        places={pictures.PATH: pipeline.requests.enter, videos.PATH: pipeline.streams.enter},
+        places={pictures.PATH: partial(pictures.place, pipeline), videos.PATH: pipeline.streams.enter},
         body_limit_of=lambda path: video_limit if path == videos.PATH else picture_limit,
     )
     problems.install(app)

@@ -26,11 +26,14 @@ LINGER_S, LINGER_BYTES = 5.0, 64 * 2**20  # for a body that nobody wants, so tha
 PIECE = 2**16  # bytes of an answer that are written before its reader must have taken some
 UNFINISHED_S = 0.6  # for an answer that has begun when the service stops: its end is told in a line of its own
 
-Place = Callable[[], AbstractContextManager[None]]
+Place = Callable[[], AbstractContextManager[object]]
 
 
 class Gate:
-    """`places` are the paths of which only so many requests are let in at once, each with its way in."""
+    """`places` are the paths of which only so many requests are let in at once, each with its way in.
+
+    What the way in gives is the request's `state.place` until its answer has been read.
+    """
 
     def __init__(
         self,
@@ -52,7 +55,8 @@ class Gate:
         try:
             if enter is not nullcontext:
                 self._stopping.refuse_if_begun()
-            with enter():
+            with enter() as place:
+                scope.setdefault("state", {})["place"] = place
                 await exchange.run(self._app, self._stopping)
         except DeepharError as error:
             await exchange.refuse(error)

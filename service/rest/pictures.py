@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from service.pipeline.admission import Held
@@ -21,13 +22,15 @@ PATH = "/v1/pose"
 _BYTES_A_PIXEL = 3  # what an encoded answer counts as, after the picture that it was made of
 
 
+@contextmanager
+def place(pipeline: Pipeline) -> Iterator[Held]:
+    """One request's place in the service, and its share of the budget of pixels."""
+    with pipeline.requests.enter(), pipeline.pixels.hold() as held:
+        yield held
+
+
 def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
     router = APIRouter()
-
-    async def held_until_sent() -> AsyncIterator[Held]:
-        """What the request holds of the budget of pixels, until its answer has been read."""
-        async with pipeline.pixels.hold() as held:
-            yield held
 
     @router.post(
         PATH,
@@ -37,10 +40,11 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
         openapi_extra=request_of("image", MEDIA_TYPES, PictureOptions),
         tags=["pose"],
     )
-    async def pose(request: Request, held: Held = Depends(held_until_sent)) -> Response:
+    async def pose(request: Request) -> Response:
         """Joints of the people in a picture. With `Accept: image/jpeg` or `image/png`: the picture with skeletons."""
         async with payload(request, "image", ("image/",), PictureOptions, pipeline.workers, json_limit) as sent:
             options, image = sent.options, sent.file.read()
+        held: Held = request.state.place
         answer = await pipeline.pictures.estimate(image, options, held)
         wanted = accepted(request, ("application/json", "image/jpeg", "image/png"))
         if wanted == "application/json":

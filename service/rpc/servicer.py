@@ -51,7 +51,7 @@ class InferenceServicer:
             request = await self._only(requests)
             image, options = request.image, messages.picture_options(request, self._settings.max_boxes)
             del request
-            async with self._pipeline.pixels.hold() as held:
+            with self._pipeline.pixels.hold() as held:
                 return messages.pose_message(await self._pipeline.pictures.estimate(image, options, held))
 
     async def classify_clip(self, requests: Requests[pb.StreamVideoRequest], _: Context) -> pb.ClassifyClipResponse:

@@ -22,7 +22,7 @@ def picture() -> bytes:
 
 
 async def estimated(parts: Gateway, sent: dict[str, object], image: bytes | None = None) -> PoseAnswer:
-    async with parts.pipeline.pixels.hold() as held:
+    with parts.pipeline.pixels.hold() as held:
         options = PictureOptions.of(sent)
         return await parts.pipeline.pictures.estimate(picture() if image is None else image, options, held)
 
