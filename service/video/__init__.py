@@ -1,1 +1,1 @@
-"""Time and frames. No network."""
+"""Videos: frames, sampling by time, windows, segments. No network."""

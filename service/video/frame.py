@@ -1,4 +1,4 @@
-"""A frame of a video on its way from a caller to the networks."""
+"""A frame of a video, and the interface of what yields frames."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from service.vision.crops import Image
 
 @dataclass(frozen=True)
 class Frame:
-    """Encoded bytes, or pixels that are decoded already, with their place in the video."""
+    """A picture, encoded or already decoded, and its time in the video."""
 
     picture: bytes | Image
     frame_id: int
-    time_s: float  # presentation time
-    received_s: float = field(default_factory=time.monotonic)
+    time_s: float  # media time, by presentation time stamps
+    received_s: float = field(default_factory=time.monotonic)  # when the service got it
 
     @property
     def size_bytes(self) -> int:
@@ -26,11 +26,14 @@ class Frame:
 
 
 class FrameSource(Protocol):
-    """Where the frames of one video come from."""
+    """Source of the frames of one video: an upload or a stream."""
 
     @property
     def dropped(self) -> int:
-        """Frames that were thrown away so far because newer ones came."""
+        """Number of frames dropped so far in favour of newer ones."""
 
     def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
-        """The frames, each with the sampler's ticks. A source may leave out frames of 0 ticks: they are no samples."""
+        """Yields the frames in order of time, each with the sampler's ticks.
+
+        A source may leave out frames of 0 ticks, which are not sampled.
+        """

@@ -11,9 +11,12 @@ from service.video.sampling import Sampler
 
 
 class Inbox:
-    """A `FrameSource` that holds at most `size` frames and `max_bytes` of them, or a single larger one.
+    """A `FrameSource` with a bounded queue of frames.
 
-    When it is full, a new frame waits or, with `drop_oldest`, takes the place of the oldest.
+    Args:
+        size: Largest number of waiting frames.
+        max_bytes: Largest sum of their sizes; a single larger frame is taken when the queue is empty.
+        drop_oldest: Whether a new frame replaces the oldest when the queue is full; otherwise it waits.
     """
 
     def __init__(self, size: int, max_bytes: int, drop_oldest: bool) -> None:
@@ -27,7 +30,11 @@ class Inbox:
         self.dropped = 0
 
     async def put(self, frame: Frame) -> int:
-        """Adds the frame as soon as there is room. Returns how many frames have room after it."""
+        """Adds a frame as soon as there is room. After `end` it is discarded.
+
+        Returns:
+            The number of further frames that there is room for.
+        """
         async with self._changed:
             while self._drop_oldest and not self._fits(frame):
                 self._pop()
@@ -40,9 +47,12 @@ class Inbox:
             return self._size - len(self._frames)
 
     async def end(self, error: BaseException | None = None, reason: BaseException | None = None) -> None:
-        """No more frames; what waits is still taken, then `error` is raised if there is one.
+        """Ends the frames; those that wait are still yielded. Only the first call counts.
 
-        Because of a `reason` the frames end as if their sender had ended them; `raise_reason` tells afterwards.
+        Args:
+            error: Raised by `frames` after the last frame.
+            reason: Why the service ended the frames. They end as if their sender had ended them, so that the answer is
+                complete; `raise_reason` raises it afterwards.
         """
         async with self._changed:
             if not self._ended:
@@ -50,15 +60,15 @@ class Inbox:
                 self._changed.notify_all()
 
     def raise_reason(self) -> None:
-        """Raises why the frames ended before their sender ended them, if they did."""
+        """Raises the `reason` of `end`, if there is one."""
         if self._reason is not None:
             raise self._reason
 
     async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
-        """All frames that were not dropped, in the order of their arrival."""
+        """Yields all frames that were not dropped, in order of arrival."""
         while (frame := await self._next()) is not None:
             yield frame, sampler.ticks(frame.time_s)
-            del frame  # or it would be held while the next one is waited for
+            del frame  # not to be kept while the next one is awaited
 
     async def _next(self) -> Frame | None:
         async with self._changed:

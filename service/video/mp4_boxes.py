@@ -1,4 +1,4 @@
-"""How much an MP4 or MOV says it holds: FFmpeg makes room for all of it when it opens the file, before it reads any.
+"""Counts the samples that an MP4 or MOV declares: FFmpeg allocates memory for all of them when it opens the file.
 
 Boxes and fields: ISO/IEC 14496-12, and Apple's QuickTime File Format.
 """
@@ -12,14 +12,18 @@ from typing import BinaryIO, NamedTuple
 
 from service.errors import InvalidVideo
 
-MOST_SAMPLES = 2_000_000  # pictures and pieces of sound, as often as edits repeat them; FFmpeg takes 24 bytes for each
+MOST_SAMPLES = 2_000_000  # of video and sound, times the edits that repeat them; FFmpeg takes 24 bytes for each
 MOST_BOXES = 300_000
 _CONTAINERS = frozenset(b"moov trak mdia minf stbl edts mvex moof traf udta meta clip wave gmhd dinf tref".split())
 _DEEPEST = 16
 
 
 def check_counts(file: BinaryIO) -> None:
-    """Raises `InvalidVideo` for a file that says it holds more than anybody films. Leaves the file at its start."""
+    """Checks the declared numbers of samples and boxes. Leaves the file at its start.
+
+    Raises:
+        InvalidVideo: They are larger than any real video's, or cannot be known.
+    """
     file.seek(0, 2)
     size = file.tell()
     counter = _Counter(file, size)
@@ -43,7 +47,7 @@ class _Track:
     is_sound: bool = False
     samples: int = 0  # the largest count of its tables
     edits: int = 1
-    one_by_one: bool = False  # as PCM's samples are, which FFmpeg takes together by the thousand
+    one_by_one: bool = False  # samples of PCM, which FFmpeg reads in groups of a thousand
 
 
 class _Counter:
@@ -84,7 +88,7 @@ class _Counter:
             start += size
 
     def _read(self, box: _Box) -> None:
-        """What there is to know of a box begins after 4 bytes of version and flags."""
+        """Reads the counts of a box; its fields begin after 4 bytes of version and flags."""
         track, start, room = self._track, box.start + 4, box.end - box.start - 4
         if box.kind == b"cmov":
             raise InvalidVideo("the video's index is compressed, as was done in the 1990s; convert it to MP4")

@@ -1,4 +1,4 @@
-"""Video files to frames, by presentation time, upright, one at a time."""
+"""Reader of video files: upright frames by presentation time, decoded one at a time."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from service.workers import Workers
 
 # Only real container formats, and nothing that may open other files or addresses (playlists do).
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf"
-_STEP_S = 0.025  # a decoding step gives its thread back after so long, with a frame or without
-_GROWTH, _SMALL = 2, 2_500_000  # a video whose pictures grow may grow so many times, or to so many pixels
-_FFMPEG_THREADS = 2  # for one video; each of them holds frames in work, and by itself FFmpeg starts one per core
+_STEP_S = 0.025  # longest decoding step before its thread is released
+_GROWTH, _SMALL = 2, 2_500_000  # pictures may grow in mid-stream by this factor, or to this many pixels
+_FFMPEG_THREADS = 2  # for each video; every thread holds frames, and FFmpeg's default is one thread per core
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,6 +35,8 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class VideoFacts:
+    """Properties of a video that was read to its end."""
+
     width: int
     height: int
     frames: int
@@ -44,15 +46,23 @@ class VideoFacts:
 
 @dataclass(frozen=True)
 class VideoLimits:
+    """Largest duration, and largest number of pixels of a picture."""
+
     seconds: float
     pixels: int
 
 
 class VideoReader:
-    """Decodes a video in short jobs of the pool, each when the next frame is asked for.
+    """A `FrameSource` of a video file that yields sampled frames only.
 
-    A `FrameSource` that yields samples only. A reader that is asked for nothing holds no thread. `facts` are complete
-    when the frames have ended. A frame's id is its position in the file, its time is since the first one.
+    Decoding is pulled: each step is a short job of the pool, begun when the next frame is asked for. Between two steps
+    the reader holds no thread. A frame's id is its index in the file, its time is that since the first frame. `facts`
+    are known when the frames have ended.
+
+    Args:
+        file: The seekable file.
+        limits: What is too large to be read.
+        workers: The pool of threads.
     """
 
     dropped = 0
@@ -70,35 +80,48 @@ class VideoReader:
         await self.close()
 
     async def open(self) -> int:
-        """How many pixels each picture has. Who opens reads the frames to their end or calls `close`."""
+        """Opens the file. Afterwards its frames must be read to the end, or `close` be called.
+
+        Returns:
+            The number of pixels of a picture.
+
+        Raises:
+            InvalidVideo, UnsupportedMediaType: The file is no video that can be read.
+            PayloadTooLarge: Its pictures have too many pixels.
+        """
         try:
             return await self._job(self._decoder.open)
-        except BaseException:  # a cancelled caller too: it may have been opened all the same
+        except BaseException:  # also when cancelled: the job may have opened the file
             await self.close()
             raise
 
     async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
-        """The frames that the sampler takes; the others are decoded and thrown away."""
+        """Yields the frames that the sampler selects, with its ticks; the others are decoded and discarded.
+
+        Raises:
+            InvalidVideo, UnsupportedMediaType: The file is no video that can be read, or it is damaged.
+            PayloadTooLarge: It is too long, or its pictures have too many pixels.
+        """
         try:
             await self.open()
             while not self._decoder.ended:
                 sample = await self._job(self._decoder.step, sampler)
                 if sample is not None:
                     yield sample
-                del sample  # or it would be held while the next one is decoded
+                del sample  # not to be kept while the next one is decoded
             self.facts = self._decoder.facts
         finally:
             await self.close()
 
     async def close(self) -> None:
-        """Ends the decoding, once the step that runs is over. Closes even if the caller is cancelled meanwhile."""
+        """Closes the file after the running step, even if the caller is cancelled meanwhile."""
         cancelled = None
         while not self._decoder.closed:
             try:
                 await self._job(self._decoder.close)
             except asyncio.CancelledError as error:
-                cancelled = error  # passed on when the job, which may not have begun, is done
-            except RuntimeError:  # the pool is shut down: it takes no jobs, and none of this video runs
+                cancelled = error  # raised when the job is done; it may not have begun
+            except RuntimeError:  # the pool is shut down: no job of this video runs
                 self._decoder.close()
         if cancelled is not None:
             raise cancelled
@@ -109,19 +132,19 @@ class VideoReader:
 
 
 class _Decoder:
-    """The decoding itself. Its methods are jobs for the pool, never two at once."""
+    """The blocking decoder. Its methods are jobs for the pool, never two at once."""
 
     def __init__(self, file: BinaryIO, limits: VideoLimits) -> None:
         self._file, self._limits = file, limits
         self._container: InputContainer | None = None
         self._samples: Generator[tuple[Frame, int] | None, None, None] | None = None
-        self._most_pixels = limits.pixels  # of pictures further on in the video
+        self._most_pixels = limits.pixels  # of a picture later in the video
         self._size = (0, 0)  # width and height of the last sampled picture, upright
         self.facts: VideoFacts | None = None
         self.ended = self.closed = False
 
     def open(self) -> int:
-        """The pixels of a picture, as the file's head has them."""
+        """Returns the number of pixels of a picture, by the file's header."""
         if self.closed:
             raise RuntimeError("the video has been closed")
         with _damage_named():
@@ -131,7 +154,7 @@ class _Decoder:
             return _pixels(self._container.streams.video[0].codec_context)
 
     def step(self, sampler: Sampler) -> tuple[Frame, int] | None:
-        """The next sampled frame; None when the time is up before it is there, or when the video has ended."""
+        """Returns the next sampled frame; None when the step's time is over, or the video has ended."""
         if self._container is None:
             raise RuntimeError("the video is not open")
         if self._samples is None:
@@ -167,7 +190,7 @@ class _Decoder:
         options = {
             "format_whitelist": _FORMATS,
             "protocol_whitelist": "file",
-            "max_pixels": str(self._limits.pixels),  # the first pictures are decoded while the file is opened
+            "max_pixels": str(self._limits.pixels),  # FFmpeg decodes the first pictures while it opens the file
         }
         try:
             return av.open(self._file, mode="r", options=options)
@@ -184,7 +207,7 @@ class _Decoder:
         stream.codec_context.thread_count = _FFMPEG_THREADS
         self._check_size(stream.codec_context)
         self._most_pixels = min(self._limits.pixels, max(_GROWTH * _pixels(stream.codec_context), _SMALL))
-        # Checked by FFmpeg before it makes room for a picture that is larger than those before it.
+        # Checked by FFmpeg before it allocates a larger picture.
         stream.codec_context.options = {"max_pixels": str(self._most_pixels)}
 
     def _check_size(self, picture: VideoCodecContext | VideoFrame) -> None:
@@ -194,7 +217,7 @@ class _Decoder:
             raise PayloadTooLarge(f"the video's pictures have more than {self._limits.pixels} pixels; shrink it first")
 
     def _sampled(self, container: InputContainer, sampler: Sampler) -> Generator[tuple[Frame, int] | None, None, None]:
-        """The sampled frames, and None wherever else a step may end."""
+        """Yields the sampled frames, and None wherever else a step may end."""
         stream = container.streams.video[0]
         rate = float(stream.average_rate or stream.guessed_rate or 25)
         first_s, time_s, count = None, -1.0, 0
@@ -207,7 +230,7 @@ class _Decoder:
                 float(frame.pts * stream.time_base) if frame.pts is not None and stream.time_base else count / rate
             )
             first_s = shown_s if first_s is None else first_s
-            if shown_s - first_s <= time_s:  # broken time stamps: go by the frame rate
+            if shown_s - first_s <= time_s:  # broken time stamps: use the frame rate
                 shown_s = first_s + time_s + 1 / rate
             time_s = shown_s - first_s
             if time_s > self._limits.seconds:
@@ -221,12 +244,12 @@ class _Decoder:
         self.facts = VideoFacts(*self._size, count, round(fps, 3), round(time_s + 1 / fps, 3))
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
-        """All frames, and None after each packet: many packets may bring none, so that a step could not end."""
+        """Yields all frames, and None after each packet, since many packets in a row may hold no frame."""
         for packet in container.demux(stream):
             try:
                 yield from packet.decode()
             except av.FFmpegError as error:
-                # FFmpeg does not say why. After a size that is over the limit it has that size, or none.
+                # FFmpeg does not say why. After a size over the limit, the codec has that size or none.
                 if not 0 < _pixels(stream.codec_context) <= self._most_pixels:
                     raise PayloadTooLarge(
                         f"the video's pictures grow to more than {self._most_pixels} pixels; shrink it first"

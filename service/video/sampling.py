@@ -1,4 +1,4 @@
-"""Which frames of a video stand for which instants of the network's clock, whatever the frame rate."""
+"""Sampling of frames at a model's interval, by media time and independent of the frame rate."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 
 from service.errors import InvalidArgument
 
-_ROUNDING_S = 1.5e-3  # Matroska and WebM round time stamps to milliseconds, that of the first frame as well
+_ROUNDING_S = 1.5e-3  # Matroska and WebM round all time stamps to milliseconds
 
 
 class Sampler:
-    """Counts the ticks of `interval_s` that begin with each frame.
+    """Counts the ticks of a clock with period `interval_s` that starts with the first frame.
 
-    A frame is a sample when a new tick has begun since the last sample. A slow video has fewer frames than ticks: its
-    frames then stand for more than one.
+    A frame is sampled when at least one tick has passed since the last sample. In a video with fewer frames than ticks
+    a frame counts for several.
     """
 
     def __init__(self, interval_s: float) -> None:
@@ -23,7 +23,14 @@ class Sampler:
         self._last_tick = -1
 
     def ticks(self, time_s: float) -> int:
-        """How many ticks have passed since the last sample: 0 means that this frame is not one."""
+        """Returns the ticks since the last sample; 0: the frame is not sampled.
+
+        Args:
+            time_s: Media time of the next frame.
+
+        Raises:
+            InvalidArgument: It is not later than that of the frame before.
+        """
         if time_s <= self._last_s:
             raise InvalidArgument(
                 f"time stamps must rise from frame to frame; {time_s:.6f} s came after {self._last_s:.6f} s"

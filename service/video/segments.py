@@ -1,4 +1,4 @@
-"""Segments: parts of a video in which one action has the highest score."""
+"""Segments: spans of a video in which one action has the highest score."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Segment:
+    """A span of media time with one action of one person; the score is the mean over its windows."""
+
     start_s: float
     end_s: float
     label: str
@@ -15,7 +17,7 @@ class Segment:
 
 
 class SegmentMerger:
-    """Joins neighbouring windows that agree. Each window answers for the time since the end of the one before."""
+    """Merges consecutive windows with the same action. Each counts for the time since the end of the last one."""
 
     def __init__(self, person_id: int) -> None:
         self._person_id = person_id
@@ -25,7 +27,7 @@ class SegmentMerger:
         self._score_sum, self._windows = 0.0, 0
 
     def add(self, start_s: float, end_s: float, label: str | None, score: float) -> Segment | None:
-        """Returns the segment that this window ends, if it does. No label: the background class wins."""
+        """Adds a window; returns the segment that it ends, if any. Where the background class wins, `label` is None."""
         done = None
         if self._end_s is None:
             self._start_s, self._label = start_s, label
@@ -37,6 +39,7 @@ class SegmentMerger:
         return done
 
     def finish(self) -> Segment | None:
+        """Returns the running segment, and ends it; None where the background class wins."""
         score_sum, windows = self._score_sum, self._windows
         self._score_sum, self._windows = 0.0, 0
         if self._end_s is None or self._label is None or not windows:

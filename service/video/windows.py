@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sample:
-    """One sampled frame as the clip network sees it."""
+    """A sampled frame of one person: input of the clip network."""
 
     frame_id: int
     time_s: float
@@ -25,18 +25,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class Window:
+    """T consecutive samples of one person."""
+
     samples: tuple[Sample, ...]
 
     def features(self) -> Array:
-        return np.stack([sample.features for sample in self.samples])[None]  # (1, T, F)
+        """Returns the action features (1, T, F)."""
+        return np.stack([sample.features for sample in self.samples])[None]
 
     def crop_boxes(self) -> Array:
+        """Returns x, y, width, height (1, T, 4) of each sample's crop window in pixels of the frame."""
         crop_windows = [sample.crop_window.as_box() for sample in self.samples]
-        return np.array([[[box.x, box.y, box.width, box.height] for box in crop_windows]], np.float32)  # (1, T, 4)
+        return np.array([[[box.x, box.y, box.width, box.height] for box in crop_windows]], np.float32)
 
 
 class WindowBuffer:
-    """Gives a window of `frames` samples as soon as they are there, then another each `hop` samples."""
+    """Buffers samples; gives a window when `frames` of them are there, then another every `hop` samples."""
 
     def __init__(self, frames: int, hop: int) -> None:
         self._frames, self._hop = frames, hop
@@ -45,10 +49,12 @@ class WindowBuffer:
         self.given = 0
 
     def add(self, sample: Sample, ticks: int) -> list[Window]:
-        """The windows that are complete with this sample, which stands `ticks` after the one before.
+        """Returns the windows that are complete with this sample.
 
-        Ticks without a frame of their own repeat the frame before. After a gap longer than a window nothing is known of
-        what happened, and a new window begins.
+        Args:
+            sample: The next sample.
+            ticks: Ticks of the sampler since the last one. Ticks without a frame repeat the last sample; after a gap
+                longer than a window a new window begins.
         """
         if ticks > self._frames:
             self._samples.clear()
@@ -68,7 +74,7 @@ class WindowBuffer:
         return [Window(tuple(self._samples))]
 
     def stretched(self, least: int = 1) -> Window | None:
-        """Of what ended before its first window, with `least` samples or more: these, evenly repeated to fill one."""
+        """Returns the samples of an unfilled first window, evenly repeated to fill it; None if fewer than `least`."""
         if self.given or len(self._samples) < max(1, least):
             return None
         count = len(self._samples)

@@ -1,1 +1,1 @@
-"""Pure functions on arrays. Nothing asynchronous."""
+"""Pictures, boxes, crops, cameras and joint layouts: pure functions of arrays, nothing asynchronous."""

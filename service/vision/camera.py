@@ -1,4 +1,4 @@
-"""From places in a picture and depths to places in space: a pinhole camera without distortion."""
+"""Positions in space from keypoints and depths: a pinhole camera without distortion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Camera:
-    """Focal lengths and principal point in pixels of the picture, and how far away each person's root joint is."""
+    """Focal lengths and principal point in pixels of the picture, and the depth of each person's root joint."""
 
     fx: float
     fy: float
@@ -24,11 +24,16 @@ class Camera:
     root_depths_mm: tuple[float, ...]  # along the optical axis; one for each person, or a single one for all
 
     def root_depth_mm(self, person: int) -> float:
+        """Returns the depth of the root joint of the person with this index."""
         return self.root_depths_mm[person if len(self.root_depths_mm) > 1 else 0]
 
 
 def check_camera(camera: Camera, people: int) -> None:
-    """Raises `InvalidArgument` where no places in space can be computed with it for so many people."""
+    """Checks that positions of so many people can be computed with a camera.
+
+    Raises:
+        InvalidArgument: A number is not finite or not positive, or the depths are not one for each person.
+    """
     depths = camera.root_depths_mm
     if not all(math.isfinite(value) for value in (camera.fx, camera.fy, camera.cx, camera.cy, *depths)):
         raise InvalidArgument(
@@ -46,9 +51,19 @@ def check_camera(camera: Camera, people: int) -> None:
 
 
 def positions_mm(keypoints_px: Array, depths_mm: Array, camera: Camera, root_depth_mm: float) -> Array:
-    """Places (..., 3) in the camera's own coordinates: x to the right, y down, z along the optical axis.
+    """Returns keypoints in the camera's coordinates: x to the right, y down, z along the optical axis.
 
-    `keypoints_px` (..., 2) are in the picture, `depths_mm` (...) from the plane of the root joint.
+    Args:
+        keypoints_px: (..., 2) in pixels of the picture.
+        depths_mm: (...) from the plane of the root joint, positive behind it.
+        camera: The camera that took the picture.
+        root_depth_mm: Depth of the root joint along the optical axis.
+
+    Returns:
+        Positions (..., 3) in millimetres.
+
+    Raises:
+        InvalidArgument: A position is not finite.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         u, v = np.moveaxis(keypoints_px.astype(np.float64), -1, 0)

@@ -1,7 +1,7 @@
-"""Joint layouts as data: names, bones, and how each is made from the joints of another.
+"""Joint layouts as data: names and bones, and the conversion between any two of them.
 
-Every layout can be made from every other: a joint that the source lacks is the middle of two that it has (a spine), or,
-where no rule makes it, stands with score 0 where it belongs best: a hand at the wrist, eyes at the head.
+A joint that the source lacks is the middle of two that it has (a spine). Where no rule makes it, it has score 0 and the
+place of a near joint: a hand that of the wrist, an eye that of the head.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from service.errors import InvalidArgument, quoted
 
 @dataclass(frozen=True)
 class Layout:
+    """A named order of joints."""
+
     name: str
     joints: tuple[str, ...]
-    edges: tuple[tuple[int, int], ...]
+    edges: tuple[tuple[int, int], ...]  # bones, as pairs of joint indices
 
 
 def _layout(name: str, joints: str, bones: str) -> Layout:
@@ -110,7 +112,18 @@ _STAND_INS_OF_THE_REST = ("head", "nose")
 def convert(
     keypoints: NDArray[np.float32], scores: NDArray[np.float32], source: Layout, target: Layout
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Coordinates (..., K, D) of any kind and scores (..., K) of one layout in the joints of another."""
+    """Converts keypoints from one layout to another.
+
+    Args:
+        keypoints: (..., K, D), in any coordinates.
+        scores: (..., K).
+        source: The layout of K joints.
+        target: The layout of K' joints to convert to.
+
+    Returns:
+        Keypoints (..., K', D) in the same coordinates, and scores (..., K'); the score of a middle is the lower one of
+        its two joints.
+    """
     if source is target:
         return keypoints, scores
     points, confidence = [], []
@@ -132,7 +145,7 @@ def convert(
 
 
 def mirror_order(layout: Layout) -> list[int]:
-    """For each joint the index of the joint that stands in its place in the mirrored picture."""
+    """Returns for each joint the index of its left-right counterpart; of a joint in the middle its own."""
 
     def opposite(joint: str) -> str:
         side, _, rest = joint.partition("_")
@@ -142,6 +155,11 @@ def mirror_order(layout: Layout) -> list[int]:
 
 
 def layout_named(name: str) -> Layout:
+    """Returns the layout of this name.
+
+    Raises:
+        InvalidArgument: There is none.
+    """
     try:
         return LAYOUTS[name]
     except KeyError:
