@@ -8,13 +8,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from models.deephar.merged import MergedActionNet, MergedFrame
+from models.deephar.pixels import to_network_range
 from models.deephar.reception import ReceptionNet
 from models.deephar.spnet import SPNet, SPNetFrame
-
-
-def to_network_range(image: Tensor) -> Tensor:
-    """(B, S, S, 3) of 0..255 -> (B, 3, S, S) of -1..1."""
-    return image.float().permute(0, 3, 1, 2) * (2 / 255) - 1
 
 
 class ServedPose(nn.Module):

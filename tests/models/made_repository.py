@@ -42,8 +42,8 @@ def expect(model: str, folder: Path) -> None:
     """Pictures (N, 256, 256, 3), one clip where the network knows actions, and what the whole network finds in them."""
     import torch
 
+    from models.deephar.pixels import to_network_range
     from models.deephar.reception import ReceptionNet
-    from models.deephar.served import to_network_range
 
     network = made_network(model, folder)
     pixels = ((inputs(model)["a"].flatten(0, -4) + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous()

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.deephar.pixels import to_network_range
 from models.lite.frame import data as pose_data
 from models.lite.frame.calibration import expected_calibration_error, fit
 from models.lite.frame.network import INPUT_SIZE, FrameNetwork
-from models.lite.frame.plain_crops import look, to_input
+from models.lite.frame.plain_crops import look
 from models.lite.training import command_line, trained
 
 FITTED, MEASURED = slice(0, None, 2), slice(1, None, 2)  # of the held-out people
@@ -29,7 +30,7 @@ def look_at_nobody(network: FrameNetwork, pictures: list[NDArray[np.uint8]]) -> 
         centre = np.array([width / 2, height / 2], np.float32)
         matrix = pose_data.crop_matrix(centre, max(height, width) * pose_data.PERSON_MARGIN, INPUT_SIZE, 0.0, False)
         crop = cv2.warpAffine(picture, matrix, (INPUT_SIZE, INPUT_SIZE))
-        logits.append(network(to_input(torch.from_numpy(crop[None])))[-1].score_logits.numpy())
+        logits.append(network(to_network_range(torch.from_numpy(crop[None])))[-1].score_logits.numpy())
     return np.concatenate(logits)
 
 

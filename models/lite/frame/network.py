@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.deephar.pixels import to_network_range
 from models.lite.frame.calibration import Calibration
 from models.lite.layout import NUM_JOINTS
 
@@ -177,8 +178,7 @@ class ServedFrame(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, S, S, 3) uint8 to keypoints (B, K, 3), scores (B, K) and action features (B, 3 K)."""
-        x = image.permute(0, 3, 1, 2).float() * (2.0 / 255.0) - 1.0
-        last = self.network(x)[-1]
+        last = self.network(to_network_range(image))[-1]
         scores = self.scores(last.score_logits)
         keypoints = likeliest_place(last.heatmaps)
         z = (self.lift(keypoints, scores)[..., 2:] / DEPTH_SCALE_MM + 0.5).clamp(0, 1)

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from models.deephar.pixels import to_network_range
 from models.lite.frame.data import PERSON_MARGIN, People, crop_matrix, person_square
 from models.lite.frame.network import FrameNetwork, likeliest_place
 from models.lite.layout import FLIP
@@ -15,12 +15,6 @@ from models.lite.layout import FLIP
 BATCH = 50
 SMALLEST_PERSON = 16.0  # pixels
 SHAKEN_TURN, SHAKEN_SHIFT, SHAKEN_ZOOM = 13.0, 0.06, (0.95, 1.35)  # degrees (normal), crop sides, times the margin
-
-
-def to_input(image: Tensor) -> Tensor:
-    """Pictures (B, S, S, 3) of uint8 as the network takes them."""
-    x = image.permute(0, 3, 1, 2).float() * (2.0 / 255.0) - 1.0
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -52,7 +46,7 @@ def look(
             matrix = crop_matrix(centre, side, size, angle, False)
             crops.append(cv2.warpAffine(people.images[i], matrix, (size, size), flags=cv2.INTER_LINEAR))
             matrices.append(cv2.invertAffineTransform(matrix))
-        x = to_input(torch.from_numpy(np.stack(crops)).to(device))
+        x = to_network_range(torch.from_numpy(np.stack(crops)).to(device))
         prediction = network(x)[-1]
         maps, scores = prediction.heatmaps, prediction.score_logits
         if mirrored_too:

@@ -16,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.deephar.pixels import to_network_range
 from models.lite.frame import clean_labels
 from models.lite.frame import data as pose_data
 from models.lite.frame.network import FrameNetwork, Prediction, likeliest_place
-from models.lite.frame.plain_crops import look, to_input
+from models.lite.frame.plain_crops import look
 from models.lite.training import Training, best_device, command_line, cosine
 
 BATCH = 32
@@ -165,7 +166,7 @@ def train_round(
         for step, batch in enumerate(loader, start=epoch * steps_per_pass):
             batch = {name: value.to(training.device) for name, value in batch.items()}
             with training.autocast():
-                predictions = [in_fp32(prediction) for prediction in network(to_input(batch["image"]))]
+                predictions = [in_fp32(prediction) for prediction in network(to_network_range(batch["image"]))]
             loss = sum((loss_of(p, batch) for p in predictions), torch.zeros((), device=training.device))
             training.step(loss, step, cosine(step, steps_per_pass * len(sizes), round_.learning_rate))
             running += float(loss.detach())

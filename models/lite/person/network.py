@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.deephar.pixels import to_network_range
 from models.lite.frame.network import FrameConfig, Residual, Up, conv_bn_relu
 
 PERSON_SIZE = 256  # pixels; a multiple of 64
@@ -135,5 +136,4 @@ class ServedPerson(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(B, S, S, 3) uint8 to boxes (B, N, 4) x, y, width, height in 0..1 of the square and scores (B, N)."""
-        x = image.permute(0, 3, 1, 2).float() * (2.0 / 255.0) - 1.0
-        return detect(self.network(x), self.network.calibration)
+        return detect(self.network(to_network_range(image)), self.network.calibration)

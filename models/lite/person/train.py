@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.deephar.pixels import to_network_range
 from models.lite.frame import clean_labels
 from models.lite.frame import data as pose_data
 from models.lite.frame.network import FrameNetwork
-from models.lite.frame.plain_crops import to_input
 from models.lite.person import data as person_data
 from models.lite.person import evaluate as evaluate_person
 from models.lite.person.augmentation import Draw, PersonAugmentation, boxed, with_joints, without_people
@@ -175,7 +175,7 @@ def train(
         for step, batch in enumerate(loader, start=epoch * steps):
             batch = {name: value.to(device) for name, value in batch.items()}
             with training.autocast():
-                maps = Maps(*(value.float() for value in network(to_input(batch["image"]))))
+                maps = Maps(*(value.float() for value in network(to_network_range(batch["image"]))))
             loss = loss_of(maps, batch)
             training.step(loss, step, cosine(step, steps * len(sizes), LEARNING_RATE))
             running += float(loss.detach())
