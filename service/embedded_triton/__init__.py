@@ -1,1 +1,1 @@
-"""A Triton of the service's own, kept running."""
+"""The embedded Triton: started by the service and kept running."""

@@ -1,10 +1,9 @@
-"""Becomes the real `tritonserver` that the wheel nvidia-pytriton carries, on the plain model repository.
+"""Launcher of the embedded Triton: replaces itself by the `tritonserver` of the wheel nvidia-pytriton.
 
     .venv-triton/bin/python service/embedded_triton/launcher.py --repository model_repository --port 8001
 
-Runs in the environment that holds the wheel and OpenVINO, with nothing but the standard library, prepares what the
-server needs there and replaces itself by it. Triton 2.51 is old and has known holes: it listens on loopback only, and
-only for gRPC.
+Runs in the environment that holds the wheel and OpenVINO, with the standard library only. Triton 2.51 is old and has
+known holes: it listens on loopback only, and only for gRPC.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def wheel_folder() -> Path:
 
 
 def prepare_backends(wheel: Path) -> Path:
-    """The backend directory, beside the wheel so that it is made once. Copies, since Triton refuses links."""
+    """Returns the backend directory, which is made once for an environment. Files are copied: Triton refuses links."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     stub = wheel / "tritonserver" / "python_backend_stubs" / version / "triton_python_backend_stub"
     if not stub.exists():
@@ -53,7 +52,7 @@ def prepare_backends(wheel: Path) -> Path:
         copy = target / name
         if not copy.exists() or not filecmp.cmp(source, copy, shallow=False):
             copy.parent.mkdir(parents=True, exist_ok=True)
-            # Renamed into place: another service may be starting from the same environment.
+            # Renamed into place: another service may start from the same environment.
             with tempfile.NamedTemporaryFile(dir=copy.parent, delete=False) as part:
                 pass
             shutil.copy2(source, part.name)
@@ -62,7 +61,7 @@ def prepare_backends(wheel: Path) -> Path:
 
 
 def environment(wheel: Path, regions: str) -> dict[str, str]:
-    """The stub runs isolated: it finds the environment's packages by the first `python3` on the path."""
+    """Returns the server's environment variables. Its stubs find their packages by the first `python3` in PATH."""
     library_folder = sysconfig.get_config_var("LIBDIR") or ""
     library = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
     if not (Path(library_folder) / library).exists():
@@ -73,7 +72,7 @@ def environment(wheel: Path, regions: str) -> dict[str, str]:
     return os.environ | {
         "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ.get('PATH', '/usr/bin:/bin')}",
         "LD_LIBRARY_PATH": f"{library_folder}:{wheel.parent / 'nvidia_pytriton.libs'}",
-        "DEEPHAR_SHARED_MEMORY": str(SHARED_MEMORY / regions),  # for the backend, which narrows its modes
+        "DEEPHAR_SHARED_MEMORY": str(SHARED_MEMORY / regions),  # for the backend, which restricts its permissions
     }
 
 
@@ -87,7 +86,7 @@ def command(wheel: Path, backends: Path, repository: Path, port: int, server_id:
         f"--grpc-port={port}",
         "--allow-http=false",
         "--allow-metrics=false",
-        # Folders may be added while it runs; one bad model must not take the others down.
+        # Models may be added while it runs; one that fails to load must not stop the others.
         "--model-control-mode=poll",
         "--repository-poll-secs=2",
         "--exit-on-error=false",
@@ -100,29 +99,28 @@ def command(wheel: Path, backends: Path, repository: Path, port: int, server_id:
 
 
 def die_with(parent: int) -> None:
-    """Asks the kernel to end this process with its parent, however that one ends."""
+    """Has the kernel kill this process when its parent ends, however that ends."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("embedded Triton: the service is gone already")
 
 
 def watch(regions: str) -> None:
-    """Leaves a process behind that waits for this one's end and then takes its stubs and shared memory away.
+    """Forks a process that waits for the end of this one, then kills its stubs and removes its shared memory.
 
-    A server that is killed cannot do it, and a stub that notices it hangs over it now and then. It is a process since
-    nothing inside a stub reaches one that is just starting, or one that hangs.
+    A server that is killed cannot do that itself, and a stub may hang, or be just starting, when its server ends.
     """
     server = os.getpid()
     pidfd = os.pidfd_open(server)
     if os.fork():
         os.close(pidfd)
         return
-    os.setsid()  # not of the group that it ends
-    for polite in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # it goes when its work is done
+    os.setsid()  # out of the process group that it kills
+    for polite in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # it ends when its work is done
         signal.signal(polite, signal.SIG_IGN)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
-        os.dup2(nowhere, stream)  # whoever reads the server's log waits for its end
+        os.dup2(nowhere, stream)  # the reader of the server's log waits for all writers to close it
     select.select([pidfd], [], [])
     with contextlib.suppress(ProcessLookupError):
         os.killpg(server, signal.SIGKILL)
@@ -145,7 +143,7 @@ def main() -> None:
     backends = prepare_backends(wheel)
     if arguments.prepare_only:
         return
-    # Of this run alone: who clears away after an earlier one must not meet the regions of the next.
+    # Unique to this run: clearing up after an earlier run must not remove the regions of the next.
     regions = f"{arguments.id}-{os.getpid()}-"
     argv = command(wheel, backends, arguments.repository.resolve(), arguments.port, arguments.id, regions)
     variables = environment(wheel, regions)

@@ -1,7 +1,7 @@
-"""The embedded server's name, and the processes and shared memory under the names of gateways that are gone.
+"""The embedded server's id, and the removal of processes and shared memory of gateways that have ended.
 
-A name tells which gateway it belongs to, so that the next start can clear away what a dead one left and never what
-belongs to a living one: `deephar-{pid}-{port}-{start time}-{pid namespace}`, with `-{anything}` behind it for a region.
+An id identifies its gateway: `deephar-{pid}-{port}-{start time}-{pid namespace}`; a shared memory region appends
+`-{anything}`. So a start removes what a dead gateway left, and never what belongs to a living one.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ _PROGRAMS = ("tritonserver", "triton_python_backend_stub")
 
 
 def own_name(port: int) -> str:
+    """Returns the id of this gateway's server on a port."""
     pid = os.getpid()
     return f"deephar-{pid}-{port}-{_start_time(pid)}-{_pid_namespace()}"
 
 
 def remove_regions(name: str) -> None:
+    """Removes the shared memory regions of the server with this id."""
     for region in SHARED_MEMORY.glob(f"{name}-*"):
         region.unlink(missing_ok=True)
 
 
 def clear_dead_gateways() -> None:
-    """Ends servers and stubs and removes shared memory whose gateway has ended, of this user and pid namespace."""
+    """Kills servers and stubs and removes shared memory of ended gateways, of this user and pid namespace."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             _end_if_orphaned(int(folder.name))
@@ -39,7 +41,7 @@ def clear_dead_gateways() -> None:
 
 
 def is_gone(name: str) -> bool:
-    """Whether the name's gateway has surely ended. Of another pid namespace, or of another form: nobody knows."""
+    """Returns whether the gateway of an id has ended. False where that cannot be known: of another pid namespace."""
     found = _NAME.fullmatch(name)
     if found is None or int(found["namespace"]) != _pid_namespace():
         return False
@@ -47,8 +49,8 @@ def is_gone(name: str) -> bool:
 
 
 def _end_if_orphaned(pid: int) -> None:
-    with contextlib.suppress(OSError):  # it ended in between, or is another user's
-        pidfd = os.pidfd_open(pid)  # first, so that what is read is of the process that gets the signal
+    with contextlib.suppress(OSError):  # it has ended, or is another user's
+        pidfd = os.pidfd_open(pid)  # first, so that the command line is that of the process that gets the signal
         try:
             program, *arguments = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
             if os.path.basename(program) in _PROGRAMS and any(is_gone(a.removeprefix("--id=")) for a in arguments):
@@ -58,7 +60,7 @@ def _end_if_orphaned(pid: int) -> None:
 
 
 def _start_time(pid: int) -> int | None:
-    """In clock ticks since boot: with the pid, it names a process for good. None: there is none."""
+    """Returns a process' start time in clock ticks since boot, which identifies it with its pid; None: no process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Triton's backend `onnxruntime`, made of OpenVINO: runs a model's `model.onnx` on the processor.
+"""Triton's backend `onnxruntime` on OpenVINO: runs a network's `model.onnx` on the CPU.
 
 Installed as `onnxruntime/model.py` in the embedded server's backend directory. Runs inside Triton's Python stub with
 NumPy 1 (with NumPy 2 this Triton answers with empty tensors).
@@ -15,9 +15,9 @@ import triton_python_backend_utils as triton
 
 
 def keep_private():
-    """Closes the shared memory to other users before pictures pass through: Triton opens it to all, umask or not."""
+    """Restricts the shared memory to this user before pictures pass through: Triton opens it to all, despite umask."""
     for region in glob.glob(os.environ["DEEPHAR_SHARED_MEMORY"] + "*"):
-        with contextlib.suppress(FileNotFoundError):  # of a stub that ended
+        with contextlib.suppress(FileNotFoundError):  # of a stub that has ended
             os.chmod(region, 0o600)
 
 
@@ -31,7 +31,7 @@ class TritonPythonModel:
         core = openvino.Core()
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision(core)}
         self.request = core.compile_model(path, "CPU", options).create_infer_request()
-        # The first inference prepares what the others use: not while somebody waits for it.
+        # The first inference is slow: it is run before there are callers.
         self.request.infer(
             {
                 tensor["name"]: np.zeros(
@@ -43,14 +43,14 @@ class TritonPythonModel:
 
     @staticmethod
     def precision(core):
-        """bf16 where the processor computes in it (AMX, AVX512-BF16), unless DEEPHAR_PRECISION says otherwise."""
+        """Returns bf16 where the CPU computes in it (AMX, AVX512-BF16), unless DEEPHAR_PRECISION says otherwise."""
         wanted = os.environ.get("DEEPHAR_PRECISION", "auto")
         if wanted == "auto":
             wanted = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
         return {"bf16": "bf16", "fp32": "f32"}[wanted]
 
     def execute(self, requests):
-        """One inference for all requests that Triton's dynamic batcher brought together."""
+        """Runs one inference for all requests of Triton's dynamic batch."""
         parts = [
             [triton.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs] for request in requests
         ]

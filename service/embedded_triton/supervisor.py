@@ -1,4 +1,4 @@
-"""Keeps an embedded Triton running for as long as the service runs, and never longer."""
+"""Supervisor of the embedded Triton: keeps it running as long as the service runs, and no longer."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ log = logging.getLogger(__name__)
 
 FIRST_BACK_OFF_S = 0.25
 LONGEST_BACK_OFF_S = 10.0
-STEADY_S = 20.0  # a server that ran this long starts again without back-off
-LAST_WORDS_S = 1.0  # how long the log of a server that ended is waited for
-REASON_CHARACTERS = 300
-DIFFERENT_ERRORS = 100  # of one run of the server that reach our log
+STEADY_S = 20.0  # a server that ran this long is restarted without back-off
+LAST_WORDS_S = 1.0  # within which the rest of an ended server's log is read
+REASON_CHARACTERS = 300  # of the logged reason of an end
+DIFFERENT_ERRORS = 100  # logged as warnings in one run of the server
 _LAUNCHER = ROOT / "service" / "embedded_triton" / "launcher.py"
 _PREFIX = re.compile(r"(?P<level>[IWEF])\d{4} [\d:.]+ \d+ ")  # of Triton's log lines: level, time, thread
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 
 def free_loopback_port() -> int:
-    """A port below those the kernel hands to outgoing connections, so that it stays free between two starts."""
+    """Returns a free port below the kernel's ephemeral ports, so that it stays free between two starts."""
     for port in random.sample(range(20000, 32000), 200):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
@@ -42,7 +42,15 @@ def free_loopback_port() -> int:
 
 
 class TritonSupervisor:
-    """Starts the server again whenever it ends. `ended` hears once of each end that was not `stop` or `kill_now`."""
+    """Starts the embedded Triton, and restarts it with back-off whenever it ends.
+
+    Args:
+        settings: Its environment, model repository and precision.
+        ended: Called with the reason of each end that was not caused by `stop` or `kill_now`.
+
+    Raises:
+        FileNotFoundError: There is no environment for Triton.
+    """
 
     def __init__(self, settings: Settings, ended: Callable[[str], None] = lambda _: None) -> None:
         port = free_loopback_port()
@@ -71,31 +79,34 @@ class TritonSupervisor:
 
     @property
     def pid(self) -> int | None:
+        """Process id of the server; None while it does not run."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
     def start(self) -> None:
+        """Clears up after ended gateways, then starts the server in the background."""
         clear_dead_gateways()
         self._task = asyncio.create_task(self._keep_running(), name="triton supervisor")
 
     def restart(self, reason: str) -> None:
-        """Ends the server now, even one that hangs, and starts it again without back-off."""
+        """Kills the server, even one that hangs, and starts it again without back-off."""
         if self.pid is not None:
             self._restart_reason = reason
             self._kill_group()
         self._at_once.set()
 
     async def stop(self) -> None:
+        """Kills the server, waits for its end and removes its shared memory."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         if self._process is not None and self.pid is not None:
-            # Nobody waits for an answer any more, and what Triton would clear away in its seconds of leave, we do.
+            # Killed, not asked to end: nobody waits for an answer, and what Triton would clear up, `_clear_away` does.
             self._kill_group()
             await _end_of(self._process)
         self._clear_away()
 
     def kill_now(self) -> None:
-        """`stop` for who ends this process with its next step. From any thread."""
+        """Kills the server at once, for a caller that ends this process next. May be called from any thread."""
         self._is_over = True
         self._kill_group()
         remove_regions(self.server_id)
@@ -108,9 +119,9 @@ class TritonSupervisor:
             started = time.monotonic()
             try:
                 how = await self._run_once()
-            except Exception as error:  # whatever it is: without this loop there would be no Triton any more
+            except Exception as error:  # whatever it is: without this loop Triton would not be restarted
                 with contextlib.suppress(OSError):
-                    self._clear_away()  # in case that it runs and only could not be waited for
+                    self._clear_away()  # in case it runs and only the wait failed
                 if not isinstance(error, OSError):
                     log.exception("the embedded Triton could not be run")
                 how = f"it could not be started: {error}"
@@ -120,13 +131,13 @@ class TritonSupervisor:
                 back_off = FIRST_BACK_OFF_S
             self._ended((self._restart_reason or how)[:REASON_CHARACTERS])
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(back_off):  # `wait_for` loses a cancellation, until Python 3.12
+                async with asyncio.timeout(back_off):  # before Python 3.12 `wait_for` may lose a cancellation
                     await self._at_once.wait()
                 continue
             back_off = min(back_off * 2, LONGEST_BACK_OFF_S)
 
     async def _run_once(self) -> str:
-        """Runs the server until it ends; says how it ended."""
+        """Runs the server until it ends. Returns how it ended."""
         self._process = process = self._launched()
         assert process.stderr is not None
         server_log = ServerLog()
@@ -143,9 +154,9 @@ class TritonSupervisor:
         return f"{how}; its last words: {last_words}" if last_words else how
 
     def _launched(self) -> subprocess.Popen[bytes]:
-        # Not by asyncio: uvloop forks, which runs gRPC's fork handlers, and those can hang for good beside its threads.
+        # Not by asyncio: uvloop forks, which runs gRPC's fork handlers, and those can deadlock with its threads.
         # Popen uses vfork, which runs none, as long as it gets no `preexec_fn`, user or group.
-        # Not in a thread either: the launcher has itself killed when the thread that started it ends.
+        # Not in a thread either: the kernel kills the launcher when the thread that started it ends.
         return subprocess.Popen(  # noqa: S603 - our own launcher
             self._command,
             bufsize=0,
@@ -153,18 +164,18 @@ class TritonSupervisor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            # Ctrl-C goes to the service, which ends Triton when its callers are served; and stubs end by their group.
+            # Ctrl-C must reach the service only, which ends Triton last; and stubs are killed by their group.
             start_new_session=True,
         )
 
     def _kill_group(self) -> None:
-        # Only before the server is reaped: until then its number is nobody else's.
+        # Only before the server is reaped: until then its pid cannot be reused.
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
     def _clear_away(self) -> None:
-        """Ends stubs and removes shared memory that a Triton which has ended could not clear away itself."""
+        """Kills the stubs and removes the shared memory of a server that has ended."""
         self._kill_group()
         if self._process is not None:
             self._process.wait()
@@ -172,7 +183,7 @@ class TritonSupervisor:
 
 
 async def _end_of(process: subprocess.Popen[bytes]) -> None:
-    """Returns when the process has ended and is not reaped yet. Neither polls nor takes a thread."""
+    """Waits until the process has ended, without reaping it. Neither polls nor takes a thread."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     pidfd = os.pidfd_open(process.pid)
     loop.add_reader(pidfd, ended.set)
@@ -184,13 +195,14 @@ async def _end_of(process: subprocess.Popen[bytes]) -> None:
 
 
 class ServerLog:
-    """What one run of the server says: each error goes on to our log once, the last lines explain its end."""
+    """The log of one run of the server: each error is logged once as a warning, the last lines explain its end."""
 
     def __init__(self) -> None:
         self._errors: set[str] = set()
         self._last: deque[str] = deque(maxlen=3)
 
     async def drain(self, pipe: IO[bytes]) -> None:
+        """Reads the server's stderr to its end."""
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), pipe
@@ -216,7 +228,7 @@ class ServerLog:
         return words if len(words) <= characters else f"... {words[4 - characters :]}"
 
     def _is_new(self, text: str) -> bool:
-        """A stub that is broken says the same again and again, with other numbers."""
+        """Returns whether an error differs from all before it in more than numbers: a broken stub repeats itself."""
         kind = _NUMBER.sub("#", text)
         if kind in self._errors or len(self._errors) >= DIFFERENT_ERRORS:
             return False

@@ -1,1 +1,1 @@
-"""Who is where: detection, search by keypoints, tracks and their smoothing."""
+"""People: detection, keypoint search, tracking, smoothing."""

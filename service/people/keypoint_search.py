@@ -1,9 +1,9 @@
 """Keypoint search: the main person of a picture by the frame network alone.
 
-For repositories without the detector `person`, and for people whom the detector misses.
+Used where the repository has no detector `person`, and where the detector finds nobody.
 
-The first batch holds the whole picture and overlapping crops of it, since a network trained on people that fill their
-crop is weak on small ones. Each refinement crops around the keypoints with high scores.
+The first batch is the whole picture and overlapping crops of it, since a network trained on people that fill their crop
+is weak on small ones. Each refinement is a crop around the keypoints with high scores.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from service.networks.frame import FrameInference, FrameOutput
 from service.vision.boxes import Box, box_around
 from service.vision.crops import CropWindow, Image, crop_window_around, whole_picture
 
-MIN_KEYPOINT_SCORE = 0.3  # of keypoints that place the next crop
+MIN_KEYPOINT_SCORE = 0.3  # of the keypoints that the next crop is placed by
 MIN_KEYPOINTS = 4
 NOBODY = 0.3  # mean keypoint score under which a crop holds no person
 REFINEMENTS = 2
@@ -24,7 +24,7 @@ CROP_OVERLAP = 0.5
 
 
 def first_crops(width: int, height: int) -> list[CropWindow]:
-    """The whole picture and the crops that cover it."""
+    """Returns the whole picture and overlapping crops that cover it."""
     crop_windows = [whole_picture(width, height)]
     for share in CROP_SHARES:
         side = share * min(width, height)
@@ -41,20 +41,23 @@ def _starts(length: float, side: float) -> list[float]:
 
 
 def person_box(output: FrameOutput, index: int) -> Box | None:
-    """Box around the keypoints with high scores, or None where they are too few to place a crop."""
-    sure = output.scores[index] >= MIN_KEYPOINT_SCORE
-    if sure.sum() < MIN_KEYPOINTS:
+    """Returns the box around the keypoints with high scores of crop `index`; None where they are too few.
+
+    The box is in pixels of the picture.
+    """
+    confident = output.scores[index] >= MIN_KEYPOINT_SCORE
+    if confident.sum() < MIN_KEYPOINTS:
         return None
-    box = box_around(output.keypoints_px[index][sure])
+    box = box_around(output.keypoints_px[index][confident])
     return box if max(box.width, box.height) >= 4 else None
 
 
 async def find_person(inference: FrameInference, model: Model, image: Image) -> FrameOutput | None:
     """Returns the output for one crop around the main person; None where there is nobody."""
     height, width = image.shape[:2]
-    look = await inference.run(model, image, first_crops(width, height))
-    best = int(np.argmax(look.person_scores()))
-    found = look.only(best)
+    candidates = await inference.run(model, image, first_crops(width, height))
+    best = int(np.argmax(candidates.person_scores()))
+    found = candidates.only(best)
     for _ in range(REFINEMENTS):
         box = person_box(found, 0)
         if box is None:

@@ -1,4 +1,4 @@
-"""People in a picture: all detections of `person`; without that network, the main person by keypoint search."""
+"""Search for people in a picture: all detections of `person` or, without it, the main person by keypoint search."""
 
 from __future__ import annotations
 
@@ -11,50 +11,66 @@ from service.people.keypoint_search import find_person
 from service.vision.boxes import Box
 from service.vision.crops import CropWindow, Image, crop_window_around
 
-# Detected boxes hold the body with its outline, crops are sized by boxes of joints. Measured on LSP: 0.92 is best.
+# Detected boxes hold the whole body, but crops are sized by boxes around the joints. 0.92 is best on LSP.
 JOINTS_OVER_BODY = 0.92
-UNDETECTED = 0.6  # mean keypoint score from which a person counts whom the detector missed
+UNDETECTED = 0.6  # lowest mean keypoint score of a person that the detector missed
 
 
 def body_crop(box: Box, margin: float) -> CropWindow:
-    """The crop of a detected person."""
+    """Returns the crop window of a detected person; `margin` is that of the model's card."""
     return crop_window_around(box, JOINTS_OVER_BODY * margin)
 
 
 @dataclass(frozen=True)
 class Found:
-    """Frame network's output for the crops of N people, by descending score, and what the detector said of each."""
+    """N people: the frame network's output for their crops, and their boxes and detection scores."""
 
     output: FrameOutput
-    seen: list[tuple[Box | None, float | None]]  # box in pixels and detection score, where there was a detection
+    seen: list[tuple[Box | None, float | None]]  # box in pixels and detection score, where there are any
 
 
 class PeopleSearch:
+    """Finds people by the detector and by keypoint search."""
+
     def __init__(self, catalogue: Catalogue, detector: PersonDetector, inference: FrameInference) -> None:
         self._catalogue, self._detector, self._inference = catalogue, detector, inference
 
     async def detect(self, image: Image) -> list[Detection] | None:
         """Returns all detections by descending score; None where the repository has no detector.
 
-        A detector that is there and does not answer is an error: without it people would be missed.
+        Raises:
+            Unavailable, DeadlineExceeded, Overloaded: There is a detector, but it did not answer.
         """
         card = self._catalogue.detector
         return None if card is None else await self._detector.detect(card, image)
 
     async def find_undetected(self, model: Model, image: Image) -> FrameOutput | None:
-        """Returns the main person by keypoint search; in a picture without detections, only with a high score."""
-        alone = await find_person(self._inference, model, image)
-        if alone is not None and self._catalogue.detector is not None and alone.person_scores()[0] < UNDETECTED:
+        """Returns the output for the main person, by keypoint search; None where there is none.
+
+        Where there is a detector, which has found nobody, a high score is required.
+        """
+        found = await find_person(self._inference, model, image)
+        if found is not None and self._catalogue.detector is not None and found.person_scores()[0] < UNDETECTED:
             return None
-        return alone
+        return found
 
     async def find(self, model: Model, image: Image, limit: int, flip: bool = False) -> Found | None:
-        """Returns the `limit` people with the highest scores, from one batch of crops."""
-        seen = (await self.detect(image) or [])[:limit]
-        if seen:
-            crop_windows = [body_crop(detection.box, model.card.crop.margin) for detection in seen]
-            return Found(await self._inference.run(model, image, crop_windows, flip), list(seen))
-        alone = await self.find_undetected(model, image)
-        if alone is not None and flip:
-            alone = await self._inference.run(model, image, alone.crop_windows, flip)
-        return Found(alone, [(None, None)]) if alone is not None else None
+        """Returns the people in a picture by descending score; None where there are none.
+
+        Args:
+            model: The model whose frame network is used.
+            image: The decoded picture.
+            limit: Largest number of people.
+            flip: Whether the output is averaged with that for the mirrored crops.
+
+        Raises:
+            Unavailable, DeadlineExceeded, Overloaded: A network did not answer.
+        """
+        detections = (await self.detect(image) or [])[:limit]
+        if detections:
+            crop_windows = [body_crop(detection.box, model.card.crop.margin) for detection in detections]
+            return Found(await self._inference.run(model, image, crop_windows, flip), list(detections))
+        undetected = await self.find_undetected(model, image)
+        if undetected is not None and flip:
+            undetected = await self._inference.run(model, image, undetected.crop_windows, flip)
+        return Found(undetected, [(None, None)]) if undetected is not None else None

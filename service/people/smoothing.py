@@ -1,8 +1,7 @@
-"""Keypoints of a video without jitter: the One-Euro filter (Casiez, Roussel, Vogel, CHI 2012), by time stamps.
+"""Smoothing of the keypoints of a track: the One-Euro filter (Casiez, Roussel, Vogel, CHI 2012), by time stamps.
 
-A low-pass filter whose cutoff rises with speed: a joint that rests does not tremble, one that moves is not late. Speeds
-are in sizes of the body a second, so that the same numbers do for people near and far. Joints with low scores are
-trusted less: they move the filter by their score's share.
+A low-pass filter whose cutoff rises with speed: little jitter at rest, little lag in motion. Speeds are in body sizes a
+second, so that the constants suit people near and far. Joints with low scores have less weight.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 MIN_CUTOFF_HZ = 1.2
-CUTOFF_PER_SPEED = 6.0  # Hz for each body size a second
-SPEED_CUTOFF_HZ = 1.0
-TRUSTED = 0.5  # score from which a joint is believed wholly
-LONGEST_GAP_S = 0.5  # after it nothing is known of the movement
+CUTOFF_PER_SPEED = 6.0  # Hz per body size a second
+SPEED_CUTOFF_HZ = 1.0  # of the filter of the speed itself
+TRUSTED = 0.5  # score from which a joint has full weight
+LONGEST_GAP_S = 0.5  # after a longer gap the filter starts anew
 
 
 class KeypointSmoother:
-    """Of one person. Coordinates (K, D) may have any number of dimensions: depth is smoothed with x and y."""
+    """The filter of one person's keypoints. Speed is measured in x and y, the first two of D coordinates."""
 
     def __init__(self) -> None:
         self._time_s = -np.inf
@@ -28,7 +27,16 @@ class KeypointSmoother:
         self._speed = np.zeros((0, 0))
 
     def smooth(self, coordinates: Array, scores: Array, time_s: float) -> Array:
-        """The coordinates (K, D) at `time_s`, later than the last; scores (K,)."""
+        """Returns the smoothed coordinates of the next frame.
+
+        Args:
+            coordinates: (K, D), x and y in pixels first; depth in millimetres may follow.
+            scores: (K,).
+            time_s: Media time of the frame.
+
+        Returns:
+            Coordinates (K, D) in the same units.
+        """
         passed_s = time_s - self._time_s
         value = coordinates.astype(np.float64)
         size = max(float(np.ptp(value[:, :2], axis=0).max()), 1.0)
@@ -46,5 +54,5 @@ class KeypointSmoother:
 
 
 def _share(cutoff_hz: float | NDArray[np.float64], passed_s: float) -> NDArray[np.float64]:
-    """The part of the way to the new value that a low-pass filter of this cutoff goes in this time."""
+    """Returns the weight of a new value in a low-pass filter of this cutoff, after this time."""
     return np.asarray(1 / (1 + 1 / (2 * np.pi * cutoff_hz * passed_s)))
