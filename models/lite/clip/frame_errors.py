@@ -7,6 +7,7 @@ import numpy as np
 from models.lite import layout
 from models.lite.clip.data import Bools, Floats, Windows, body_middle, bounds, person_crop, to_features
 from models.lite.layout import BODY_FLIP, BODY_JOINTS, FIRST_JOINT
+from models.lite.platt import sigmoid
 
 UPSIDE_DOWN = np.array([11, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6])  # an ankle for the head, hips for shoulders, ...
 ARMS, LEGS = layout.ARMS - FIRST_JOINT, layout.LEGS - FIRST_JOINT
@@ -185,6 +186,6 @@ class FrameErrors:
         logit = logit + rng.normal(size=(batch, 1, 1)) * 0.7 + rng.normal(size=(batch, 1, BODY_JOINTS)) * 0.5
         logit = logit + rng.normal(size=right.shape) * rng.uniform(0.2, 1.0, (batch, 1, 1))
         logit = logit - rng.uniform(0, 4, lost.shape)[..., None] * lost[..., None]
-        scores = 1 / (1 + np.exp(-logit))
+        scores = sigmoid(logit)
         nothing = (lost & (rng.random(lost.shape) < 0.3))[..., None]
         return np.where(nothing, 0.0, scores).astype(np.float32)

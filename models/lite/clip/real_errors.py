@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.lite import platt
 from models.lite.clip.data import Bools, Floats, Windows, body_middle, person_crop, to_features
 from models.lite.clip.frame_errors import DIFFICULTY, MARGIN
 from models.lite.frame.error_bank import ErrorBank, to_torsos
@@ -49,12 +50,12 @@ class RealErrors:
         found = found + HIDDEN * off * torso * hidden[..., None]
         guess = body_middle(truth) + 0.3 * off * torso
         found = np.where(windows.inside[..., None], found, guess)
-        logit = np.log(scores.clip(1e-3, 0.999) / (1 - scores.clip(1e-3, 0.999)))
-        logit = logit + 0.3 * rng.normal(size=scores.shape) - 0.5 * hidden - 2.0 * ~windows.inside
+        logits = platt.logit(scores, 1e-3)
+        logits = logits + 0.3 * rng.normal(size=scores.shape) - 0.5 * hidden - 2.0 * ~windows.inside
         lost = self.runs((batch, frames), LOST / LASTS, 1 / LASTS)
-        found, logit = self.lose(found, logit, lost, torso)
+        found, logits = self.lose(found, logits, lost, torso)
         found, corner, side = self.follow(found, truth)
-        seen = (1 / (1 + np.exp(-logit))).astype(np.float32)
+        seen = platt.sigmoid(logits).astype(np.float32)
         return *to_features(found, seen, corner, side), windows.share_of(windows.hits(found))
 
     def persistent(self, truth: Floats) -> tuple[Floats, Floats]:
@@ -83,19 +84,19 @@ class RealErrors:
             state[:, t] = now
         return state
 
-    def lose(self, found: Floats, logit: Floats, lost: Bools, torso: Floats) -> tuple[Floats, Floats]:
+    def lose(self, found: Floats, logits: Floats, lost: Bools, torso: Floats) -> tuple[Floats, Floats]:
         """Another person of the bank near this one's place, or joints around one point, in the frames that are lost."""
         rng, count = self.rng, int(lost.sum())
         if not count:
-            return found, logit
-        found, logit = found.copy(), logit.copy()
+            return found, logits
+        found, logits = found.copy(), logits.copy()
         size = np.broadcast_to(torso, (*found.shape[:2], 1, 1))[lost]
         middle = found[lost].mean(1, keepdims=True) + rng.normal(size=(count, 1, 2)) * 0.5 * size
         other = self.bank.joints[rng.integers(0, len(self.bank), count), FIRST_JOINT:]
         around = rng.normal(size=other.shape) * rng.uniform(0.1, 0.8, (count, 1, 1))
         found[lost] = middle + np.where(rng.random((count, 1, 1)) < 0.5, other, around) * size
-        logit[lost] -= rng.uniform(0, 3, (count, 1))
-        return found, logit
+        logits[lost] -= rng.uniform(0, 3, (count, 1))
+        return found, logits
 
     def follow(self, found: Floats, truth: Floats) -> tuple[Floats, Floats, Floats]:
         """Joints (B, T, 13, 2) kept in crops of corner (B, T, 2) and side (B, T) that follow them."""

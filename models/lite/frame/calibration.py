@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+from models.lite import platt
+from models.lite.platt import Array
+
 FILE = "calibration.json"
 BINS = 10
-NEWTON_STEPS, DAMPING = 60, 1e-4
-STEP = 1e-5  # of numeric derivatives
 NOBODY_WEIGHT = 0.2  # more makes the scores of people in odd poses too low, less those of statues too high
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Logits (..., K) to scores: Platt scaling of each joint's, times how sure all together are of a person."""
+    """Logits (..., K) to scores: Platt scaling of each joint's logit, times the probability that this is a person.
+
+    That probability is Platt scaling of the joints' mean logit.
+    """
 
     scale: float = 1.0
     bias: float = 0.0
     presence_scale: float = 0.0
     presence_bias: float = 50.0  # so far up that it counts for nothing
 
-    def scores(self, logits: Array) -> Array:
-        joint = self.scale * logits + self.bias
-        presence = self.presence_scale * logits.mean(-1, keepdims=True) + self.presence_bias
-        return np.asarray(_sigmoid(joint) * _sigmoid(presence))
+    def scores(self, logits: Any, sigmoid: Callable[[Any], Any] = platt.sigmoid) -> Any:
+        """Scores of an array (..., K), or of a tensor with torch's sigmoid."""
+        joint = platt.scaled(logits, self.scale, self.bias)
+        presence = platt.scaled(logits.mean(-1, keepdims=True), self.presence_scale, self.presence_bias)
+        return sigmoid(joint) * sigmoid(presence)
 
     def save(self, out: Path) -> None:
         (out / FILE).write_text(json.dumps(asdict(self)))
@@ -39,36 +45,31 @@ class Calibration:
         return Calibration(**json.loads((out / FILE).read_text()))
 
 
-def _sigmoid(x: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))))
-
-
 def fit(logits: Array, hits: NDArray[np.bool_], of_nobody: Array) -> Calibration:
-    """The calibration of the greatest likelihood, by Gauss-Newton (Fisher scoring).
+    """The calibration of the greatest likelihood.
 
-    Logits of people (N, K) with their hits, and of pictures without people (M, K), which together weigh NOBODY_WEIGHT
-    of what the people do.
+    Args:
+        logits: (N, K), of people.
+        hits: (N, K), which of their joints are right.
+        of_nobody: Logits (M, K) of pictures without people, which together weigh NOBODY_WEIGHT of what the people do.
     """
     everything = np.concatenate([logits, of_nobody]).astype(np.float64)
-    right = np.concatenate([hits, np.zeros(of_nobody.shape, bool)]).astype(np.float64)
+    right = np.concatenate([hits, np.zeros(of_nobody.shape, bool)])
     weight = np.concatenate(
         [np.ones(logits.shape), np.full(of_nobody.shape, NOBODY_WEIGHT * logits.size / of_nobody.size)]
     )
-    found = np.array([1.0, 0.0, 1.0, 1.0])
-    for _ in range(NEWTON_STEPS):
-        p = np.clip(Calibration(*found).scores(everything), 1e-9, 1 - 1e-9)
-        slopes = np.stack(
-            [(Calibration(*(found + step)).scores(everything) - p) / STEP for step in np.eye(4) * STEP], axis=-1
-        )
-        information = weight / (p * (1 - p))
-        gradient = ((right - p) * information)[..., None] * slopes
-        curvature = np.einsum("nk,nki,nkj->ij", information, slopes, slopes) + DAMPING * np.eye(4)
-        found = found + np.clip(np.linalg.solve(curvature, gradient.sum((0, 1))), -0.5, 0.5)
+    start = np.array([1.0, 0.0, 1.0, 1.0])
+    found = platt.fit(lambda parameters: Calibration(*parameters).scores(everything), right, start, weight)
     return Calibration(*(float(value) for value in found))
 
 
 def expected_calibration_error(scores: Array, hits: NDArray[np.bool_]) -> float:
-    """Mean gap of score and share of hits over ten bins, weighted by their joints (Guo et al. 2017)."""
+    """Mean gap of score and share of hits over ten bins, weighted by their joints (Guo et al. 2017).
+
+    Args:
+        scores: Any shape, in 0..1.
+        hits: The same shape, which of them belong to something right.
+    """
     scores, right = scores.ravel(), hits.ravel()
     bins = np.minimum((scores * BINS).astype(int), BINS - 1)
     gaps = [

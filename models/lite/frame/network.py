@@ -179,13 +179,7 @@ class ServedFrame(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, S, S, 3) uint8 to keypoints (B, K, 3), scores (B, K) and action features (B, 3 K)."""
         last = self.network(to_network_range(image))[-1]
-        scores = self.scores(last.score_logits)
+        scores = self.calibration.scores(last.score_logits, torch.sigmoid)
         keypoints = likeliest_place(last.heatmaps)
         z = (self.lift(keypoints, scores)[..., 2:] / DEPTH_SCALE_MM + 0.5).clamp(0, 1)
         return torch.cat((keypoints, z), dim=-1), scores, torch.cat((keypoints.flatten(1), scores), dim=1)
-
-    def scores(self, logits: Tensor) -> Tensor:
-        """As `Calibration.scores`, in the graph."""
-        joint = self.calibration.scale * logits + self.calibration.bias
-        presence = self.calibration.presence_scale * logits.mean(-1, keepdim=True) + self.calibration.presence_bias
-        return torch.sigmoid(joint) * torch.sigmoid(presence)

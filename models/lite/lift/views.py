@@ -29,6 +29,7 @@ from models.lite.lift.data import (
     rotate,
     to_bones,
 )
+from models.lite.platt import logit, sigmoid
 
 ELEVATION = (-20.0, 40.0)
 DISTANCE_MM = (2500.0, 12000.0)
@@ -167,10 +168,10 @@ class TrainingViews:
         strength = rng.uniform(0.75, 1.25, batch).astype(np.float32)
         seen = swap_sides(view.keypoints, rng)
         found, scores = with_errors(seen, self.bank, rng, strength)
-        logits = np.log(scores.clip(1e-3, 1 - 1e-3) / (1 - scores.clip(1e-3, 1 - 1e-3)))
+        logits = logit(scores, 1e-3)
         # Another calibration of the scores must not matter.
         logits = logits * rng.uniform(0.8, 1.25, (batch, 1)) + rng.normal(0, 0.4, (batch, 1))
-        scores = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        scores = sigmoid(logits).astype(np.float32)
         exact = rng.random((batch, 1)) < EXACT
         sure = exact & (rng.random((batch, 1)) < 0.5)
         found = np.where(exact[..., None], view.keypoints, found)

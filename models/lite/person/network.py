@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.deephar.pixels import to_network_range
+from models.lite import platt
 from models.lite.frame.network import FrameConfig, Residual, Up, conv_bn_relu
 
 PERSON_SIZE = 256  # pixels; a multiple of 64
@@ -26,6 +27,7 @@ REFERENCE = 4.0  # cells; distances are learnt as logarithms of multiples of it
 # Added to each distance, so that people narrower than a cell, whose centre is beside the cell's, have a logarithm.
 HALF_CELL = 0.5
 TWICE = ("down16", "down32", "up16", "mix16", "up8")  # parts that the frame network has once a pyramid
+UNCALIBRATED = (1.0, 0.0)  # scale and bias
 RARE = 0.02  # a new network's score everywhere
 
 
@@ -75,9 +77,9 @@ class PersonNetwork(nn.Module):
         self.to_heat = nn.Sequential(conv_bn_relu(head_channels, head_channels), nn.Conv2d(head_channels, 1, 1))
         self.to_sides = nn.Sequential(conv_bn_relu(head_channels, head_channels), nn.Conv2d(head_channels, 4, 1))
         nn.init.constant_(self.to_heat[1].bias, math.log(RARE / (1 - RARE)))
-        # The served score is sigmoid(scale * logit + shift), fitted after training to be the share that is right.
+        # Scale and bias of the served score's Platt scaling, fitted after training.
         self.calibration: Tensor
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
+        self.register_buffer("calibration", torch.tensor(UNCALIBRATED))
 
     def forward(self, x: Tensor) -> Maps:
         x8 = self.entry8(self.stem(x))
@@ -119,7 +121,7 @@ def detect(maps: Maps, calibration: Tensor, count: int = MAX_DETECTIONS) -> tupl
     """
     logits = maps.heat_logits
     peak = nn.functional.max_pool2d(logits[:, None], 3, stride=1, padding=1)[:, 0]
-    scores = torch.sigmoid(calibration[0] * logits + calibration[1])
+    scores = torch.sigmoid(platt.scaled(logits, calibration[0], calibration[1]))
     scores = torch.where(logits >= peak, scores, torch.zeros_like(scores)).flatten(1)
     best, where = torch.topk(scores, count, dim=1)
     boxes = torch.gather(boxes_of(maps.sides()), 1, where[..., None].expand(-1, -1, 4))

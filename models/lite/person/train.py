@@ -18,13 +18,22 @@ import torch
 from torch import Tensor, nn
 
 from models.deephar.pixels import to_network_range
+from models.lite import platt
 from models.lite.frame import clean_labels
 from models.lite.frame import data as pose_data
 from models.lite.frame.network import FrameNetwork
 from models.lite.person import data as person_data
 from models.lite.person import evaluate as evaluate_person
 from models.lite.person.augmentation import Draw, PersonAugmentation, boxed, with_joints, without_people
-from models.lite.person.network import NMS_IOU, PERSON_SIZE, Maps, PersonNetwork, ServedPerson, from_frame_network
+from models.lite.person.network import (
+    NMS_IOU,
+    PERSON_SIZE,
+    UNCALIBRATED,
+    Maps,
+    PersonNetwork,
+    ServedPerson,
+    from_frame_network,
+)
 from models.lite.person.targets import encode
 from models.lite.training import Training, best_device, command_line, cosine, trained
 
@@ -131,26 +140,19 @@ def as_detector(network: PersonNetwork) -> evaluate_person.Detect:
 
 
 def calibrate(network: PersonNetwork, pictures: person_data.BoxedPictures) -> None:
-    """Fits the served score to the share of boxes that are right, by logistic regression (Platt)."""
-    network.calibration.copy_(torch.tensor([1.0, 0.0]))
+    """Fits the served score to the share of boxes that are right, by Platt scaling."""
+    network.calibration.copy_(torch.tensor(UNCALIBRATED))
     detect = as_detector(network)
     detections = [detect(image) for image in pictures.images]
     right = np.concatenate(evaluate_person.matches(detections, pictures.boxes_px)) >= 0
     scores = np.concatenate([scores for _, scores in detections]).astype(np.float64)
     if len(np.unique(right)) < 2:
         return
-    logits, labels = torch.logit(torch.from_numpy(scores), eps=1e-6), torch.from_numpy(right.astype(np.float64))
-    fitted = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([fitted], max_iter=100, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = nn.functional.binary_cross_entropy_with_logits(fitted[0] * logits + fitted[1], labels)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    network.calibration.copy_(fitted.detach().float())
+    logits = platt.logit(scores, 1e-6)
+    fitted = platt.fit(
+        lambda parameters: platt.sigmoid(platt.scaled(logits, *parameters)), right, np.array(UNCALIBRATED)
+    )
+    network.calibration.copy_(torch.from_numpy(fitted))
 
 
 def train(
