@@ -1,4 +1,4 @@
-"""Puts the parts together: settings in, a running service out."""
+"""Composition of the service: settings in, running parts out."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from service.workers import Workers
 
 log = logging.getLogger(__name__)
 
-STOPPING_S = 1.5  # for each part, when nobody is served any more
+STOPPING_S = 1.5  # for each part to stop, when no request is in work
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the transports need of a running service."""
+    """The parts of a running service that REST and the shutdown need."""
 
     pipeline: Pipeline
     readiness: Readiness
@@ -37,7 +37,14 @@ class Parts:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Parts]:
-    """All but REST. While this lasts, so do the gRPC server and, without `triton_url`, an embedded Triton."""
+    """Runs all parts but REST, among them the gRPC server and, without `triton_url`, an embedded Triton.
+
+    Args:
+        settings: The settings of the service.
+
+    Yields:
+        The running parts; they stop at the end of the context.
+    """
     supervisor = None if settings.triton_url else TritonSupervisor(settings, lambda reason: catalogue.lose(reason))
     triton = TritonClient(supervisor.url if supervisor else settings.triton_url, settings.inference_timeout_s)
     server_id = supervisor.server_id if supervisor else None
@@ -75,7 +82,13 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
 
 
 async def stopped(what: str, stopping: Awaitable[None], seconds: float = STOPPING_S) -> None:
-    """Waits for a part to stop, not for ever: one that hangs must not keep the others, or the process, alive."""
+    """Waits for a part to stop. One that hangs is left behind, so that it does not keep the process alive.
+
+    Args:
+        what: Name of the part, for the log.
+        stopping: What returns when it has stopped.
+        seconds: Time limit.
+    """
     try:
         async with asyncio.timeout(seconds):
             await stopping

@@ -1,13 +1,13 @@
-"""Everything that a caller can be told went wrong. `service.status` says what each is on HTTP and gRPC."""
+"""The errors that callers get. `service.status` maps each to HTTP and gRPC."""
 
 from __future__ import annotations
 
-LONGEST_TEXT = 1000  # characters: what a caller sent may stand in a text, and gRPC's statuses must stay small
-LONGEST_QUOTE = 80
+LONGEST_TEXT = 1000  # characters: texts may quote the request, and gRPC's statuses must stay small
+LONGEST_QUOTE = 80  # characters of a quoted value
 
 
 class DeepharError(Exception):
-    """A problem whose text may be shown to the caller: it says what to do."""
+    """An error whose text is shown to the caller, and says what to do. `code` is stable."""
 
     code = "internal"
 
@@ -16,7 +16,7 @@ class DeepharError(Exception):
 
 
 def quoted(value: object) -> str:
-    """What a caller sent, as it stands in texts: shortened."""
+    """Returns a value of a request as an error's text quotes it: shortened."""
     if isinstance(value, list | dict):  # of any depth and size
         return "a list" if isinstance(value, list) else "an object"
     text = repr(value[: LONGEST_QUOTE + 1] if isinstance(value, str) else value)
@@ -48,7 +48,7 @@ class HeadersTooLarge(DeepharError):
 
 
 class RequestTimeout(DeepharError):
-    """The caller sent too slowly."""
+    """The request was sent, or its answer read, too slowly."""
 
     code = "request_timeout"
 

@@ -1,4 +1,4 @@
-"""REST and gRPC for as long as the process lives, and how both end together."""
+"""Serving REST and gRPC until a signal, and the shutdown of both together."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-CLEARING_S = 0.7  # after them: for Triton and this process to end by themselves
-LAST_WORDS_S = 1.0  # after the grace: for errors to reach those whose requests were not finished
+CLEARING_S = 0.7  # after that: for Triton and this process to end by themselves
+LAST_WORDS_S = 1.0  # after the grace: for the errors of unfinished requests to be sent
 
 
 class RestServer(uvicorn.Server):
+    """uvicorn without its signal handlers."""
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are this module's: they end REST and gRPC together."""
+        """Leaves signals to this module, where they end REST and gRPC together."""
         yield
 
 
 async def serve(settings: Settings) -> None:
-    """Returns when a signal has come and everybody has been taken leave of."""
+    """Runs the service; returns after a signal, when requests have ended or the grace is over."""
     async with running(settings) as parts:
         rest = RestServer(_rest_config(settings, parts))
-        told_to_stop = _stop_on_signals(parts)
+        stop = _stop_on_signals(parts)
         serving = asyncio.create_task(rest.serve(), name="REST")
-        signalled = asyncio.create_task(told_to_stop.wait())
+        signalled = asyncio.create_task(stop.wait())
         await asyncio.wait([serving, signalled], return_when=asyncio.FIRST_COMPLETED)
         signalled.cancel()
         await _drain(rest, serving, parts, settings.shutdown_grace_s)
@@ -56,7 +58,7 @@ def _rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
 
 
 async def _drain(rest: RestServer, serving: asyncio.Task[None], parts: Parts, grace_s: float) -> None:
-    """Readiness goes first; then who is being served has `grace_s` seconds, over both transports at once."""
+    """Ends readiness first; then requests in work have `grace_s` seconds, on both transports at once."""
     log.info("stopping")
     _end_in_any_case(parts, grace_s + LAST_WORDS_S + CLEARING_S)
     parts.stopping.begun.set()
@@ -67,14 +69,14 @@ async def _drain(rest: RestServer, serving: asyncio.Task[None], parts: Parts, gr
     await asyncio.wait([ending], timeout=LAST_WORDS_S)
     if not ending.done():
         log.warning("some callers did not take their answer in time")
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would tell each of them with a traceback
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would log a traceback for each of them
         ending.cancel()
     elif serving.done():
         serving.result()
 
 
 def _end_in_any_case(parts: Parts, seconds: float) -> None:
-    """Python waits for its threads before it ends, and one may be in a job that takes minutes."""
+    """Exits after so long: Python waits for its threads, and one may be in a job that takes minutes."""
 
     def end() -> None:
         log.warning("work that does not end is left")
@@ -89,16 +91,17 @@ def _end_in_any_case(parts: Parts, seconds: float) -> None:
 
 
 def _stop_on_signals(parts: Parts) -> asyncio.Event:
-    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    """Returns an event that the first signal sets. A second Ctrl-C ends the process at once."""
+    signalled, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def stop(number: signal.Signals) -> None:
-        if told.is_set() and number == signal.SIGINT:
+        if signalled.is_set() and number == signal.SIGINT:
             if parts.supervisor:
                 parts.supervisor.kill_now()
             os._exit(130)
-        told.set()
+        signalled.set()
 
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it ignored
+        if signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup
             loop.add_signal_handler(number, stop, number)
-    return told
+    return signalled

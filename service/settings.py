@@ -1,4 +1,4 @@
-"""All settings, read once from environment variables `DEEPHAR_*`."""
+"""Settings of the service, read once from environment variables `DEEPHAR_*`."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Settings(BaseSettings):
     max_video_bytes: int = Field(256 * 2**20, gt=0)
     max_video_seconds: float = Field(300.0, gt=0)
     max_boxes: int = Field(64, gt=0)
-    max_people: int = Field(20, gt=0, description="people that are looked for in a picture, or followed in a video")
-    max_requests: int = Field(32, gt=0, description="pictures in work at once; further ones are refused")
-    max_streams: int = Field(16, gt=0, description="videos in work at once, streamed or uploaded")
+    max_people: int = Field(20, gt=0, description="largest number of people in a picture, or of tracks in a video")
+    max_requests: int = Field(32, gt=0, description="concurrent picture requests; further ones are refused")
+    max_streams: int = Field(16, gt=0, description="concurrent videos, streamed or uploaded; further ones are refused")
     max_pixels_in_work: int = Field(64_000_000, gt=0, description="pixels of decoded pictures; further ones wait")
     max_video_pixels: int = Field(64_000_000, gt=0, description="sum of the frame sizes of uploaded videos in work")
-    stream_queue_frames: int = Field(8, gt=0, description="frames that one stream may have waiting")
-    stream_queue_bytes: int = Field(32 * 2**20, gt=0, description="bytes of them, or one larger frame")
-    max_header_bytes: int = Field(64 * 2**10, gt=0, description="of one HTTP request, with its address")
+    stream_queue_frames: int = Field(8, gt=0, description="frames in the queue of a stream")
+    stream_queue_bytes: int = Field(32 * 2**20, gt=0, description="bytes in the queue of a stream, or one larger frame")
+    max_header_bytes: int = Field(64 * 2**10, gt=0, description="of one HTTP request, request line included")
 
     header_timeout_s: float = Field(10.0, gt=0, description="for an HTTP request's headers, or a gRPC stream's config")
     body_timeout_s: float = Field(20.0, gt=0, description="without progress of a body, and for its first 200 kB")
     write_timeout_s: float = Field(20.0, gt=0, description="without a reader for an answer")
     stream_idle_s: float = Field(60.0, gt=0, description="without a frame in a gRPC stream")
     workers: int = Field(min(8, (os.cpu_count() or 2) + 2), gt=0, description="threads for decoding and drawing")
-    shutdown_grace_s: float = Field(5.0, ge=0, description="time that running requests get when the service stops")
+    shutdown_grace_s: float = Field(5.0, ge=0, description="time for running requests to end when the service stops")
 
     @model_validator(mode="after")
     def ports_differ(self) -> Settings:

@@ -1,4 +1,4 @@
-"""What each error is on HTTP and on gRPC."""
+"""HTTP status, gRPC status and title of each error code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the service is on its way to its end, for all who have callers to take leave of."""
+"""State of the shutdown, shared by all parts that serve callers."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ STOPPING = "the service is stopping; try again in a few seconds, or at another i
 
 
 class Stopping:
-    """First `begun`: nothing new is let in, and streams end. After the grace `over`: what is unfinished ends too."""
+    """The two steps of a shutdown.
+
+    Attributes:
+        begun: Set first: nothing new is admitted, and streams end.
+        over: Set when the grace is over: all that is unfinished ends.
+    """
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
         self.over = asyncio.Event()
-
         self._unfinished: set[Callable[[], None]] = set()
 
     def refuse_if_begun(self) -> None:
+        """Raises `Unavailable` once the shutdown has begun."""
         if self.begun.is_set():
             raise Unavailable(STOPPING)
 
     @contextmanager
     def ends(self, end: Callable[[], None]) -> Iterator[None]:
-        """Calls `end` if the grace is over while this lasts."""
+        """Returns a context within which `end` is called when the grace is over."""
         self._unfinished.add(end)
         try:
             yield
@@ -34,6 +39,7 @@ class Stopping:
             self._unfinished.discard(end)
 
     def end_all(self) -> None:
+        """Ends what is unfinished, when the grace is over."""
         self.over.set()
         for end in list(self._unfinished):
             end()

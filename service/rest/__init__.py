@@ -1,1 +1,1 @@
-"""REST: HTTP and JSON around the pipeline, and nothing else."""
+"""REST: the pipeline over HTTP and JSON."""

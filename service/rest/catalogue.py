@@ -1,4 +1,4 @@
-"""`/v1/models`, and whether the service lives and is ready."""
+"""`/v1/models`, `/healthz` and `/readyz`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def routes(catalogue: Catalogue, readiness: Readiness) -> APIRouter:
 
     @router.get("/readyz", responses={503: {"model": HealthJson}}, tags=["health"])
     async def ready() -> Response:
-        """Pictures and videos are answered: a picture of the service's own has been, a moment ago."""
+        """The service answers: a small picture of its own has just gone through the whole pipeline."""
         fault = readiness.fault()
         if fault is None:
             return JSONResponse({"status": "ok"})

@@ -1,4 +1,4 @@
-"""Skeletons on pictures."""
+"""Drawing of skeletons into pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ def _colour(joint: str) -> tuple[int, int, int]:
 
 
 def draw_people(image: Image, people: list[Person], layout: Layout) -> Image:
-    """A copy of the picture with each person's bones and joints: right side orange, left side blue."""
+    """Returns a copy of the picture with the bones and joints of people: right side orange, left side blue.
+
+    Args:
+        image: (H, W, 3), RGB.
+        people: Their keypoints are in pixels of the picture; those with low scores are left out.
+        layout: The layout of the keypoints.
+    """
     canvas = image.copy()
     for person in people:
         size = max(person.box.width, person.box.height, 40.0)

@@ -1,4 +1,4 @@
-"""What the documentation at /docs says of bodies, options and problems, where FastAPI cannot see it in the code."""
+"""OpenAPI of bodies, options and problems, where FastAPI cannot derive it from the code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def request_of(field: str, kinds: tuple[str, ...], options: type[BaseModel]) -> dict[str, Any]:
-    """A request with options in its query, and with a body that is a form, a raw file or JSON."""
+    """Returns the OpenAPI of a request with a file: options in the query, and a form, raw or JSON body.
+
+    Args:
+        field: Name of the file in a form and in JSON.
+        kinds: Media types of raw bodies.
+        options: The model of the options.
+    """
     properties = _properties(options)
     binary = {"type": "string", "format": "binary"}
     form = {"type": "object", "required": [field], "properties": {field: binary, **properties}}
@@ -29,20 +35,20 @@ def request_of(field: str, kinds: tuple[str, ...], options: type[BaseModel]) -> 
 
 
 def _properties(options: type[BaseModel]) -> dict[str, Any]:
-    """The schema of each option, whole in itself."""
+    """Returns the schema of each option by name, with references resolved."""
     schema = options.model_json_schema()
-    inside = schema.get("$defs", {})
+    definitions = schema.get("$defs", {})
 
-    def whole(part: Any) -> Any:
+    def resolved(part: Any) -> Any:
         if isinstance(part, list):
-            return [whole(one) for one in part]
+            return [resolved(one) for one in part]
         if not isinstance(part, dict):
             return part
         if "$ref" in part:
-            return whole(inside[part["$ref"].rpartition("/")[2]])
-        return {name: whole(value) for name, value in part.items() if name != "title"}
+            return resolved(definitions[part["$ref"].rpartition("/")[2]])
+        return {name: resolved(value) for name, value in part.items() if name != "title"}
 
-    properties: dict[str, Any] = whole(schema["properties"])
+    properties: dict[str, Any] = resolved(schema["properties"])
     return properties
 
 

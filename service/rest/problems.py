@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details. Nothing of a failure's inside reaches the caller."""
+"""Errors as RFC 9457 problem details. Unforeseen errors do not show their cause to the caller."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ def problem(status: int, title: str, detail: str, code: str, headers: dict[str, 
 
 
 def own_error(error: DeepharError) -> Response:
+    """Returns the problem details of one of the service's own errors."""
     status = STATUS[error.code]
     headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else None
     return problem(status.http, status.title, str(error), error.code, headers)
 
 
 def internal_error() -> Response:
+    """Returns the problem details of an unforeseen error."""
     status = STATUS["internal"]
     return problem(status.http, status.title, INTERNAL_DETAIL, "internal")
 
 
 def install(app: FastAPI) -> None:
+    """Adds the exception handlers to the application."""
+
     @app.exception_handler(DeepharError)
     async def _(_: Request, error: DeepharError) -> Response:
         return own_error(error)
@@ -58,7 +62,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def _(_: Request, __: ClientDisconnect) -> Response:
-        return Response(status_code=400)  # nobody reads it; the gate has logged it
+        return Response(status_code=400)  # not read by anybody; the gate has logged it
 
     @app.exception_handler(Exception)
     async def _(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""`POST /v1/actions`: a video file, and what the people in it are doing."""
+"""`POST /v1/actions`: the actions of the people in a video file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter
         events = upload.events(request, json_limit)
         if accepted(request, ("application/json", NDJSON)) == NDJSON:
             lines = _lines(events, upload)
-            first = await anext(lines)  # what is wrong with the video is known before the status is sent
+            first = await anext(lines)  # an error before the first event still gets a status of its own
             return StreamingResponse(_chain(first, lines), media_type=NDJSON)
         async with aclosing(events):
             async for event in events:
@@ -60,7 +60,7 @@ def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter
 
 
 class UploadedVideo:
-    """A `FrameSource` of a file that comes with a request. It ends early when the service must stop."""
+    """A `FrameSource` of the file in a request. Its frames end early when the service stops."""
 
     dropped = 0
 
@@ -69,7 +69,15 @@ class UploadedVideo:
         self._reader: VideoReader | None = None
 
     async def events(self, request: Request, json_limit: int) -> AsyncGenerator[Event | ClipAnswer, None]:
-        """Reads the video and follows it; what is sent is held until the last event."""
+        """Yields the events of the uploaded video. The upload is kept until the last one.
+
+        Args:
+            request: The request with the video.
+            json_limit: Largest JSON body in bytes.
+
+        Raises:
+            DeepharError: The request is wrong, the video cannot be read, or a network did not answer.
+        """
         pipeline, settings = self._pipeline, self._pipeline.settings
         limits = VideoLimits(settings.max_video_seconds, settings.max_image_pixels)
         async with payload(request, "video", ("video/",), VideoOptions, pipeline.workers, json_limit) as sent:
@@ -83,6 +91,7 @@ class UploadedVideo:
                             yield event
 
     async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
+        """Yields the sampled frames, until the service stops."""
         assert self._reader is not None
         async with aclosing(self._reader.frames(sampler)) as frames:
             async for sample in frames:
@@ -91,6 +100,7 @@ class UploadedVideo:
                     return
 
     def answer_json(self, answer: ClipAnswer) -> dict[str, Any]:
+        """Returns the answer for the whole video, once its frames have ended."""
         return ActionsJson.of(answer, self._facts).model_dump()
 
     @property
@@ -101,7 +111,7 @@ class UploadedVideo:
 
 
 async def _lines(events: AsyncGenerator[Event | ClipAnswer, None], upload: UploadedVideo) -> AsyncGenerator[str, None]:
-    """Events as lines; the last is the whole answer. An error after the first line becomes a line of its own."""
+    """Yields events as lines; the last is the whole answer. An error after the first line is a line of its own."""
     started = False
     try:
         async with aclosing(events):

@@ -1,1 +1,1 @@
-"""gRPC: protobuf messages around the pipeline, and nothing else."""
+"""gRPC: the pipeline over protobuf messages."""

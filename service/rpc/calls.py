@@ -1,4 +1,4 @@
-"""One way in and out of every call: bytes to messages, errors to a status, once."""
+"""Handlers of all calls: bytes to messages, errors to a status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.status import INTERNAL_DETAIL, STATUS
 
 log = logging.getLogger(__name__)
 
-_MOST_FIELDS = 10_000
+_MOST_FIELDS = 10_000  # of a message on the wire
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
 Handler: TypeAlias = Any  # grpc.RpcMethodHandler
@@ -24,7 +24,12 @@ M = TypeVar("M", bound=Message)
 
 
 async def fail(context: Context, error: BaseException) -> NoReturn:
-    """Ends the call with the status of the error; of an unforeseen one the caller learns nothing but that."""
+    """Aborts a call with the status of an error; the cause of an unforeseen one is logged only.
+
+    Args:
+        context: The call.
+        error: One of the service's own errors, or any other.
+    """
     if isinstance(error, DeepharError):
         code, detail = error.code, str(error)
     else:
@@ -35,6 +40,11 @@ async def fail(context: Context, error: BaseException) -> NoReturn:
 
 
 def parsed(kind: type[M], data: bytes) -> M:
+    """Returns the message of a type in serialized bytes.
+
+    Raises:
+        InvalidArgument: The bytes are no such message, or hold too many fields.
+    """
     if _fields(data) > _MOST_FIELDS:
         raise InvalidArgument(f"the message has over {_MOST_FIELDS} fields")
     try:
@@ -46,9 +56,9 @@ def parsed(kind: type[M], data: bytes) -> M:
 
 
 def _fields(data: bytes) -> int:
-    """How many fields a message has on the wire; where the bytes are no message, protobuf itself tells so.
+    """Returns the number of fields of a message on the wire, without checking that the bytes are a message.
 
-    An empty box takes two bytes there and a hundred in memory.
+    It is limited since an empty box takes two bytes on the wire and a hundred in memory.
     """
     place, count = 0, 0
     while place < len(data) and count <= _MOST_FIELDS:
@@ -68,7 +78,7 @@ def _fields(data: bytes) -> int:
 
 
 def _number(data: bytes, place: int) -> tuple[int, int]:
-    """A varint, and the place after it."""
+    """Returns a varint and the position after it."""
     value = 0
     for shift, byte in enumerate(data[place : place + 10]):
         value |= (byte & 127) << 7 * shift
@@ -78,7 +88,7 @@ def _number(data: bytes, place: int) -> tuple[int, int]:
 
 
 class Requests(AsyncIterator[M]):
-    """The messages of a call, read when they are asked for, with a limit on the wait for the next one."""
+    """The request messages of a call, parsed as they are awaited."""
 
     def __init__(self, kind: type[M], received: AsyncIterator[bytes]) -> None:
         self._kind, self._received = kind, received
@@ -87,7 +97,16 @@ class Requests(AsyncIterator[M]):
         return parsed(self._kind, await anext(self._received))
 
     async def within(self, seconds: float, what: str) -> M | None:
-        """The next message, or None after the last. Raises `RequestTimeout`."""
+        """Returns the next message, or None after the last.
+
+        Args:
+            seconds: Time limit.
+            what: Name of the message, for the error's text.
+
+        Raises:
+            RequestTimeout: No message came in time.
+            InvalidArgument: The bytes are no such message.
+        """
         try:
             async with asyncio.timeout(seconds):
                 return await anext(self, None)
@@ -98,7 +117,16 @@ class Requests(AsyncIterator[M]):
 def answering(
     kind: type[M], answer: Callable[[Requests[M], Context], Awaitable[Message]], answer_kind: type[Message]
 ) -> Handler:
-    """A method with one answer. Its request, even a single one, is not read before the method asks for it."""
+    """Returns the handler of a method with one answer.
+
+    It is a client-streaming handler even where the method takes a single request: so the request is read only when the
+    method awaits it, after admission.
+
+    Args:
+        kind: Type of the requests.
+        answer: The method.
+        answer_kind: Type of the answer.
+    """
 
     async def behave(received: AsyncIterator[bytes], context: Context) -> Message:
         try:
@@ -117,12 +145,19 @@ def streaming(
     answer_kind: type[Message],
     write_timeout_s: float,
 ) -> Handler:
-    """A method with many answers, each of which must be taken by its reader within `write_timeout_s`."""
+    """Returns the handler of a method with a stream of answers.
+
+    Args:
+        kind: Type of the requests.
+        answers: The method.
+        answer_kind: Type of the answers.
+        write_timeout_s: Time within which the caller must read each answer; otherwise the call ends.
+    """
 
     async def behave(received: AsyncIterator[bytes], context: Context) -> None:
         try:
-            async with aclosing(answers(Requests(kind, received), context)) as told:
-                async for answer in told:
+            async with aclosing(answers(Requests(kind, received), context)) as messages:
+                async for answer in messages:
                     await write(answer, context)
         except grpc.aio.AbortError:
             raise

@@ -1,4 +1,4 @@
-"""The pipeline's answers as protobuf messages, and requests as the pipeline's options."""
+"""Conversion of protobuf messages to the pipeline's options and frames, and of its answers to messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from service.video.segments import Segment
 from service.vision.boxes import Box
 from service.vision.layouts import Layout
 
-LATEST_NS = 2**62  # years: the times of answers, somewhat later than those of frames, are still int64
+LATEST_NS = 2**62  # largest time stamp: times of events, which may be later, still fit int64
 
 
 def layout_message(layout: Layout, has_depth: bool) -> pb.Layout:
@@ -64,6 +64,11 @@ def camera_of(message: pb.Camera) -> CameraOption:
 
 
 def picture_options(request: pb.EstimatePoseRequest, max_boxes: int) -> PictureOptions:
+    """Returns the options of `EstimatePose`. Fields that are not set mean the default.
+
+    Raises:
+        InvalidArgument: There are more than `max_boxes` boxes, or depths of the camera.
+    """
     if len(request.boxes) > max_boxes:
         raise InvalidArgument(f"{len(request.boxes)} boxes were sent; at most {max_boxes} are taken")
     if len(request.camera.root_depth_mm) > max_boxes:
@@ -142,6 +147,7 @@ def event_message(event: Event) -> pb.StreamVideoResponse:
 
 
 def video_options(config: pb.StreamConfig) -> VideoOptions:
+    """Returns the options of a stream. Fields that are not set mean the default."""
     return VideoOptions(
         model=config.model or None,
         hop=config.hop or None,
@@ -155,6 +161,18 @@ def video_options(config: pb.StreamConfig) -> VideoOptions:
 
 
 def frame_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame:
+    """Returns the frame of a message; encoded pictures are not decoded here.
+
+    Args:
+        message: A frame of a stream.
+        max_bytes: Limit of an encoded picture.
+        max_pixels: Limit of a raw picture.
+
+    Raises:
+        InvalidArgument: There is no picture in it, or its time is out of range.
+        InvalidImage: A raw picture's bytes do not fit its size.
+        PayloadTooLarge: It is over a limit.
+    """
     if abs(message.timestamp_ns) > LATEST_NS:
         raise InvalidArgument(f"timestamp_ns must be within {-LATEST_NS} and {LATEST_NS}, nanoseconds of one clock")
     time_s = message.timestamp_ns / 1e9

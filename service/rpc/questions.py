@@ -1,4 +1,4 @@
-"""What tools and load balancers ask any gRPC server: its health and its reflection."""
+"""Health and server reflection, the services that tools and load balancers expect of a gRPC server."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from service.settings import Settings
 from service.stopping import Stopping
 
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-_WATCH_S = 0.25
-_MOST = 256  # questions at once, and watchers
+_WATCH_S = 0.25  # interval at which `Watch` reads the status
+_MOST = 256  # concurrent calls of each method
 
 _Asked: TypeAlias = health_pb2.HealthCheckRequest
 _Status: TypeAlias = health_pb2.HealthCheckResponse
 
 
 class Health:
-    """Serving while the service is ready, as `/readyz` says at the same moment."""
+    """`grpc.health.v1.Health`: SERVING while `/readyz` answers 200."""
 
     def __init__(self, readiness: Readiness, stopping: Stopping, names: tuple[str, ...], settings: Settings) -> None:
         self._readiness, self._stopping, self._names, self._settings = readiness, stopping, ("", *names), settings
@@ -48,10 +48,10 @@ class Health:
 
     async def _watch(self, requests: Requests[_Asked], _: Context) -> AsyncGenerator[_Status, None]:
         with self._watching.enter():
-            name, told = await self._asked(requests), None
+            name, last = await self._asked(requests), None
             while True:
-                if (now := self._status(name)) != told:
-                    told = now
+                if (now := self._status(name)) != last:
+                    last = now
                     yield _Status(status=now)
                 if self._stopping.begun.is_set():
                     return
@@ -70,7 +70,7 @@ class Health:
 
 
 class Reflection:
-    """For tools as grpcurl, which ask the server for its methods and messages."""
+    """Server reflection: tools such as grpcurl read the methods and messages from the server."""
 
     def __init__(self, names: tuple[str, ...], settings: Settings) -> None:
         self._servicer = reflection.aio.ReflectionServicer(names)
@@ -78,8 +78,8 @@ class Reflection:
         self._asking = Admission(_MOST, "questions")
 
     def handlers(self) -> dict[str, Handler]:
-        asked, told = reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
-        return {"ServerReflectionInfo": streaming(asked, self._reflect, told, self._settings.write_timeout_s)}
+        request, response = reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
+        return {"ServerReflectionInfo": streaming(request, self._reflect, response, self._settings.write_timeout_s)}
 
     async def _reflect(
         self, requests: Requests[reflection_pb2.ServerReflectionRequest], context: Context

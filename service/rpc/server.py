@@ -17,7 +17,7 @@ _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second service on this port must fail, not share it
     # A message of 1 MB can hold 1 GB in gzip, and gRPC inflates it whole: only plain messages are taken.
     ("grpc.compression_enabled_algorithms_bitset", 1),
-    # A peer whose network is gone is noticed within half a minute. Clients may ask every 10 s whether we are there.
+    # A peer whose network is gone is noticed within half a minute. Clients may ping every 5 s.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -30,6 +30,8 @@ _OPTIONS = [
 
 
 class GrpcServer:
+    """Serves all gRPC services on `DEEPHAR_GRPC_PORT`, from `start` to `stop`."""
+
     def __init__(self, pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> None:
         settings = pipeline.settings
         limit = max(settings.max_image_bytes, _RAW_4K_FRAME) + _MESSAGE_OVERHEAD
@@ -58,5 +60,5 @@ class GrpcServer:
         await self._server.start()
 
     async def stop(self, grace_s: float) -> None:
-        """Lets calls end by themselves for so long. A second time, it is over at once."""
+        """Refuses new calls, and cancels those that have not ended after the grace. A second call ends them at once."""
         await self._server.stop(grace_s)

@@ -1,4 +1,4 @@
-"""The methods of `deephar.v1.InferenceService`: messages in, the pipeline, messages out."""
+"""The methods of `deephar.v1.InferenceService`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ from service.video.inbox import Inbox
 
 M = TypeVar("M", bound=Message)
 SERVICE = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
-_MOST_LISTS = 256  # calls of ListModels at once
+_MOST_LISTS = 256  # concurrent calls of ListModels
 
 
 class InferenceServicer:
+    """Calls the pipeline with the messages of a call, after admission."""
+
     def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
         self._pipeline, self._stopping, self._settings = pipeline, stopping, pipeline.settings
         self._lists = Admission(_MOST_LISTS, "lists")
@@ -77,7 +79,7 @@ class InferenceServicer:
                 inbox.raise_reason()
 
     async def _only(self, requests: Requests[M]) -> M:
-        """The request of a call that has one."""
+        """Returns the request of a call with a single one."""
         self._stopping.refuse_if_begun()
         request = await requests.within(self._settings.stream_idle_s, "request")
         if request is None:
@@ -95,7 +97,7 @@ class InferenceServicer:
     async def _opened(
         self, requests: Requests[pb.StreamVideoRequest], ends: asyncio.Event
     ) -> AsyncIterator[tuple[Stream, Inbox]]:
-        """The stream of a call's requests, which are received while the pipeline works; its frames end with `ends`."""
+        """Yields the stream of a call and its queue, which is filled in the background and ended with `ends`."""
         config, settings = await self._config(requests), self._settings
         latest = config.drop_policy == pb.DROP_POLICY_LATEST
         inbox = Inbox(settings.stream_queue_frames, settings.stream_queue_bytes, drop_oldest=latest)

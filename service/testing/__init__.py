@@ -1,1 +1,1 @@
-"""For tests and bench only: nothing else imports this."""
+"""Fakes and processes for tests and benchmarks; imported by nothing else."""

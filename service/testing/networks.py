@@ -1,4 +1,4 @@
-"""A fake of the inference server: the cards of a real model repository, and answers that are known beforehand."""
+"""A fake of the inference server: the cards of a real model repository, and fixed outputs."""
 
 from __future__ import annotations
 
@@ -24,15 +24,24 @@ from service.networks.tensors import (
 )
 from service.settings import ROOT
 
-PERSON_BOX = (0.25, 0.25, 0.25, 0.5)  # x, y, width, height of the one person whom the detector sees, in 0..1
+PERSON_BOX = (0.25, 0.25, 0.25, 0.5)  # x, y, width, height of the first detection, in 0..1 of the letterbox
 JOINT_SCORE = 0.9
 
 
 class FakeServer:
     """An `InferenceServer` that needs no Triton.
 
-    The detector sees one person; the joints of a crop lie on a circle around its middle; the clip network is sure of
-    the action whose number is `action`. Calls are noted in `calls`, and networks named in `broken` do not answer.
+    The detector finds `people` people. The keypoints of a crop are on a circle around its middle. The clip network
+    gives the action with index `action` a high score.
+
+    Args:
+        repository: The model repository whose networks are served.
+
+    Attributes:
+        calls: Network and inputs of each inference.
+        broken: Names of networks that do not answer.
+        people: Number of detections.
+        action: Index of the action with the highest score.
     """
 
     def __init__(self, repository: Path = ROOT / "model_repository") -> None:
@@ -92,5 +101,5 @@ def _joints(shapes: dict[str, tuple[int, ...]]) -> Tensors:
 
 
 def _config(path: Path) -> ModelConfig:
-    """Of a newer Triton, some fields may be unknown to the client's protobuf."""
+    """Returns a parsed `config.pbtxt`; fields of a newer Triton than the client's protobuf are ignored."""
     return text_format.Parse(re.sub(r"#.*", "", path.read_text()), ModelConfig(), allow_unknown_field=True)
