@@ -22,6 +22,7 @@ def video(
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
         stream = out.add_stream(codec, rate=1000)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         for i, time_s in enumerate(times_s):
@@ -36,7 +37,7 @@ def video(
 def first_frames(data: bytes, count: int) -> bytes:
     """The first so many frames of a video, as MP4."""
     buffer = io.BytesIO()
-    with av.open(io.BytesIO(data)) as source, av.open(buffer, "w", format="mp4") as out:
+    with av.open(io.BytesIO(data), "r") as source, av.open(buffer, "w", format="mp4") as out:
         seen = source.streams.video[0]
         stream = out.add_stream("libx264", rate=seen.average_rate)
         stream.width, stream.height, stream.pix_fmt = seen.width, seen.height, "yuv420p"

@@ -36,16 +36,22 @@ the spec starts with "fixed_" and they are built by fixed_array().
 import argparse
 import hashlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+Description = Mapping[str, Any]  # a parsed spec/<net>.json or outputs/<net>.json
 
 
-def rng_for(text):
+def rng_for(text: str) -> np.random.Generator:
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:8], "big")))
 
 
-def fixed_array(kind, shape):
+def fixed_array(kind: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
     out = np.zeros(shape, dtype=np.float64)
     if kind == "fixed_ramp_x":  # (rows, cols, C, 1), 0..1 over columns
         out[...] = np.linspace(0.0, 1.0, shape[1])[None, :, None, None]
@@ -63,7 +69,7 @@ def fixed_array(kind, shape):
     return out
 
 
-def make_array(path, shape, kind, gain=1.0):
+def make_array(path: str, shape: Sequence[int], kind: str, gain: float = 1.0) -> NDArray[np.float32]:
     shape = tuple(shape)
     if kind.startswith("fixed_"):
         return fixed_array(kind, shape).astype(np.float32)
@@ -77,24 +83,25 @@ def make_array(path, shape, kind, gain=1.0):
         out = 0.5 + u
     else:
         raise ValueError("unknown kind " + kind)
-    return out.astype(np.float32)
+    made: NDArray[np.float32] = out.astype(np.float32)
+    return made
 
 
-def iter_arrays(spec):
+def iter_arrays(spec: Description) -> Iterator[tuple[str, str, NDArray[np.float32]]]:
     for group in spec["groups"]:
         for w in group["weights"]:
             path = group["name"] + "/" + w["name"]
             yield group["name"], w["name"], make_array(path, w["shape"], w["kind"], w.get("gain", 1.0))
 
 
-def weights_digest(spec):
+def weights_digest(spec: Description) -> str:
     h = hashlib.sha256()
     for _, _, a in iter_arrays(spec):
         h.update(np.ascontiguousarray(a).tobytes())
     return h.hexdigest()
 
 
-def write_h5(spec, filename):
+def write_h5(spec: Description, filename: str | Path) -> None:
     import h5py
 
     with h5py.File(filename, "w") as f:
@@ -109,17 +116,18 @@ def write_h5(spec, filename):
                 g.create_dataset(w["name"], data=make_array(path, w["shape"], w["kind"], w.get("gain", 1.0)))
 
 
-def upsample(a, axis, size):
+def upsample(a: NDArray[np.float64], axis: int, size: int) -> NDArray[np.float64]:
     """Linear interpolation along one axis, end points kept."""
     n = a.shape[axis]
     pos = np.arange(size) * ((n - 1) / (size - 1)) if size > 1 else np.zeros(1)
     i0 = np.minimum(pos.astype(int), max(n - 2, 0))
     t = (pos - i0).reshape([-1 if k == axis else 1 for k in range(a.ndim)])
     i1 = np.minimum(i0 + 1, n - 1)
-    return np.take(a, i0, axis) * (1 - t) + np.take(a, i1, axis) * t
+    between: NDArray[np.float64] = np.take(a, i0, axis) * (1 - t) + np.take(a, i1, axis) * t
+    return between
 
 
-def make_input(name, shape):
+def make_input(name: str, shape: Sequence[int]) -> NDArray[np.float32]:
     """Smooth random image (H, W, 3) or clip (T, H, W, 3) in [-1, 1].
 
     A coarse grid of uniform values (9 x 9 cells; 3 key frames for a clip) is
@@ -137,14 +145,14 @@ def make_input(name, shape):
     return np.clip(x, -1.0, 1.0).astype(np.float32)
 
 
-def make_inputs(desc):
+def make_inputs(desc: Description) -> dict[str, NDArray[np.float32]]:
     """desc: the parsed outputs/<net>.json; returns {name: batched array}."""
     return {
         run["name"]: np.stack([make_input(n, desc["sample_shape"]) for n in run["samples"]]) for run in desc["runs"]
     }
 
 
-def main():
+def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     sub = ap.add_subparsers(dest="cmd", required=True)
     for cmd, names in (("weights", ("spec", "out")), ("input", ("outputs", "out")), ("check", ("spec", "file"))):
@@ -156,7 +164,7 @@ def main():
     if args.cmd == "input":
         with open(args.outputs) as fid:
             desc = json.load(fid)
-        arrays = make_inputs(desc)
+        arrays: dict[str, Any] = make_inputs(desc)
         for run in desc["runs"]:
             digest = hashlib.sha256(np.ascontiguousarray(arrays[run["name"]]).tobytes()).hexdigest()
             print(run["name"], arrays[run["name"]].shape, "ok" if digest == run["input_sha256"] else "DIFFERENT")

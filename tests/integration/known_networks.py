@@ -19,14 +19,14 @@ from models.export import triton_config
 from tests.integration import known_answers as known
 
 Array = NDArray[np.generic]
-CARD = {"description": "known answers", "weights": "none", "weights_sha256": "", "licence": "MIT"}
+CARD: dict[str, object] = {"description": "known answers", "weights": "none", "weights_sha256": "", "licence": "MIT"}
 CLIP_RULE = {"frames": known.FRAMES, "interval_s": known.INTERVAL_S, "labels": known.LABELS}
 
 
 def main(repository: Path) -> None:
-    size, depth = known.SIZE_3D, {"depth_scale_mm": known.DEPTH_SCALE_MM}
-    clip = {"clip": CLIP_RULE}
-    frame_network(repository, "known3d", "pa20", 20, 3, size, known.MAX_BATCH_3D, {"dims": 3} | depth | clip)
+    depth: dict[str, object] = {"depth_scale_mm": known.DEPTH_SCALE_MM}
+    clip: dict[str, object] = {"clip": CLIP_RULE}
+    frame_network(repository, "known3d", "pa20", 20, 3, known.SIZE_3D, known.MAX_BATCH_3D, {"dims": 3} | depth | clip)
     clip_network(repository / "known3d_clip")
     frame_network(repository, "known2d", "pa16", 16, 2, 64, 4, {"dims": 2})
     frame_network(repository, "nodepth", "pa17", 17, 3, 64, 4, {"dims": 3})

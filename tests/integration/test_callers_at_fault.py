@@ -239,7 +239,8 @@ def test_streams_without_config_or_frames_end(hasty: ServiceProcess) -> None:
     with grpc.insecure_channel(hasty.grpc_address) as channel:
         stub = pb_grpc.InferenceServiceStub(channel)
         for requests, wanted in ((silent, []), (one_frame, ["segment"])):
-            began, kinds = time.monotonic(), []
+            began = time.monotonic()
+            kinds: list[str | None] = []
             events = stub.StreamVideo(requests())
             with pytest.raises(grpc.RpcError) as caught:
                 kinds.extend(event.WhichOneof("event") for event in events)

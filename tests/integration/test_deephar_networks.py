@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -36,15 +37,15 @@ def exact(made_repository: Path) -> Iterator[ServiceProcess]:
         yield service
 
 
-def pose(service: ServiceProcess, picture: bytes, box: bool = True, **options: str) -> dict:  # type: ignore[type-arg]
+def pose(service: ServiceProcess, picture: bytes, box: bool = True, **options: str) -> dict[str, Any]:
     sent = ({"boxes": BOX} if box else {}) | options
     response = httpx.post(f"{service.url}/v1/pose", files={"image": picture}, data=sent, timeout=120)
     assert response.status_code == 200, response.text
-    answer: dict = response.json()  # type: ignore[type-arg]
+    answer: dict[str, Any] = response.json()
     return answer
 
 
-def infer(service: ServiceProcess, model: str, name: str, values: np.ndarray) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def infer(service: ServiceProcess, model: str, name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     client = triton.InferenceServerClient(service.triton_address())
     tensor = triton.InferInput(name, list(values.shape), "UINT8" if values.dtype == np.uint8 else "FP32")
     tensor.set_data_from_numpy(values)
@@ -52,7 +53,7 @@ def infer(service: ServiceProcess, model: str, name: str, values: np.ndarray) ->
     return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
 
 
-def served(service: ServiceProcess, model: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:  # type: ignore[type-arg]
+def served(service: ServiceProcess, model: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """What Triton answers for the expected pictures, and what torch said."""
     expected = dict(np.load(MADE / "expected" / f"{model}.npz"))
     found = infer(service, f"{model}_frame", "image", expected["pictures"])

@@ -28,6 +28,7 @@ def client(service: ServiceProcess) -> Client:
 def two_jpeg() -> bytes:
     """The person of the sample picture, and their mirror image to their right."""
     one = cv2.imread(str(SAMPLES / "person.jpg"))
+    assert one is not None
     return cv2.imencode(".jpg", np.hstack([one, one[:, ::-1]]))[1].tobytes()
 
 
@@ -37,6 +38,7 @@ def two_frames() -> list[pb.Frame]:
     frames = []
     for frame in frames_of(str(SAMPLES / "jumping_jacks.mp4")):
         one = cv2.imdecode(np.frombuffer(frame.encoded, np.uint8), cv2.IMREAD_COLOR)
+        assert one is not None
         both = cv2.imencode(".jpg", np.hstack([one, one[:, ::-1]]))[1].tobytes()
         frames.append(pb.Frame(encoded=both, frame_id=frame.frame_id, timestamp_ns=frame.timestamp_ns))
     return frames

@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import av
 import grpc
@@ -35,9 +36,9 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def raw_frames(clip_mp4: bytes) -> list[pb.Frame]:
     """The very pixels that the service decodes from the clip."""
-    with av.open(io.BytesIO(clip_mp4)) as container:
-        stream = container.streams.video[0]
-        pixels = [(f.to_ndarray(format="rgb24"), float(f.pts * stream.time_base)) for f in container.decode(stream)]
+    with av.open(io.BytesIO(clip_mp4), "r") as container:
+        frames = container.decode(container.streams.video[0])
+        pixels = [(frame.to_ndarray(format="rgb24"), presented_s(frame)) for frame in frames]
     return [
         pb.Frame(
             raw=pb.RawImage(rgb=image.tobytes(), width=image.shape[1], height=image.shape[0]),
@@ -48,7 +49,13 @@ def raw_frames(clip_mp4: bytes) -> list[pb.Frame]:
     ]
 
 
-def numbers(people: list[dict]) -> np.ndarray:  # type: ignore[type-arg]
+def presented_s(frame: av.VideoFrame) -> float:
+    assert frame.pts is not None
+    assert frame.time_base is not None
+    return float(frame.pts * frame.time_base)
+
+
+def numbers(people: list[dict[str, Any]]) -> np.ndarray:
     return np.array([[[k["x"], k["y"], k["score"]] for k in p["keypoints"]] for p in people])
 
 
@@ -62,9 +69,13 @@ def test_models(client: Client) -> None:
 @pytest.mark.parametrize("boxes", [[], [BOX], [BOX, (100, 60, 200, 300)]])
 @pytest.mark.parametrize("layout", ["", "mpii16", "openpose18"])
 def test_pose_has_the_same_numbers_as_over_rest(
-    service: ServiceProcess, client: Client, person_jpeg: bytes, boxes: list[tuple[float, ...]], layout: str
+    service: ServiceProcess,
+    client: Client,
+    person_jpeg: bytes,
+    boxes: list[tuple[float, float, float, float]],
+    layout: str,
 ) -> None:
-    over_grpc = client.pose(person_jpeg, boxes=boxes, layout=layout)  # type: ignore[arg-type]
+    over_grpc = client.pose(person_jpeg, boxes=boxes, layout=layout)
     data = {"boxes": json.dumps(boxes), "layout": layout}
     over_rest = httpx.post(f"{service.url}/v1/pose", files={"image": person_jpeg}, data=data).json()
     theirs = [

@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import json
+from typing import Any
 
 import httpx
 import numpy as np
@@ -19,15 +20,15 @@ from tests.videos import sound_only, video
 BOX = [225, 70, 190, 345]  # the person in samples/person.jpg
 
 
-def post(service: ServiceProcess, path: str, **request: object) -> httpx.Response:
-    return httpx.post(f"{service.url}{path}", timeout=60, **request)  # type: ignore[arg-type]
+def post(service: ServiceProcess, path: str, **request: Any) -> httpx.Response:
+    return httpx.post(f"{service.url}{path}", timeout=60, **request)
 
 
-def joints(answer: dict) -> dict[str, tuple[float, float]]:  # type: ignore[type-arg]
+def joints(answer: dict[str, Any]) -> dict[str, tuple[float, float]]:
     return {point["name"]: (point["x"], point["y"]) for point in answer["people"][0]["keypoints"]}
 
 
-def joints_of(person: dict) -> np.ndarray:  # type: ignore[type-arg]
+def joints_of(person: dict[str, Any]) -> np.ndarray:
     return np.array([[point["x"], point["y"]] for point in person["keypoints"]])
 
 
@@ -248,9 +249,9 @@ def test_bad_input_gets_the_right_problem_and_the_service_goes_on(
     person_jpeg: bytes,
     clip_mp4: bytes,
     path: str,
-    request_: dict,
+    request_: dict[str, Any],
     status: int,
-    code: str,  # type: ignore[type-arg]
+    code: str,
 ) -> None:
     samples = {"PERSON": person_jpeg, "CLIP": clip_mp4, "TRUNCATED": person_jpeg[:20_000]}
     if "files" in request_:
@@ -284,10 +285,10 @@ def test_unknown_model_in_the_catalogue(service: ServiceProcess) -> None:
 def test_many_at_once_are_all_served(service: ServiceProcess, person_jpeg: bytes) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    def ask(_: int) -> list:  # type: ignore[type-arg]
-        return post(service, "/v1/pose", files={"image": person_jpeg}, data={"boxes": json.dumps([BOX])}).json()[
-            "people"
-        ]
+    def ask(_: int) -> list[dict[str, Any]]:
+        answer = post(service, "/v1/pose", files={"image": person_jpeg}, data={"boxes": json.dumps([BOX])})
+        people: list[dict[str, Any]] = answer.json()["people"]
+        return people
 
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(ask, range(48)))

@@ -29,7 +29,7 @@ MODELS_PYTHON = ROOT / ".venv-models" / "bin" / "python"
 WIDTH, HEIGHT, RED, BLUE = 640, 480, 51, 204
 JOINTS = LAYOUTS["pa20"].joints
 BOX, OTHER_BOX = (220.0, 140.0, 100.0, 200.0), (330.0, 150.0, 160.0, 80.0)
-CAMERA = {"fx": 1145.0, "fy": 1143.5, "cx": 320.0, "cy": 240.0, "root_depth_mm": 4000.0}
+CAMERA: dict[str, Any] = {"fx": 1145.0, "fy": 1143.5, "cx": 320.0, "cy": 240.0, "root_depth_mm": 4000.0}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,7 @@ def known_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceP
         pytest.skip("needs .venv-models, which `make test` sets up, to write its networks")
     repository = tmp_path_factory.mktemp("known") / "models"
     subprocess.run([MODELS_PYTHON, "-m", "tests.integration.known_networks", str(repository)], cwd=ROOT, check=True)
-    settings = {"model_repository": str(repository), "default_model": "known3d", "precision": "fp32"}
-    with running_service(**settings) as running:
+    with running_service(model_repository=str(repository), default_model="known3d", precision="fp32") as running:
         yield running
 
 

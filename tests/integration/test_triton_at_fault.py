@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -53,14 +54,16 @@ def ready(service: ServiceProcess) -> bool:
 
 def health(service: ServiceProcess) -> int:
     with grpc.insecure_channel(service.grpc_address) as channel:
-        return health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5).status
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        status: int = answer.status
+        return status
 
 
 def told_and_back(service: ServiceProcess, image: bytes) -> dict[str, str]:
     """What readiness said; the service is back when this returns."""
     began = time.monotonic()
     assert wait_for(lambda: not ready(service), TOLD_S), service.log.read_text()
-    told = httpx.get(f"{service.url}/readyz").json()
+    told: dict[str, str] = httpx.get(f"{service.url}/readyz").json()
     assert wait_for(lambda: ready(service), BACK_S), service.log.read_text()
     assert time.monotonic() - began < TOLD_S + BACK_S
     assert wait_for(lambda: pose(service, image).status_code == 200, 5)
@@ -191,7 +194,7 @@ def test_what_is_there_but_not_ready_is_503_and_what_is_gone_404(tmp_path: Path,
     ],
 )
 def test_a_setting_that_names_nothing_is_told_once(
-    service: ServiceProcess, settings: dict[str, str], told: str
+    service: ServiceProcess, settings: dict[str, Any], told: str
 ) -> None:
     with running_service(wait=False, **({"triton_url": service.triton_address()} | settings)) as guest:
         assert wait_for(lambda: told in guest.log.read_text(), 30)

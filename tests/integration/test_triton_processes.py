@@ -14,7 +14,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 import grpc
 import pytest
@@ -73,8 +72,8 @@ def callers(service: ServiceProcess, image: bytes, count: int = 4) -> Iterator[l
 # The server started again and again, in a process of its own: one that hangs cannot time itself out.
 
 
-async def restart_often(module: ModuleType) -> None:
-    module.FIRST_BACK_OFF_S = module.LONGEST_BACK_OFF_S = 0.001
+async def restart_often() -> None:
+    supervisor.FIRST_BACK_OFF_S = supervisor.LONGEST_BACK_OFF_S = 0.001
 
     async def echo(request: bytes, _: object) -> bytes:
         return request
@@ -95,7 +94,7 @@ async def restart_often(module: ModuleType) -> None:
             calls += 1
 
     asking = [asyncio.create_task(keep_calling()) for _ in range(4)]
-    triton = module.TritonSupervisor(Settings())
+    triton = TritonSupervisor(Settings())
     to_triton = grpc.aio.insecure_channel(triton.url, (("grpc.max_reconnect_backoff_ms", 10),))
 
     async def keep_asking_triton() -> None:
@@ -108,9 +107,10 @@ async def restart_often(module: ModuleType) -> None:
     pid = None
     files = []
     for done in range(RESTARTS):
-        while triton.pid in (None, pid):
+        while (running := triton.pid) in (None, pid):
             await asyncio.sleep(0.001)
-        pid = triton.pid
+        assert running is not None
+        pid = running
         os.kill(pid, signal.SIGKILL)
         files.append(len(os.listdir("/proc/self/fd")))
         print(f"restart {done}, {calls} calls, {files[-1]} files", file=sys.stderr, flush=True)
@@ -127,10 +127,7 @@ async def restart_often(module: ModuleType) -> None:
 
 
 def test_starting_again_never_hangs_beside_grpc() -> None:
-    script = (
-        "import uvloop; from tests.integration import test_triton_processes as t;"
-        "uvloop.run(t.restart_often(t.supervisor))"
-    )
+    script = "import uvloop; from tests.integration import test_triton_processes as t; uvloop.run(t.restart_often())"
     # Has gRPC's fork handlers do their work, so that a fork that runs them hangs at once and not once a day.
     environment = os.environ | {"GRPC_ENABLE_FORK_SUPPORT": "1"}
     done = subprocess.run(
@@ -152,11 +149,15 @@ def test_a_gateway_killed_under_load_leaves_nothing(attempt: int, person_jpeg: b
 def test_a_gateway_killed_while_its_triton_starts_leaves_nothing() -> None:
     for delay in (0.0, 0.3, 0.6, 1.0, 1.5):
         with running_service(wait=False) as service:
-            assert wait_for(lambda service=service: bool(service.triton_pids()), 20)
-            time.sleep(delay)
-            service.stop(signal.SIGKILL)
-            name = f"deephar-{service.process.pid}-"
-            assert wait_for(lambda name=name: not left_of(name), 5), (delay, left_of(name))
+            kill_while_starting(service, delay)
+
+
+def kill_while_starting(service: ServiceProcess, delay_s: float) -> None:
+    assert wait_for(lambda: bool(service.triton_pids()), 20)
+    time.sleep(delay_s)
+    service.stop(signal.SIGKILL)
+    name = f"deephar-{service.process.pid}-"
+    assert wait_for(lambda: not left_of(name), 5), (delay_s, left_of(name))
 
 
 @pytest.mark.long
@@ -256,6 +257,11 @@ def supervised(script: Callable[[TritonSupervisor, list[str]], Awaitable[None]])
     uvloop.run(asyncio.wait_for(run(), 30))
 
 
+def running_pid(triton: TritonSupervisor) -> int:
+    assert triton.pid is not None
+    return triton.pid
+
+
 async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -270,7 +276,7 @@ def test_an_end_is_told_once_and_backs_off(monkeypatch: pytest.MonkeyPatch, capl
 
     async def script(triton: TritonSupervisor, reasons: list[str]) -> None:
         assert await eventually(lambda: triton.pid is not None)
-        killed = triton.pid
+        killed = running_pid(triton)
         os.kill(killed, signal.SIGKILL)
         began = time.monotonic()
         assert await eventually(lambda: triton.pid not in (None, killed))
@@ -286,13 +292,13 @@ def test_a_server_that_hangs_is_started_again_at_once(monkeypatch: pytest.Monkey
 
     async def script(triton: TritonSupervisor, reasons: list[str]) -> None:
         assert await eventually(lambda: len(left_of(triton.server_id)) > 4, 20)  # stubs and their regions
-        hanging = triton.pid
+        hanging = running_pid(triton)
         os.killpg(hanging, signal.SIGSTOP)
         triton.restart("it did not answer")
         assert await eventually(lambda: triton.pid not in (None, hanging), 2)
         assert reasons == ["it did not answer"]
         # Out of a back-off, too: that end is told already.
-        os.kill(triton.pid, signal.SIGKILL)
+        os.kill(running_pid(triton), signal.SIGKILL)
         assert await eventually(lambda: triton.pid is None and len(reasons) == 2)
         triton.restart("somebody asked")
         assert await eventually(lambda: triton.pid is not None, 2)

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
-
-from models.deephar.networks import NETWORKS  # noqa: E402
-from models.deephar.reception import ReceptionNet  # noqa: E402
-from models.deephar.spnet import SPNet  # noqa: E402
-from tests.golden import make_weights  # noqa: E402
-from tests.models.made_weights import (  # noqa: E402
+from models.deephar.networks import NETWORKS
+from models.deephar.reception import ReceptionNet
+from models.deephar.spnet import SPNet
+from tests.golden import make_weights
+from tests.models.made_weights import (
     ACTION_MODELS,
     GOLDEN,
     MODELS,
@@ -24,7 +23,7 @@ from tests.models.made_weights import (  # noqa: E402
     inputs,
     made_network,
 )
-from tests.models.probes import first_difference  # noqa: E402
+from tests.models.probes import first_difference
 
 TOLERANCE = 1e-5  # the original in float64 differs from itself in float32 by 1.3e-6
 
@@ -34,7 +33,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("made")
 
 
-def outputs(network: torch.nn.Module, run: torch.Tensor) -> dict[str, torch.Tensor]:  # type: ignore[name-defined]
+def outputs(network: torch.nn.Module, run: torch.Tensor) -> dict[str, torch.Tensor]:
     """Everything that the original gives, by the golden data's names."""
     with torch.inference_mode():
         found = network(run)

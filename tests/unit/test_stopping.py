@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 
 import pytest
 
 from service.composition import stopped
 from service.networks.catalogue import Catalogue
+from service.testing.networks import FakeServer
 
 
-class EmptyTriton:
-    """Has no models."""
-
-    def __init__(self) -> None:
-        self.doubted = asyncio.Event()
-        self.activity: dict[str, object] = {}
-        self.url = "here"
-
-    async def models(self) -> list[object]:
-        return []
-
-
-def test_a_catalogue_stops_though_triton_is_lost_at_that_very_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_catalogue_stops_though_triton_is_lost_at_that_very_moment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Python 3.11's `wait_for` lost the cancellation, and the service did not end."""
     monkeypatch.setattr(Catalogue, "missing", lambda _: None)
 
     async def scene() -> None:
-        triton = EmptyTriton()
-        catalogue = Catalogue(triton, "lite", None, poll_s=60)  # type: ignore[arg-type]
+        triton = FakeServer(tmp_path)  # without models
+        catalogue = Catalogue(triton, "lite", None, poll_s=60)
         catalogue.start()
         await asyncio.sleep(0.05)  # now it waits for a doubt, or for its next reading
         triton.doubted.set()

@@ -81,7 +81,8 @@ def test_exceptions_are_passed_on(error: Exception) -> None:
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_waiting_job_of_a_cancelled_caller_is_never_begun(times: int) -> None:
     async def test(workers: Workers) -> None:
-        gate, begun = Gate(), []
+        gate = Gate()
+        begun: list[int] = []
         first = asyncio.ensure_future(workers.run(gate.job))
         await gate.runs()
         second = asyncio.ensure_future(workers.run(begun.append, 1))

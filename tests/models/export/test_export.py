@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
+import torch
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
 
-torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
-
-import onnx  # noqa: E402
-import onnxruntime  # noqa: E402
-from google.protobuf import text_format  # noqa: E402
-from tritonclient.grpc import model_config_pb2  # noqa: E402
-
-from models import cli  # noqa: E402
-from models.export import onnx_file, triton_config  # noqa: E402
-from models.export.command import CannotExport, export  # noqa: E402
-from models.weights.store import import_file  # noqa: E402
-from tests.models.made_weights import ACTION_MODELS, MODELS, made_file  # noqa: E402
+from models import cli
+from models.export import onnx_file, triton_config
+from models.export.command import CannotExport, export
+from models.weights.store import import_file
+from tests.models.made_weights import ACTION_MODELS, MODELS, made_file
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent.parent / "model_repository"
 # Operators with a TensorRT converter; the exporter must not leave this list.
@@ -34,16 +32,16 @@ TENSORRT_OPERATORS = set(
 )
 
 
-class Small(torch.nn.Module):  # type: ignore[misc, name-defined]
+class Small(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.convolution = torch.nn.Conv2d(3, 32, 3)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[name-defined]
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.convolution(x).relu().mean((2, 3))
 
 
-def pictures(batch: int) -> tuple[torch.Tensor, ...]:  # type: ignore[name-defined]
+def pictures(batch: int) -> tuple[torch.Tensor, ...]:
     return (torch.rand(batch, 3, 16, 16),)
 
 

@@ -144,7 +144,7 @@ def test_mpjpe_is_that_of_known_cases(seed: int) -> None:
 
 def test_without_depth_the_error_is_the_depth() -> None:
     bodies = some_bodies(1)
-    assert mpjpe(flat(bodies[..., :2] / 900 + 0.4, bodies), bodies) == pytest.approx(
+    assert mpjpe(flat(bodies[..., :2] / np.float32(900) + np.float32(0.4), bodies), bodies) == pytest.approx(
         np.abs(bodies[..., 2]).mean(-1), rel=1e-2
     )
 
@@ -156,7 +156,7 @@ def test_errors_come_from_people_in_like_poses() -> None:
     sitting[12:14, :2], sitting[14:, :2] = (300, 30), (300, 400)
     poses, _ = error_bank.to_torsos(np.stack([STANDING, sitting])[..., :2])
     joints = np.repeat(poses, 40, axis=0) + rng.normal(0, 0.02, (80, 16, 2)).astype(np.float32)
-    errors = np.repeat(np.float32([0.1, 0.5]), 40)[:, None, None] * np.ones((1, 16, 2), np.float32)
+    errors = np.repeat(np.array([0.1, 0.5], np.float32), 40)[:, None, None] * np.ones((1, 16, 2), np.float32)
     valid = np.ones((80, 16), bool)
     valid[:4, 3] = False  # no label of the head there: its error comes from another person
     errors[:4, 3], joints[:4, 3] = 0, 0
@@ -168,12 +168,12 @@ def test_errors_come_from_people_in_like_poses() -> None:
 
 
 def test_a_bank_compares_in_torsos_and_is_kept(tmp_path: Path) -> None:
-    joints = STANDING[None, :, :2] / 10 + 100  # pixels
+    joints = STANDING[None, :, :2] / np.float32(10) + np.float32(100)  # pixels
     torso = np.hypot(290, 480) / 10
     valid = np.ones((1, 16), bool)
     valid[0, 9] = False
     people = People([np.zeros((200, 200, 3), np.uint8)], joints, valid)
-    bank = error_bank.bank_of(people, joints + np.float32([torso, 0]), np.full((1, 16), 0.7, np.float32))
+    bank = error_bank.bank_of(people, joints + np.array([torso, 0], np.float32), np.full((1, 16), 0.7, np.float32))
     assert bank.errors[0, 5] == pytest.approx([1, 0])
     assert not bank.errors[0, 9].any()
     mirror = error_bank.mirrored(bank)
@@ -203,7 +203,7 @@ def test_sequences_are_kept_apart_and_stand_upright(shared_data: Path) -> None:
 
 def write_cmu(folder: Path) -> None:
     """Three made sequences of CMU's 38 joints, one of them for tests: STANDING with its limbs a little turned."""
-    joints = some_bodies(3, 30) * np.float32([1e-3, -1e-3, -1e-3])  # metres, y up
+    joints = some_bodies(3, 30) * np.array([1e-3, -1e-3, -1e-3], np.float32)  # metres, y up
     xyz = np.zeros((30, 38, 3), np.float32)
     xyz[:, lift_data.CMU_LIMBS] = joints[:, 4:]
     for joint, source in ((lift_data.CMU_LOWER_NECK, 1), (lift_data.CMU_UPPER_NECK, 2), (lift_data.CMU_HEAD, 3)):
@@ -272,7 +272,7 @@ def lift(served: Any) -> Lift:
 def test_shift_and_scale_of_the_crop_change_nothing(lift: Lift, seed: int, scale: float, x: float, y: float) -> None:
     rng = np.random.default_rng(seed)
     keypoints, scores = rng.random((4, 16, 2), np.float32), rng.random((4, 16), np.float32)
-    moved = keypoints * np.float32(scale) + np.float32([x, y])
+    moved = keypoints * np.float32(scale) + np.array([x, y], np.float32)
     assert lift(moved, scores) == pytest.approx(lift(keypoints, scores), abs=2)  # mm, of metres
 
 
@@ -289,7 +289,7 @@ def test_the_pelvis_is_exactly_at_zero(lift: Lift, seed: int) -> None:
 def test_the_mirror_image_of_a_person_gives_the_mirrored_body(lift: Lift, seed: int) -> None:
     rng = np.random.default_rng(seed)
     keypoints, scores = rng.random((3, 16, 2), np.float32), rng.random((3, 16), np.float32)
-    mirrored = np.float32([1, 0]) + keypoints[:, FLIP] * np.float32([-1, 1])
+    mirrored = np.array([1, 0], np.float32) + keypoints[:, FLIP] * np.array([-1, 1], np.float32)
     assert lift(mirrored, scores[:, FLIP]) == pytest.approx(lift_data.flipped(lift(keypoints, scores)), abs=0.1)
 
 

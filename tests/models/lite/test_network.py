@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
-
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-
-from models.lite.clip.network import MIRROR, NUM_ACTIONS, ClipNetwork, ServedClip  # noqa: E402
-from models.lite.frame.network import FrameNetwork, ServedFrame, likeliest_place, soft_argmax  # noqa: E402
-from models.lite.frame.train import gaussian_maps, jensen_shannon  # noqa: E402
-from models.lite.layout import FEATURES_PER_FRAME, NUM_FRAMES, NUM_JOINTS  # noqa: E402
-from models.lite.lift.network import LiftNetwork, ServedLift  # noqa: E402
+from models.lite.clip.network import MIRROR, NUM_ACTIONS, ClipNetwork, ServedClip
+from models.lite.frame.network import FrameNetwork, ServedFrame, likeliest_place, soft_argmax
+from models.lite.frame.train import gaussian_maps, jensen_shannon
+from models.lite.layout import FEATURES_PER_FRAME, NUM_FRAMES, NUM_JOINTS
+from models.lite.lift.network import LiftNetwork, ServedLift
 
 
 @given(st.integers(0, 7), st.integers(0, 5))
@@ -68,7 +66,7 @@ def test_the_served_frame_takes_pixels_and_packs_its_features() -> None:
     assert ((scores >= 0) & (scores <= 1)).all()
 
 
-def clip_input(batch: int = 2) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[name-defined]
+def clip_input(batch: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(3)
     features = torch.rand(batch, NUM_FRAMES, FEATURES_PER_FRAME, generator=generator)
     boxes = torch.tensor([40.0, 30.0, 200.0, 200.0]).expand(batch, NUM_FRAMES, 4).clone()

@@ -5,21 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.export import onnx_file
+from models.lite.frame.network import FrameNetwork
 from models.lite.person import augmentation as person_augmentation
 from models.lite.person import data as person_data
 from models.lite.person import evaluate as evaluate_person
+from models.lite.person import train as train_person
 from models.lite.person.data import BoxedPictures, Boxes
 from models.lite.person.evaluate import average_precision, recall, threshold_at
-
-torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
-
-from models.export import onnx_file  # noqa: E402
-from models.lite.frame.network import FrameNetwork  # noqa: E402
-from models.lite.person import train as train_person  # noqa: E402
-from models.lite.person.network import (  # noqa: E402
+from models.lite.person.network import (
     MAX_DETECTIONS,
     Maps,
     PersonNetwork,
@@ -28,7 +26,7 @@ from models.lite.person.network import (  # noqa: E402
     detect,
     from_frame_network,
 )
-from models.lite.person.targets import STRIDE, encode  # noqa: E402
+from models.lite.person.targets import STRIDE, encode
 
 SIZE = 128
 
@@ -133,7 +131,7 @@ def test_the_trunk_starts_from_the_frame_network() -> None:
     assert torch.equal(network.up8.project[0].weight, frame.up8[0].project[0].weight)
 
 
-def test_augmented_boxes_stay_on_what_they_mark() -> None:
+def test_augmented_boxes_stay_on_what_they_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     """A white person on a dark picture fills its box after scaling, cropping, mirroring and recolouring."""
     image = np.full((160, 120, 3), 20, np.uint8)
     image[30:130, 40:80] = 255
@@ -141,7 +139,7 @@ def test_augmented_boxes_stay_on_what_they_mark() -> None:
     draws = [(1.0, person_augmentation.boxed(pictures))]
     dark = [np.zeros((50, 50, 3), np.uint8)]
     augmentation = person_augmentation.PersonAugmentation(SIZE, np.random.default_rng(2), draws, dark)
-    augmentation.ground = lambda: np.zeros((SIZE, SIZE, 3), np.uint8)  # type: ignore[method-assign]
+    monkeypatch.setattr(augmentation, "ground", lambda: np.zeros((SIZE, SIZE, 3), np.uint8))
     checked = 0
     for _ in range(60):
         sample = augmentation.sample()

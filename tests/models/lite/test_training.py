@@ -5,18 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from models.lite import layout
+from models.lite.clip import data as clip_data
+from models.lite.clip import train as train_clip
+from models.lite.frame import clean_labels, error_bank, network
+from models.lite.frame import data as pose_data
+from models.lite.frame import train as train_frame
+from models.lite.frame.plain_crops import look
 from tests.models.lite.test_clip_data import some_bank, some_clips, some_movements
-
-torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
-
-from models.lite import layout  # noqa: E402
-from models.lite.clip import data as clip_data  # noqa: E402
-from models.lite.clip import train as train_clip  # noqa: E402
-from models.lite.frame import clean_labels, error_bank, network  # noqa: E402
-from models.lite.frame import data as pose_data  # noqa: E402
-from models.lite.frame import train as train_frame  # noqa: E402
-from models.lite.frame.plain_crops import look  # noqa: E402
 
 
 def some_people(count: int) -> pose_data.People:
@@ -27,14 +25,14 @@ def some_people(count: int) -> pose_data.People:
     )
 
 
-def test_augmented_joints_stay_on_what_they_mark() -> None:
+def test_augmented_joints_stay_on_what_they_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     """A white dot under each joint is still under it after rotation, scaling, mirroring and recolouring."""
     joints = np.array([[40 + 12 * (i % 4), 30 + 25 * (i // 4)] for i in range(16)], np.float32)
     image = np.zeros((160, 120, 3), np.uint8)
     for x, y in joints.astype(int):
         image[y - 2 : y + 3, x - 2 : x + 3] = 255
     augmentation = pose_data.Augmentation(128, np.random.default_rng(1), [np.zeros((50, 50, 3), np.uint8)])
-    augmentation.occlude = lambda crop: crop  # type: ignore[method-assign]
+    monkeypatch.setattr(augmentation, "occlude", lambda crop: crop)
     checked = 0
     for _ in range(40):
         sample = augmentation.person(image, joints, np.ones(16, bool))
@@ -81,7 +79,7 @@ def test_what_is_found_in_a_crop_is_told_in_pixels_of_the_picture(shaken: np.ran
     for image, (x, y) in zip(people.images, places, strict=True):
         image[:] = 0
         image[y - 2 : y + 3, x - 2 : x + 3] = 255
-    keypoints, logits = look(BrightestPlace(), people, 160, shaken=shaken)  # type: ignore[arg-type]
+    keypoints, logits = look(BrightestPlace(), people, 160, shaken=shaken)
     assert np.abs(keypoints - places[:, None]).max() < 2.5
     assert logits.shape == (20, 16)
 

@@ -80,7 +80,8 @@ class Bench:
         return self.repository
 
     def report(self, name: str) -> dict[str, Any]:
-        return json.loads((self.engines / name / "report.json").read_text())
+        report: dict[str, Any] = json.loads((self.engines / name / "report.json").read_text())
+        return report
 
     def files(self) -> dict[str, tuple[int, bytes]]:
         return {

@@ -15,20 +15,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
+import onnxruntime
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="the models' environment has torch, the gateway's has not")
-
-import h5py  # noqa: E402
-import onnxruntime  # noqa: E402
-
-from models.deephar.networks import NETWORKS  # noqa: E402
-from models.weights import keras_file, keras_match, store  # noqa: E402
-from models.weights.content_check import check_sees_people  # noqa: E402
-from models.weights.keras_file import FileArray, FileGroup, WrongWeights  # noqa: E402
-from models.weights.released import imported_file, released_for  # noqa: E402
-from tests.models.made_weights import GOLDEN, MODELS, NAMES, made_file, made_network  # noqa: E402
+from models.deephar.networks import NETWORKS
+from models.weights import keras_file, keras_match, store
+from models.weights.content_check import check_sees_people
+from models.weights.keras_file import FileArray, FileGroup, WrongWeights
+from models.weights.released import imported_file, released_for
+from tests.models.made_weights import GOLDEN, MODELS, NAMES, made_file, made_network
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 LITE = ROOT / "model_repository" / "lite_frame" / "1" / "model.onnx"

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from service.networks.flip import both_views
-from service.vision.layouts import LAYOUTS, mirror_order
+from service.vision.layouts import LAYOUTS, Layout, mirror_order
 
 SIZE = 100
 RNG = np.random.default_rng(5)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=list(LAYOUTS))
-def test_mirroring_the_joints_twice_changes_nothing(layout: object) -> None:
-    order = mirror_order(layout)  # type: ignore[arg-type]
+def test_mirroring_the_joints_twice_changes_nothing(layout: Layout) -> None:
+    order = mirror_order(layout)
     assert [order[i] for i in order] == list(range(len(order)))
 
 

@@ -11,7 +11,7 @@ BODY_PX = RNG.uniform(0, 200, (16, 2)).astype(np.float32)
 SURE = np.full(16, 0.9, np.float32)
 
 
-def smoothed(frames: np.ndarray, fps: float) -> np.ndarray:  # type: ignore[type-arg]
+def smoothed(frames: np.ndarray, fps: float) -> np.ndarray:
     smoother = KeypointSmoother()
     return np.stack([smoother.smooth(frame.astype(np.float32), SURE, i / fps) for i, frame in enumerate(frames)])
 

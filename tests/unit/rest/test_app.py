@@ -114,12 +114,14 @@ def test_errors_are_problems_with_a_code(path: str, content: bytes, kind: str, s
     asked(work)
 
 
-def test_an_unforeseen_failure_tells_nothing_of_its_inside(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unforeseen_failure_tells_nothing_of_its_inside(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def work(client: httpx.AsyncClient, parts: Gateway) -> None:
         async def fail(*_: object) -> None:
             raise KeyError("inside")
 
-        parts.server.infer = fail  # type: ignore[method-assign, assignment]
+        monkeypatch.setattr(parts.server, "infer", fail)
         with pytest.raises(KeyError):
             await client.post("/v1/pose", content=PERSON)
 

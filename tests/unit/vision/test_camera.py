@@ -41,10 +41,10 @@ def test_places_project_back_to_their_pixels(
 def test_a_larger_picture_of_the_same_camera_gives_the_same_places(
     sent: list[tuple[float, float, float]], root_depth_mm: float, scale: float
 ) -> None:
-    keypoints = np.array(sent, np.float64)
+    keypoints = np.array(sent, np.float32)
     larger = Camera(CAMERA.fx * scale, CAMERA.fy * scale, CAMERA.cx * scale, CAMERA.cy * scale, (root_depth_mm,))
     places = positions_mm(keypoints[:, :2], keypoints[:, 2], CAMERA, root_depth_mm)
-    assert positions_mm(keypoints[:, :2] * scale, keypoints[:, 2], larger, root_depth_mm) == pytest.approx(
+    assert positions_mm(keypoints[:, :2] * np.float32(scale), keypoints[:, 2], larger, root_depth_mm) == pytest.approx(
         places, rel=1e-5, abs=0.01
     )
 
