@@ -15,6 +15,8 @@ ActionEvents = AsyncGenerator[ActionEvent | SegmentEvent, None]
 
 
 class Recognition:
+    """Runs the clip network on the windows of all tracks of a stream."""
+
     def __init__(self, clip: ClipInference, plan: VideoPlan) -> None:
         self._clip, self._plan = clip, plan
 

@@ -14,6 +14,8 @@ from service.video.windows import Window, WindowBuffer
 
 
 class TrackState:
+    """What a stream keeps of one track."""
+
     def __init__(self, person_id: int, plan: VideoPlan) -> None:
         self.id, self._plan = person_id, plan
         self.windows = WindowBuffer(plan.frames, plan.hop)

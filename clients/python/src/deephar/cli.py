@@ -1,4 +1,4 @@
-"""`deephar pose PICTURE`, `deephar classify VIDEO`, `deephar stream VIDEO`, `deephar models`."""
+"""The command line of the client: `deephar pose`, `deephar classify`, `deephar stream`, `deephar models`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from deephar.video import NotAVideo, NoVideoReader, frames_of
 
 
 def main() -> None:
+    """Runs `deephar` for its subcommands that call a service."""
     parser = argparse.ArgumentParser(
         prog="deephar",
         description="Ask a deephar-serve for poses and actions.",
@@ -28,7 +29,7 @@ def main() -> None:
     which.add_argument("--model", help="absent: the service's default")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("models", parents=[where], help="the models that the service has")
-    pose = commands.add_parser("pose", parents=[where, which], help="joints of the people in a picture")
+    pose = commands.add_parser("pose", parents=[where, which], help="the keypoints of the people in a picture")
     pose.add_argument("file", type=Path)
     pose.add_argument("--box", type=_box, action="append", metavar="X,Y,W,H", help="a person's, in pixels; repeatable")
     pose.add_argument(
@@ -38,12 +39,12 @@ def main() -> None:
         help="in pixels, and the pelvis' distance in mm; models that know or lift depth",
     )
     pose.add_argument("--layout", default="", help="of the joints: pa16, coco17, ...; absent: the model's own")
-    pose.add_argument("--max-people", type=_count, default=0, metavar="N", help="the best so many, without boxes")
+    pose.add_argument("--max-people", type=_count, default=0, metavar="N", help="largest number, without boxes")
     pose.add_argument("--flip", action="store_true", help="average with the mirrored picture")
-    for name, purpose in (("classify", "the action in a video"), ("stream", "actions while the video is being sent")):
+    for name, purpose in (("classify", "the actions in a video"), ("stream", "actions while the video is being sent")):
         video = commands.add_parser(name, parents=[where, which], help=purpose)
         video.add_argument("file", type=Path)
-        video.add_argument("--all", action="store_true", help="everybody's, not only the main person's")
+        video.add_argument("--all", action="store_true", help="of all people, not only of the main person")
         video.add_argument("--hop", type=_count, default=0, metavar="N", help="sampled frames between two windows")
         video.add_argument("--top-k", type=_count, default=0, metavar="N", help="how many actions to name")
     arguments = parser.parse_args()
@@ -71,7 +72,7 @@ def _count(text: str) -> int:
 
 
 def _opened(file: Path) -> Iterator[pb.Frame]:
-    """The frames of a video. What is wrong with the file is said here, not by gRPC that asks for frames."""
+    """Returns the frames of a video. The first is read here, so that errors of the file do not arise within gRPC."""
     frames = frames_of(str(file))
     return itertools.chain([next(frames)], frames)
 
@@ -85,7 +86,7 @@ def _camera(text: str) -> Camera:
 
 
 def _line(point: pb.Keypoint) -> str:
-    """Name, x, y in pixels, z in mm from the pelvis if there is one, score, and the place in space if there is one."""
+    """Returns a keypoint as text: name, x and y in pixels, z in mm if known, score, position in mm with a camera."""
     z = f" {point.z:8.1f}" if point.HasField("z") else ""
     place = point.position_mm
     space = f"   {place.x:9.1f} {place.y:9.1f} {place.z:9.1f}" if point.HasField("position_mm") else ""

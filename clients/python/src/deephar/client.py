@@ -1,4 +1,4 @@
-"""The synchronous client: one object, four calls."""
+"""The synchronous client of deephar-serve, over gRPC."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ import grpc
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 
-Box = tuple[float, float, float, float]  # x, y, width, height in pixels
-Camera = pb.Camera  # fx, fy, cx, cy in pixels of the picture; root_depth_mm: [one for all] or one for each box
+Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the upright picture
+Camera = pb.Camera  # fx, fy, cx, cy in pixels of the upright picture; root_depth_mm: a list, one for all or one per box
 
 
 class Client:
-    """Talks to a deephar-serve at `address` (host:port of its gRPC). Failed calls raise `grpc.RpcError`."""
+    """A connection to a deephar-serve. Use it as a context manager, or call `close`.
+
+    Every call raises `grpc.RpcError` where it fails: `error.code()` is the gRPC status, `error.details()` says what to
+    do, and the trailing metadata `deephar-code` is the stable code that REST answers too.
+
+    Args:
+        address: host:port of the service's gRPC. The connection is made with the first call, without TLS.
+        timeout_s: Time limit of `models` and `pose`; streams have none.
+    """
 
     def __init__(self, address: str = "localhost:8081", timeout_s: float = 60.0) -> None:
         options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -32,9 +40,15 @@ class Client:
         self.close()
 
     def close(self) -> None:
+        """Closes the connection; running calls are cancelled."""
         self._channel.close()
 
     def models(self) -> list[pb.Model]:
+        """Returns the models of the service, ready or not.
+
+        Raises:
+            grpc.RpcError: The call failed.
+        """
         response = self._stub.ListModels(pb.ListModelsRequest(), timeout=self._timeout_s)
         return list(response.models)
 
@@ -48,16 +62,32 @@ class Client:
         max_people: int = 0,
         flip: bool = False,
     ) -> pb.EstimatePoseResponse:
-        """Joints of the people in an encoded picture, in pixels. With a camera, a 3D model places them in space too.
+        """Estimates the poses of the people in a picture.
 
-        Without boxes people are looked for: the best `max_people`, 0 for as many as the server allows. `flip` averages
-        with the mirrored picture.
+        Args:
+            image: An encoded picture: JPEG, PNG, WebP or BMP. It is turned upright as its EXIF says.
+            model: Name of the model; empty: the service's default.
+            boxes: x, y, width, height in pixels of the upright picture, one for each person. Without boxes people are
+                detected.
+            layout: Joint layout of the answer, for example "coco17"; empty: the model's own.
+            camera: With it, each keypoint gets a position in space; for models that know or lift depth.
+            max_people: Without boxes, the largest number of people; 0: the service's limit.
+            flip: Average with the mirrored picture (flip test); twice the work.
+
+        Returns:
+            One person per box, in input order; without boxes, all detections by descending score. Keypoints have x and
+            y in pixels of the upright picture, z in millimetres from the root joint's plane (positive: behind it) where
+            the model has depth, and with a camera `position_mm` in the camera's coordinates (x to the right, y down, z
+            along the optical axis).
+
+        Raises:
+            grpc.RpcError: The call failed.
         """
-        wanted = [pb.Box(x=x, y=y, width=width, height=height) for x, y, width, height in boxes]
+        requested = [pb.Box(x=x, y=y, width=width, height=height) for x, y, width, height in boxes]
         request = pb.EstimatePoseRequest(
             image=image,
             model=model,
-            boxes=wanted,
+            boxes=requested,
             layout=layout,
             camera=camera,
             max_people=max_people,
@@ -66,13 +96,40 @@ class Client:
         return self._stub.EstimatePose(request, timeout=self._timeout_s)
 
     def classify(self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None = None) -> pb.ClassifyClipResponse:
-        """The action in a finite clip; `deephar.video.frames_of` makes frames of a file."""
+        """Recognizes the actions in a finite clip.
+
+        Args:
+            frames: Frames with time stamps that rise; `deephar.video.frames_of` reads them from a file.
+            config: Options of the clip; absent: the service's defaults.
+
+        Returns:
+            The actions of each person by descending score and, in `actions`, those of the person with the most windows;
+            the segments of all. Times are seconds of media time. What the scores of all actions lack to 1 is the score
+            of the background class.
+
+        Raises:
+            grpc.RpcError: The call failed.
+        """
         return self._stub.ClassifyClip(_requests(frames, config))
 
     def stream(
         self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None = None
     ) -> Iterator[pb.StreamVideoResponse]:
-        """Events while the frames are still being sent. Leaving the loop early ends the stream on the server too."""
+        """Yields poses, actions and segments while the frames are being sent.
+
+        Leaving the loop early ends the stream on the server too.
+
+        Args:
+            frames: Frames with time stamps that rise; the stream may be endless.
+            config: Options of the stream; absent: the service's defaults.
+
+        Yields:
+            Events, each with a `pose`, an `action` or a `segment`. Keypoints are as in `pose`, times are seconds of
+            media time.
+
+        Raises:
+            grpc.RpcError: The call failed.
+        """
         call = self._stub.StreamVideo(_requests(frames, config))
         try:
             yield from call

@@ -1,4 +1,4 @@
-"""The command `deephar`. What asks a service is in this package; what makes models comes with the project itself."""
+"""The command `deephar`: calls of a service are in this package, the making of models is in the project itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ MAKING_MODELS = ("weights", "export", "engine")
 
 
 def main() -> None:
+    """Runs `deephar` with the arguments of the command line."""
     if sys.argv[1:2] and sys.argv[1] in MAKING_MODELS:
         sys.exit(_make_models(sys.argv[1:]))
     cli.main()

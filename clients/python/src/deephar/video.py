@@ -1,4 +1,4 @@
-"""Frames of a video file as the service takes them."""
+"""Frames of video files, as `Client.classify` and `Client.stream` take them. Needs PyAV."""
 
 from __future__ import annotations
 
@@ -13,17 +13,27 @@ if TYPE_CHECKING:
 
 
 class NoVideoReader(ImportError):
-    """PyAV, which reads videos, is not installed."""
+    """PyAV, which reads video files, is not installed."""
 
 
 class NotAVideo(ValueError):
-    """The file is no video that FFmpeg can decode."""
+    """The file is not a video that FFmpeg can decode."""
 
 
 def frames_of(path: str, jpeg_quality: int = 2) -> Iterator[pb.Frame]:
-    """Each frame as a JPEG with its presentation time. `jpeg_quality` is FFmpeg's scale: 2 is best, 31 worst.
+    """Yields every frame of a video file as a JPEG, with its presentation time and its index as `frame_id`.
 
-    Raises `NotAVideo`, `OSError` where there is no such file, and `NoVideoReader` where PyAV is not installed.
+    Args:
+        path: The video file.
+        jpeg_quality: FFmpeg's scale, from 2 (best) to 31 (worst).
+
+    Yields:
+        Frames in order of time.
+
+    Raises:
+        NotAVideo: The file is not a video that FFmpeg can decode.
+        OSError: The file cannot be opened.
+        NoVideoReader: PyAV is not installed.
     """
     try:
         import av

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class InferenceServiceStub:
-    """Errors are gRPC statuses whose trailing metadata `deephar-code` holds the stable code that REST answers too
+    """Errors are gRPC statuses. Their trailing metadata `deephar-code` is the stable code that REST answers too
     (invalid_image, unknown_model, overloaded, ...).
     """
 
@@ -59,33 +59,33 @@ class InferenceServiceStub:
 
 
 class InferenceServiceServicer:
-    """Errors are gRPC statuses whose trailing metadata `deephar-code` holds the stable code that REST answers too
+    """Errors are gRPC statuses. Their trailing metadata `deephar-code` is the stable code that REST answers too
     (invalid_image, unknown_model, overloaded, ...).
     """
 
     def ListModels(self, request, context):
-        """The models that can be named in requests.
+        """Returns the models of the service, ready or not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EstimatePose(self, request, context):
-        """Joints of the people in one picture.
+        """Returns the poses of the people in one picture.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClassifyClip(self, request_iterator, context):
-        """The action in a finite clip: one config, then frames; one answer after the last frame.
+        """Returns the actions in a finite clip: one config, then frames; one answer after the last frame.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamVideo(self, request_iterator, context):
-        """Poses and actions of an endless video while it runs: one config, then frames.
+        """Returns poses and actions of a video while it is being sent, also of an endless one: one config, then frames.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +123,7 @@ def add_InferenceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class InferenceService:
-    """Errors are gRPC statuses whose trailing metadata `deephar-code` holds the stable code that REST answers too
+    """Errors are gRPC statuses. Their trailing metadata `deephar-code` is the stable code that REST answers too
     (invalid_image, unknown_model, overloaded, ...).
     """
 
