@@ -10,6 +10,7 @@ import resource
 import socket
 import sys
 
+import cv2
 import uvloop
 from pydantic import ValidationError
 
@@ -61,6 +62,7 @@ def main() -> None:
             sys.exit(f"cannot listen on {settings.host}:{port}; set DEEPHAR_{name.upper()} to a free port")
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     set_memory_limits()
+    cv2.setNumThreads(1)  # the workers are threads enough, and OpenCV's spin for a while after each crop
     # Each caller is an open file: as many as the system lets this process have.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

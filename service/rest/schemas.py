@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -52,6 +53,7 @@ class LayoutJson(BaseModel):
     units: UnitsJson
 
     @staticmethod
+    @cache
     def of(layout: Layout, has_depth: bool) -> LayoutJson:
         units = UnitsJson(z="mm_from_root") if has_depth else UnitsJson()
         return LayoutJson(name=layout.name, joints=list(layout.joints), edges=list(layout.edges), units=units)
