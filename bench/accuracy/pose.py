@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.lite.frame import data as pose_data
 from models.lite.frame.calibration import expected_calibration_error
 from models.lite.frame.error_bank import ErrorBank, bank_of
+from models.lite.frame.torso import torso_size
 from service.vision.boxes import box_around, iou
 
 JOINTS = ("head", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -100,7 +101,7 @@ def measure_small(client: Client, people: pose_data.People, places: list[Image])
         best = max(answers, key=lambda person: _overlap(person, moved[valid]), default=None)
         found += best is not None and _overlap(best, moved[valid]) >= SEEN_OVERLAP
         keypoints = np.array([[k.x, k.y] for k in best.keypoints]) if best else np.full((16, 2), np.inf)
-        near = np.linalg.norm(keypoints - moved, axis=1) < pose_data.HIT_TORSO * pose_data.torso_size(moved, valid)
+        near = np.linalg.norm(keypoints - moved, axis=1) < pose_data.HIT_TORSO * torso_size(moved, valid)
         hits.append(near[pose_data.LSP_TO_PA16][valid[pose_data.LSP_TO_PA16]])
     return {
         "people": len(people.images),

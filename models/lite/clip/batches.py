@@ -5,15 +5,36 @@ from __future__ import annotations
 import numpy as np
 
 from models.lite.clip.data import OTHER, Bools, Clips, Floats, Ints, Windows, cut, join, random_window, windows_of
-from models.lite.clip.frame_errors import ARMS, LEGS, FrameErrors
+from models.lite.clip.frame_errors import FrameErrors
 from models.lite.clip.negatives import Movement, Negatives, nobody
 from models.lite.clip.real_errors import RealErrors
 from models.lite.frame.error_bank import ErrorBank
-from models.lite.layout import ACTIONS, BODY_FLIP, NUM_FRAMES
+from models.lite.layout import (
+    ACTIONS,
+    BODY_ANKLES,
+    BODY_ARMS,
+    BODY_ELBOWS,
+    BODY_FLIP,
+    BODY_HEAD,
+    BODY_HIPS,
+    BODY_JOINTS,
+    BODY_KNEES,
+    BODY_LEGS,
+    BODY_SHOULDERS,
+    BODY_WRISTS,
+    NUM_FRAMES,
+)
 
-# Arms and legs with their bones from the body outwards: (near joint, far joint).
-BONES = ((1, 3), (2, 4), (3, 5), (4, 6), (7, 9), (8, 10), (9, 11), (10, 12))
-FOREARM, LOWER_LEGS = np.array([3, 5]), np.array([9, 10, 11, 12])
+# Upper arms, forearms, thighs, lower legs: near joints, far joints. From the body outwards.
+BONES = (
+    (BODY_SHOULDERS, BODY_ELBOWS),
+    (BODY_ELBOWS, BODY_WRISTS),
+    (BODY_HIPS, BODY_KNEES),
+    (BODY_KNEES, BODY_ANKLES),
+)
+RIGHT_FOREARM = np.array([BODY_ELBOWS[0], BODY_WRISTS[0]])
+LOWER_LEGS = np.concatenate([BODY_KNEES, BODY_ANKLES])
+HEAD_ONLY = np.array([BODY_HEAD])
 
 
 def vary(windows: Windows, rng: np.random.Generator) -> Windows:
@@ -44,19 +65,17 @@ def vary(windows: Windows, rng: np.random.Generator) -> Windows:
 
 def other_bones(joints: Floats, rng: np.random.Generator) -> Floats:
     """Joints (B, T, 13, 2) of bodies whose arms and legs are longer or shorter, by about 8 %, all else the same."""
-    factor = np.exp(0.08 * rng.normal(size=(len(joints), 4)))  # upper arms, forearms, thighs, lower legs
+    factors = np.exp(0.08 * rng.normal(size=(len(joints), len(BONES), 1, 1, 1)))
     moved = joints.copy()
-    for bone, (near, far) in enumerate(BONES):
-        moved[:, :, far] = (
-            moved[:, :, near] + (joints[:, :, far] - joints[:, :, near]) * factor[:, bone // 2, None, None]
-        )
+    for i, (near, far) in enumerate(BONES):
+        moved[:, :, far] = moved[:, :, near] + (joints[:, :, far] - joints[:, :, near]) * factors[:, i]
     return moved
 
 
 def cut_off(batch: int, rng: np.random.Generator) -> Bools:
     """Joints (B, 1, 13) out of the picture for the whole window: in one of seven, a part of the body."""
-    out = np.zeros((batch, 1, len(BODY_FLIP)), bool)
-    parts = (LEGS, LOWER_LEGS, FOREARM, BODY_FLIP[FOREARM], ARMS, np.array([0]))
+    out = np.zeros((batch, 1, BODY_JOINTS), bool)
+    parts = (BODY_LEGS, LOWER_LEGS, RIGHT_FOREARM, BODY_FLIP[RIGHT_FOREARM], BODY_ARMS, HEAD_ONLY)
     kind = rng.integers(0, 7 * len(parts), batch)
     for i, part in enumerate(parts):
         out[np.ix_(kind == i, [0], part)] = True

@@ -16,17 +16,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.lite.frame.data import HIT_TORSO
-from models.lite.layout import ACTIONS, FIRST_JOINT, NUM_FRAMES, NUM_JOINTS
+from models.lite.frame.torso import bounds, torso_size
+from models.lite.layout import (
+    ACTIONS,
+    BODY_JOINTS,
+    FIRST_JOINT,
+    HIPS,
+    NECK,
+    NUM_FRAMES,
+    NUM_JOINTS,
+    PELVIS,
+    SHOULDERS,
+    THORAX,
+)
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 FRAME_STEP = 3  # Penn runs at about 30 frames a second; samples are INTERVAL_S apart
+SMALLEST_TORSO_PX = 4.0
 OTHER = len(ACTIONS)  # the class of everything else; the served scores leave it out
 # Body order (pa16[3:16]): head, r/l shoulder, r/l elbow, r/l wrist, r/l hip, r/l knee, r/l ankle. Penn's order is
 # head, "left"/"right" shoulder, ...; with its "left" being the person's right the order is already that one.
-PENN_TO_BODY = np.arange(13)
+PENN_TO_BODY = np.arange(BODY_JOINTS)
 
 
 @dataclass(frozen=True)
@@ -126,7 +139,7 @@ def windows_of(joints: Floats, visible: Bools, inside: Bools) -> Windows:
         middle = body_middle(joints * known) / np.maximum(known.mean(2, keepdims=True), 1e-3)
         joints = np.where(known, joints, middle)
     joints = joints.astype(np.float32)
-    return Windows(joints, visible & inside, inside, torso_size(joints))
+    return Windows(joints, visible & inside, inside, window_torso(joints))
 
 
 def join(windows: list[Windows]) -> Windows:
@@ -134,25 +147,25 @@ def join(windows: list[Windows]) -> Windows:
     return Windows(*(np.concatenate([getattr(w, f.name) for w in windows]) for f in fields(Windows)))
 
 
-def bounds(joints: Floats) -> tuple[Floats, Floats]:
-    """Least and largest x and y (B, T, 2) of the joints (B, T, 13, 2). NumPy is ten times faster along a first axis."""
-    first = np.ascontiguousarray(joints.transpose(2, 0, 1, 3))
-    return first.min(0), first.max(0)
-
-
 def body_middle(joints: Floats) -> Floats:
-    """(B, T, 1, 2): the mean of the joints (B, T, 13, 2)."""
+    """(B, T, 1, 2): the mean of the joints (B, T, 13, 2), along a first axis: NumPy is ten times faster there."""
     middle: Floats = np.ascontiguousarray(joints.transpose(2, 0, 1, 3)).mean(0)[:, :, None]
     return middle
 
 
-def torso_size(joints: Floats) -> Floats:
-    """(B,): the window's median of the larger shoulder to opposite hip diagonal, at least a fifth of the person."""
-    diagonals = np.linalg.norm(joints[:, :, [1, 2]] - joints[:, :, [8, 7]], axis=-1).max(-1)
-    low, high = bounds(joints)
-    extent = (high - low).max(-1)
-    torso: Floats = np.maximum(np.median(np.maximum(diagonals, 0.2 * extent), axis=1), 4.0).astype(np.float32)
-    return torso
+def window_torso(joints: Floats) -> Floats:
+    """(B,): the median over the frames of windows (B, T, 13, 2), in pixels."""
+    median = np.median(torso_size(joints, first_joint=FIRST_JOINT), axis=1)
+    return np.maximum(median, SMALLEST_TORSO_PX).astype(np.float32)
+
+
+def to_pa16(joints: Floats) -> Floats:
+    """Joints (..., 13, 2) to (..., 16, 2), with pelvis, thorax and neck derived."""
+    whole = np.empty((*joints.shape[:-2], NUM_JOINTS, 2), np.float32)
+    whole[..., FIRST_JOINT:, :] = joints
+    whole[..., PELVIS, :] = whole[..., HIPS, :].mean(-2)
+    whole[..., THORAX, :] = whole[..., NECK, :] = whole[..., SHOULDERS, :].mean(-2)
+    return whole
 
 
 def to_features(
@@ -160,17 +173,13 @@ def to_features(
 ) -> tuple[Floats, Floats]:
     """Joints (B, T, 13, 2) in pixels, scores (B, T, 13), square crops to features (B, T, 48) and boxes (B, T, 4).
 
-    pa16's first three slots are derived (pelvis, thorax, neck): the frame network fills them, the clip network must not
-    need them.
+    pa16's first three joints are derived: the frame network fills them, the clip network must not need them.
     """
     batch, frames = joints.shape[:2]
-    keypoints = np.zeros((batch, frames, NUM_JOINTS, 2), np.float32)
+    keypoints = to_pa16(((joints - corner[:, :, None]) / side[:, :, None, None]).clip(0, 1))
     confidence = np.zeros((batch, frames, NUM_JOINTS), np.float32)
-    keypoints[:, :, FIRST_JOINT:] = ((joints - corner[:, :, None]) / side[:, :, None, None]).clip(0, 1)
-    keypoints[:, :, 0] = keypoints[:, :, [10, 11]].mean(2)
-    keypoints[:, :, 1] = keypoints[:, :, 2] = keypoints[:, :, [4, 5]].mean(2)
     confidence[:, :, FIRST_JOINT:] = scores
-    confidence[:, :, :3] = scores.mean(-1, keepdims=True)
+    confidence[:, :, :FIRST_JOINT] = scores.mean(-1, keepdims=True)
     features = np.concatenate([keypoints.reshape(batch, frames, -1), confidence], axis=-1)
     boxes = np.concatenate([corner, side[..., None], side[..., None]], axis=-1)
     return features.astype(np.float32), boxes.astype(np.float32)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.lite import layout
-from models.lite.clip.data import Bools, Floats, Windows, body_middle, bounds, person_crop, to_features
-from models.lite.layout import BODY_FLIP, BODY_JOINTS, FIRST_JOINT
+from models.lite.clip.data import Bools, Floats, Windows, body_middle, person_crop, to_features
+from models.lite.frame.torso import bounds
+from models.lite.layout import (
+    BODY_ANKLES,
+    BODY_ARMS,
+    BODY_FLIP,
+    BODY_HEAD,
+    BODY_JOINTS,
+    BODY_LEGS,
+    BODY_SHOULDERS,
+)
 from models.lite.platt import sigmoid
 
-UPSIDE_DOWN = np.array([11, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6])  # an ankle for the head, hips for shoulders, ...
-ARMS, LEGS = layout.ARMS - FIRST_JOINT, layout.LEGS - FIRST_JOINT
+# Arms and legs change places, and an ankle stands for the head.
+UPSIDE_DOWN = np.concatenate([BODY_ANKLES[:1], BODY_LEGS, BODY_ARMS])
 # How much oftener than the average joint a frame network misses this one.
 DIFFICULTY = np.array([0.6, 0.6, 0.6, 1.2, 1.2, 1.7, 1.7, 0.6, 0.6, 1.0, 1.0, 1.2, 1.2], np.float32)
 MARGIN = (1.25, 1.5)  # side of a crop over the larger side of the joints' box
@@ -67,7 +75,7 @@ class FrameErrors:
         """Penn marks the head's middle or its top, LSP the top: moves it along the neck."""
         amount = self.rng.uniform(-0.05, 0.5, (len(joints), 1, 1)) * (severity > 0)[:, None, None]
         moved = joints.copy()
-        moved[:, :, 0] += amount * (joints[:, :, 0] - joints[:, :, 1:3].mean(2))
+        moved[:, :, BODY_HEAD] += amount * (joints[:, :, BODY_HEAD] - joints[:, :, BODY_SHOULDERS].mean(2))
         return moved
 
     def noise(self, shape: tuple[int, ...], severity: Floats) -> Floats:
@@ -82,7 +90,7 @@ class FrameErrors:
     def swap_sides(self, joints: Floats, severity: Floats) -> Floats:
         """Exchanges left and right of arms, legs or both, for some frames or the whole window."""
         swapped = joints
-        for limbs in (ARMS, LEGS, np.concatenate([ARMS, LEGS])):
+        for limbs in (BODY_ARMS, BODY_LEGS, np.concatenate([BODY_ARMS, BODY_LEGS])):
             chosen = self.bursts(severity, 0.12, (*joints.shape[:2], 1))
             chosen = chosen | self.happens(severity, 0.12, (len(joints), 1, 1))
             mask = np.zeros((1, 1, BODY_JOINTS), bool)
@@ -123,9 +131,8 @@ class FrameErrors:
         still = rng.random((len(joints), 1, BODY_JOINTS, 1)) < 0.5  # the same wrong place over the window
         wander = np.where(still, rng.normal(size=(len(joints), 1, BODY_JOINTS, 2)), rng.normal(size=joints.shape))
         # Half of the mistakes between sides: the opposite joint draws most.
-        other = np.where(
-            rng.random((len(joints), BODY_JOINTS)) < 0.5, BODY_FLIP, rng.integers(0, 13, (len(joints), 13))
-        )
+        each = (len(joints), BODY_JOINTS)
+        other = np.where(rng.random(each) < 0.5, BODY_FLIP, rng.integers(0, BODY_JOINTS, each))
         another = np.take_along_axis(joints, other[:, None, :, None], axis=2)
         partly = rng.random((len(joints), 1, BODY_JOINTS, 1)) < 0.5
         part = np.where(partly, rng.uniform(0.3, 1, joints[..., :1].shape), 1.0)

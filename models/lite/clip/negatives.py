@@ -7,8 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from models.lite.clip.data import Clips, Floats, Windows, cut, join, random_window, torso_size, windows_of
-from models.lite.layout import ACTIONS, BODY_JOINTS, NUM_FRAMES, NUM_JOINTS
+from models.lite.clip.data import Clips, Floats, Windows, cut, join, random_window, window_torso, windows_of
+from models.lite.layout import (
+    ACTIONS,
+    BODY_ANKLES,
+    BODY_ELBOWS,
+    BODY_HEAD,
+    BODY_HIPS,
+    BODY_JOINTS,
+    BODY_KNEES,
+    BODY_SHOULDERS,
+    BODY_WRISTS,
+    NUM_FRAMES,
+    NUM_JOINTS,
+)
 
 # Head, r/l shoulder, r/l elbow, r/l wrist, r/l hip, r/l knee, r/l ankle.
 CMU_TO_BODY = np.array([19, 30, 21, 31, 22, 32, 23, 8, 2, 9, 3, 10, 4])
@@ -23,8 +35,9 @@ MSR_HELD_OUT = (2, 4, 6, 8, 10)  # subjects, as in the data's own cross-subject 
 CMU_AZIMUTH, MSR_AZIMUTH = np.pi, np.deg2rad(60)  # a Kinect has only seen the person's front
 # Lengths over those of the skeleton, so that bodies are as various as Penn's and tell nothing: CMU's hips are narrow,
 # and both have long legs.
-HIPS = {"mocap": (0.9, 2.0), "kinect": (0.6, 1.1)}
-SHOULDERS, HEAD, THIGHS, LOWER_LEGS, FOREARMS = (0.65, 1.1), (0.55, 1.0), (0.5, 1.0), (0.65, 1.05), (0.7, 1.3)
+HIP_FACTORS = {"mocap": (0.9, 2.0), "kinect": (0.6, 1.1)}
+SHOULDER_FACTORS, HEAD_FACTORS, FOREARM_FACTORS = (0.65, 1.1), (0.55, 1.0), (0.7, 1.3)
+THIGH_FACTORS, LOWER_LEG_FACTORS = (0.5, 1.0), (0.65, 1.05)
 STILL_AS_ACTION = ACTIONS.index("strum_guitar")  # who stands and plays hardly moves
 SAMPLE_S = (2 / 30, 4.5 / 30)  # time between frames, as random_window has it
 # Share of each kind in a batch of negatives.
@@ -66,7 +79,7 @@ def load_movements(data: Path, held_out: bool) -> list[Movement]:
 def on_the_ground(joints: Floats) -> Floats:
     """Joints (S, 13, 3) relative to the hips so moved that the lower foot neither sinks nor slides: CMU's data has the
     person walk on the spot."""
-    ankles = joints[:, -2:]
+    ankles = joints[:, BODY_ANKLES]
     lower = ankles[..., 1].argmin(1)
     steps = np.diff(ankles, axis=0)[np.arange(len(joints) - 1), lower[1:]]  # (S - 1, 3) of the foot that stands
     path = np.concatenate([np.zeros((1, 3)), -np.cumsum(steps, axis=0)])
@@ -78,16 +91,16 @@ def on_the_ground(joints: Floats) -> Floats:
 def other_body(joints: Floats, kind: str, rng: np.random.Generator) -> Floats:
     """The movement (S, 13, 3) of somebody of other proportions."""
     moved = joints.copy()
-    for pair, lengths in (((7, 8), HIPS[kind]), ((1, 2), SHOULDERS)):
+    for pair, lengths in ((BODY_HIPS, HIP_FACTORS[kind]), (BODY_SHOULDERS, SHOULDER_FACTORS)):
         middle = joints[:, pair].mean(1, keepdims=True)
         moved[:, pair] = middle + (joints[:, pair] - middle) * rng.uniform(*lengths)
-    neck = joints[:, [1, 2]].mean(1)
-    moved[:, 0] = neck + (joints[:, 0] - neck) * rng.uniform(*HEAD)
+    neck = joints[:, BODY_SHOULDERS].mean(1)
+    moved[:, BODY_HEAD] = neck + (joints[:, BODY_HEAD] - neck) * rng.uniform(*HEAD_FACTORS)
     limbs = (
-        ([1, 2], [3, 4], (1, 1)),
-        ([3, 4], [5, 6], FOREARMS),
-        ([7, 8], [9, 10], THIGHS),
-        ([9, 10], [11, 12], LOWER_LEGS),
+        (BODY_SHOULDERS, BODY_ELBOWS, (1, 1)),
+        (BODY_ELBOWS, BODY_WRISTS, FOREARM_FACTORS),
+        (BODY_HIPS, BODY_KNEES, THIGH_FACTORS),
+        (BODY_KNEES, BODY_ANKLES, LOWER_LEG_FACTORS),
     )
     for near, far, lengths in limbs:
         moved[:, far] = moved[:, near] + (joints[:, far] - joints[:, near]) * rng.uniform(*lengths)
@@ -168,7 +181,7 @@ class Negatives:
         visible, inside = (np.broadcast_to(m[:, :1], windows.visible.shape) for m in (windows.visible, windows.inside))
         sway = smooth(rng, batch, 1, (1.0, 4.0)) * rng.uniform(0, 0.05, (batch, 1, 1, 1))
         sway = sway + smooth(rng, batch, BODY_JOINTS, (1.0, 4.0)) * rng.uniform(0, 0.03, (batch, 1, 1, 1))
-        swaying = joints + sway * torso_size(joints)[:, None, None, None]
+        swaying = joints + sway * window_torso(joints)[:, None, None, None]
         return windows_of(swaying.astype(np.float32), visible, inside)
 
     def shuffled(self, count: int) -> Windows:

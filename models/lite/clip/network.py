@@ -13,7 +13,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.lite.layout import ACTIONS, BODY_FLIP, BODY_JOINTS, FIRST_JOINT, NUM_JOINTS
+from models.lite.layout import (
+    ACTIONS,
+    BODY_ELBOWS,
+    BODY_FLIP,
+    BODY_HIPS,
+    BODY_JOINTS,
+    BODY_KNEES,
+    BODY_SHOULDERS,
+    FIRST_JOINT,
+    NUM_JOINTS,
+)
 
 NUM_ACTIONS = len(ACTIONS)
 # Added to the logit of "none of these" as served. It changes no order among the actions. With 0, one in seven still or
@@ -23,8 +33,9 @@ NUM_CLASSES = NUM_ACTIONS + 1  # and "none of these"
 # window x y, frame x y, velocity x y, movement against the window's middle x y, score, place from its parent x y,
 # the parent's score
 CHANNELS_PER_JOINT = 12
-# Of each joint in pa16[3:16] the joint nearer to the body's middle; the head's is between the shoulders.
-PARENTS = ((1, 7, 8, 1, 2, 3, 4, 8, 7, 7, 8, 9, 10), (2, 7, 8, 1, 2, 3, 4, 8, 7, 7, 8, 9, 10))
+# Of each body joint the one nearer to the body's middle; of a hip the other hip. The head's is between the shoulders.
+_PARENTS = (*BODY_HIPS, *BODY_SHOULDERS, *BODY_ELBOWS, *BODY_HIPS[::-1], *BODY_HIPS, *BODY_KNEES)
+PARENTS = tuple(tuple(int(parent) for parent in (shoulder, *_PARENTS)) for shoulder in BODY_SHOULDERS)
 MIRROR = tuple(BODY_FLIP.tolist())
 COORDINATE_LIMIT = 4.0  # in body sizes; a joint farther away is no joint
 MIN_WEIGHT = 1e-3  # keeps means defined where every score is 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from models.lite import platt
-from models.lite.clip.data import Bools, Floats, Windows, body_middle, person_crop, to_features
+from models.lite.clip.data import Bools, Floats, Windows, body_middle, person_crop, to_features, to_pa16
 from models.lite.clip.frame_errors import DIFFICULTY, MARGIN
 from models.lite.frame.error_bank import ErrorBank, to_torsos
-from models.lite.layout import BODY_JOINTS, FIRST_JOINT, NUM_JOINTS
+from models.lite.layout import BODY_JOINTS, FIRST_JOINT
 from service.vision.crops import PROPAGATED  # as crops follow tracks without a detection: the worse case
 
 CHANGES = (0.08, 0.5)  # chance a frame that the errors change, from window to window
@@ -63,12 +63,8 @@ class RealErrors:
         batch, frames = truth.shape[:2]
         begins = self.rng.random((batch, frames)) < self.rng.uniform(*CHANGES, (batch, 1))
         begins[:, 0] = True
-        whole = np.empty((int(begins.sum()), NUM_JOINTS, 2), np.float32)
-        whole[:, FIRST_JOINT:] = truth[begins]
-        whole[:, 0] = whole[:, [10, 11]].mean(1)
-        whole[:, 1] = whole[:, 2] = whole[:, [4, 5]].mean(1)
         with np.errstate(invalid="ignore"):  # a frame without a known joint has no size: any error will do
-            poses, torso = to_torsos(whole)
+            poses, torso = to_torsos(to_pa16(truth[begins]))
         errors, scores = self.bank.draw(self.rng, poses)
         run = (np.cumsum(begins) - 1).reshape(batch, frames)
         in_pixels = errors[:, FIRST_JOINT:] * torso[:, None, None]

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.layout import FLIP, L_HIP, L_SHOULDER, PELVIS, R_HIP, R_SHOULDER, THORAX
+from models.lite.frame.torso import torso_size
+from models.lite.layout import FLIP, HIPS, NUM_JOINTS, PELVIS, SHOULDERS, THORAX
 
 # LSP's 14 joints in the slots of pa16; pelvis and thorax are the middles of the hips and of the shoulders.
 LSP_TO_PA16 = np.array([14, 12, 10, 11, 13, 15, 8, 6, 4, 5, 7, 9, 2, 3])
-DIAGONALS = ((R_SHOULDER, L_HIP), (L_SHOULDER, R_HIP))
 HIT_TORSO = 0.2  # of PCK@0.2: nearer than this to the label, in torsos, a joint is right
 LSP_HELD_OUT = 200  # the last people of LSP train are never trained on
 PERSON_MARGIN = 1.15  # side of the evaluation crop over the larger side of the joints' box
@@ -33,12 +33,12 @@ def decode(jpegs: NDArray[np.uint8], offsets: NDArray[np.int64], index: int) -> 
 
 def to_pa16(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """LSP's 14 joints (N, 14, 2) to pa16 (N, 16, 2), with pelvis and thorax derived."""
-    out = np.zeros((len(joints), 16, 2), np.float32)
-    ok = np.zeros((len(joints), 16), bool)
+    out = np.zeros((len(joints), NUM_JOINTS, 2), np.float32)
+    ok = np.zeros((len(joints), NUM_JOINTS), bool)
     out[:, LSP_TO_PA16], ok[:, LSP_TO_PA16] = joints, valid
-    for middle, (a, b) in {PELVIS: (R_HIP, L_HIP), THORAX: (R_SHOULDER, L_SHOULDER)}.items():
-        out[:, middle] = (out[:, a] + out[:, b]) / 2
-        ok[:, middle] = ok[:, a] & ok[:, b]
+    for middle, (right, left) in ((PELVIS, HIPS), (THORAX, SHOULDERS)):
+        out[:, middle] = (out[:, right] + out[:, left]) / 2
+        ok[:, middle] = ok[:, right] & ok[:, left]
     return out, ok
 
 
@@ -101,22 +101,10 @@ def load_empty_boxed(data: Path, split: int) -> list[NDArray[np.uint8]]:
     return pictures
 
 
-def torso_size(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:
-    """The larger diagonal from a shoulder to the opposite hip, the yardstick of PCK; at least a fifth of the person."""
-    diagonals = [float(np.linalg.norm(joints[a] - joints[b])) for a, b in DIAGONALS if valid[a] and valid[b]]
-    extent = np.ptp(joints[valid], axis=0).max() if valid.any() else 0.0
-    return max([*diagonals, 0.2 * float(extent)])
-
-
-def torso_sizes(people: People) -> NDArray[np.float32]:
-    """Of N people, (N,) in pixels."""
-    return np.array([torso_size(j, v) for j, v in zip(people.joints, people.valid, strict=True)], np.float32)
-
-
 def hits(people: People, keypoints: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which keypoints (N, 16, 2) in pixels are within 0.2 torso of their labels: (N, 16), wrong where there is none."""
     distance = np.linalg.norm(keypoints - people.joints, axis=-1)
-    return np.asarray((distance < HIT_TORSO * torso_sizes(people)[:, None]) & people.valid)
+    return np.asarray((distance < HIT_TORSO * torso_size(people.joints, people.valid)[:, None]) & people.valid)
 
 
 def person_square(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:
@@ -167,7 +155,7 @@ class Augmentation:
         moved = (joints @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
         if mirror:
             moved, valid = moved[FLIP], valid[FLIP]
-        torso = torso_size(joints, valid[FLIP] if mirror else valid) / side
+        torso = float(torso_size(joints, valid[FLIP] if mirror else valid)) / side
         moved = moved / np.float32(size)
         inside = valid & (moved > 0).all(-1) & (moved < 1).all(-1)
         return Sample(self.camera(self.colour(self.occlude(crop))), moved, inside, torso)
@@ -178,7 +166,7 @@ class Augmentation:
         centre = self.rng.uniform(0.2, 0.8, 2).astype(np.float32) * (width, height)
         matrix = crop_matrix(centre, side, self.size, 0.0, bool(self.rng.random() < 0.5))
         crop = self.camera(self.colour(self.warp(image, matrix)))
-        return Sample(crop, np.zeros((16, 2), np.float32), np.zeros(16, bool), 0.0)
+        return Sample(crop, np.zeros((NUM_JOINTS, 2), np.float32), np.zeros(NUM_JOINTS, bool), 0.0)
 
     def warp(self, image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
         size = (self.size, self.size)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from models.lite.frame import data as pose_data
 from models.lite.frame.calibration import Calibration
-from models.lite.frame.data import DIAGONALS, HIT_TORSO, People
+from models.lite.frame.data import HIT_TORSO, People
+from models.lite.frame.torso import torso_size
 from models.lite.layout import FLIP, PELVIS, THORAX
 
 if TYPE_CHECKING:
@@ -69,14 +70,9 @@ class ErrorBank:
 
 
 def to_torsos(joints: Floats) -> tuple[Floats, Floats]:
-    """Joints (B, 16, 2) of any unit relative to the pelvis in torsos, and that torso (B,) in the joints' unit.
-
-    The torso is that of `pose_data.torso_size` with all joints known.
-    """
-    diagonals = [np.linalg.norm(joints[:, a] - joints[:, b], axis=-1) for a, b in DIAGONALS]
-    extent = np.ptp(joints, axis=1).max(-1)
-    torso = np.maximum(np.maximum(*diagonals), 0.2 * extent).astype(np.float32)
-    return ((joints - joints[:, :1]) / torso[:, None, None]).astype(np.float32), torso
+    """Joints (B, 16, 2) of any unit relative to the pelvis in torsos, and that torso (B,) in the joints' unit."""
+    torso = torso_size(joints)
+    return ((joints - joints[:, [PELVIS]]) / torso[:, None, None]).astype(np.float32), torso
 
 
 def bank_of(people: People, keypoints: Floats, scores: Floats) -> ErrorBank:
@@ -86,9 +82,9 @@ def bank_of(people: People, keypoints: Floats, scores: Floats) -> ErrorBank:
     """
     valid = people.valid
     usable = valid[:, PELVIS] & valid[:, THORAX] & (valid.sum(1) >= FEWEST_LABELS)
-    torso = np.maximum(pose_data.torso_sizes(people), 1)[:, None, None]
+    torso = np.maximum(torso_size(people.joints, valid), 1)[:, None, None]
     errors = np.where(valid[..., None], (keypoints - people.joints) / torso, 0)
-    joints = np.where(valid[..., None], (people.joints - people.joints[:, :1]) / torso, 0)
+    joints = np.where(valid[..., None], (people.joints - people.joints[:, [PELVIS]]) / torso, 0)
     return _rows(ErrorBank(errors.astype(np.float32), scores, joints.astype(np.float32), valid), usable)
 
 

@@ -21,6 +21,7 @@ from models.lite.frame import clean_labels
 from models.lite.frame import data as pose_data
 from models.lite.frame.network import FrameNetwork, Prediction, likeliest_place
 from models.lite.frame.plain_crops import look
+from models.lite.layout import ANKLES, WRISTS
 from models.lite.platt import sigmoid
 from models.lite.training import Training, best_device, command_line, cosine
 
@@ -118,7 +119,7 @@ def evaluate(network: FrameNetwork, people: pose_data.People, size: int) -> dict
     measured = pose_data.LSP_TO_PA16
     return {
         "pck": float(per_joint[measured].mean()),
-        "pck_wrist_ankle": float(per_joint[[8, 9, 14, 15]].mean()),
+        "pck_wrist_ankle": float(per_joint[[*WRISTS, *ANKLES]].mean()),
         "mean_score": float(sigmoid(logits[:, measured]).mean()),
     }
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.layout import FLIP, PARENTS
+from models.lite.layout import FLIP, HIPS, NUM_JOINTS, PARENTS, PELVIS
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -82,12 +82,13 @@ def to_pa16(xyz: Floats) -> Floats:
     head = xyz[:, CMU_HEAD] + HEAD_BEYOND * (xyz[:, CMU_HEAD] - xyz[:, CMU_UPPER_NECK])
     thorax, pelvis = limbs[:, :2].mean(1), limbs[:, 6:8].mean(1)
     joints = np.concatenate([np.stack([pelvis, thorax, neck, head], 1), limbs], axis=1)
-    return ((joints - joints[:, :1]) * np.array([1, -1, -1])).astype(np.float32)
+    return ((joints - joints[:, [PELVIS]]) * np.array([1, -1, -1])).astype(np.float32)
 
 
 def facing(joints: Floats) -> Floats:
     """Turned about the vertical so that the hips lie along x, the right one at the left of the picture."""
-    to_left = joints[:, 11] - joints[:, 10]
+    right, left = HIPS
+    to_left = joints[:, left] - joints[:, right]
     angle = np.arctan2(to_left[:, 2], to_left[:, 0])
     return rotate(joints, about_axis(np.array([0.0, 1.0, 0.0]), angle))
 
@@ -111,7 +112,7 @@ def to_bones(joints: Floats) -> Floats:
 
 def to_joints(bones: Floats) -> Floats:
     """The inverse of `to_bones`, pelvis at 0."""
-    joints = np.zeros((len(bones), 16, 3), np.float32)
+    joints = np.zeros((len(bones), NUM_JOINTS, 3), np.float32)
     for bone, parent in enumerate(PARENTS):
         joints[:, bone + 1] = joints[:, parent] + bones[:, bone]
     return joints

@@ -36,7 +36,8 @@ DISTANCE_MM = (2500.0, 12000.0)
 BESIDE_AXIS, ABOVE_AXIS = 20.0, 12.0
 AS_THEY_ARE = 0.75
 EXACT = 0.25  # share of training views without errors
-SWAPPED = ((np.arange(4, 16), (0.0, 0.06)), (LEGS, (0.06, 0.1)), (ARMS, (0.1, 0.13)))  # joints, between which chances
+# Which joints change sides, and between which of a uniform draw.
+SWAPPED = ((np.concatenate([ARMS, LEGS]), (0.0, 0.06)), (LEGS, (0.06, 0.1)), (ARMS, (0.1, 0.13)))
 MARGIN = (1.1, 1.6)  # side of the crop over the larger side of the joints' box
 X, Y, Z = np.eye(3)
 

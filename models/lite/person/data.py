@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.frame.data import People, decode, torso_size
+from models.lite.frame.data import People, decode
+from models.lite.frame.torso import torso_size
+from models.lite.layout import NECK
 
 PARTS = 3
 HELD_OUT_EVERY = 15  # of the training pictures with every person boxed: for calibration and the default threshold
@@ -57,11 +59,11 @@ def load_training(data: Path) -> tuple[BoxedPictures, BoxedPictures, BoxedPictur
 def body_box(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> Boxes:
     """The box (1, 4) of a person of whom only joints (K, 2) are known."""
     low, high = joints[valid].min(0), joints[valid].max(0)
-    pad = max(PAD_TORSO * torso_size(joints, valid), PAD_EXTENT * float((high - low).max()))
+    pad = max(PAD_TORSO * float(torso_size(joints, valid)), PAD_EXTENT * float((high - low).max()))
     return np.concatenate([low - pad, high - low + 2 * pad])[None].astype(np.float32)
 
 
 def with_most_joints(people: People) -> People:
     """Those whose joints reach from head to feet: others' boxes would be too small."""
-    kept = np.flatnonzero(people.valid[:, 2:].sum(1) >= 13)
+    kept = np.flatnonzero(people.valid[:, NECK:].sum(1) >= 13)
     return People([people.images[i] for i in kept], people.joints[kept], people.valid[kept])

@@ -27,7 +27,7 @@ def some_windows(count: int = 6) -> Windows:
         np.float32
     )
     known = np.ones((count, NUM_FRAMES, 13), bool)
-    return Windows(joints, known, known, clip_data.torso_size(joints))
+    return Windows(joints, known, known, clip_data.window_torso(joints))
 
 
 def test_features_and_boxes_hold_the_joints() -> None:
