@@ -10,7 +10,7 @@ from deephar import cli
 
 from tests.videos import sound_only
 
-SAMPLES = Path(__file__).parents[2] / "samples"
+SAMPLES = Path(__file__).parents[3] / "samples"
 
 
 @pytest.fixture
