@@ -7,8 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -17,26 +15,14 @@ import pytest
 from deephar import Client
 
 from service.testing.running import ROOT, ServiceProcess, processes_with, running_service
+from tests.integration.left_behind import left_of_service
+from tests.integration.waiting import wait_for
 
 REPOSITORY = ROOT / "model_repository"
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def pose(service: ServiceProcess, image: bytes) -> httpx.Response:
     return httpx.post(f"{service.url}/v1/pose", files={"image": image}, timeout=30)
-
-
-def leftovers(service: ServiceProcess) -> list[object]:
-    regions = [path for path in Path("/dev/shm").iterdir() if f"deephar-{service.process.pid}-" in path.name]
-    return [*service.triton_pids(), *regions]
 
 
 def test_while_triton_is_away_both_transports_say_unavailable(person_jpeg: bytes) -> None:
@@ -65,7 +51,7 @@ def test_ctrl_c_while_starting_leaves_nothing_behind() -> None:
     with running_service(wait=False) as service:
         assert wait_for(lambda: bool(service.triton_pids()))
         service.stop(signal.SIGINT)
-        assert wait_for(lambda: not leftovers(service), 10), leftovers(service)
+        assert wait_for(lambda: not left_of_service(service), 10), left_of_service(service)
 
 
 def test_two_services_live_side_by_side_and_share_a_triton_if_told_to(

@@ -19,7 +19,9 @@ from deephar import Client
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from service.testing.running import ServiceProcess, running_service
-from tests.integration.test_supervisor import REPOSITORY, pose, wait_for
+from tests.integration.callers import connect, post_head
+from tests.integration.test_supervisor import REPOSITORY, pose
+from tests.integration.waiting import wait_for
 
 TOLD_S, BACK_S = 8.0, 15.0  # 5 s and 10 s on a machine that does nothing else
 
@@ -233,8 +235,6 @@ def test_a_disk_that_is_full_is_told(service: ServiceProcess, tmp_path: Path, pe
 
 
 def test_a_caller_who_resets_in_mid_body_is_one_line(own: ServiceProcess) -> None:
-    from tests.integration.test_callers_at_fault import connect, post_head
-
     start = len(own.log.read_text())
     connect(own, post_head(100_000), b"x" * 1000).close()
     assert wait_for(lambda: bool(lines_since(own, start, "the caller left")), 5)

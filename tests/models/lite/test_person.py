@@ -27,6 +27,7 @@ from models.lite.person.network import (
     from_frame_network,
 )
 from models.lite.person.targets import STRIDE, encode
+from service.vision.boxes import iou
 
 SIZE = 128
 
@@ -75,11 +76,6 @@ def test_average_precision_does_not_depend_on_the_order_of_boxes(order: list[int
     assert average_precision([(found[index], sure[index])], truth) == average_precision([(found, sure)], truth)
 
 
-def test_suppression_keeps_the_best_of_what_overlaps() -> None:
-    kept = evaluate_person.suppress(boxes((12, 11, 20, 40), HERE, THERE), scores(0.7, 0.9, 0.8), 0.5)
-    assert kept.tolist() == [1, 2]
-
-
 people = st.tuples(st.floats(0, 100), st.floats(0, 100), st.floats(5, 100), st.floats(5, 120)).map(
     lambda b: (b[0], b[1], min(b[2], SIZE - b[0]), min(b[3], SIZE - b[1]))
 )
@@ -106,7 +102,7 @@ def test_what_bf16_keeps_of_a_logarithm_is_enough_for_a_box() -> None:
     logs = Maps.logs_of(torch.from_numpy(encode(box, SIZE).sides)[None]).bfloat16().float()
     heat = torch.logit(torch.from_numpy(encode(box, SIZE).heat)[None], eps=1e-4)
     decoded = detect(Maps(heat, logs), torch.tensor([1.0, 0.0]))[0][0, :1].numpy() * SIZE
-    assert evaluate_person.intersection_over_union(decoded, box)[0, 0] > 0.98
+    assert iou(decoded, box)[0, 0] > 0.98
 
 
 def test_served_boxes_are_sorted_and_within_the_picture() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import socket
 import tempfile
 import threading
@@ -16,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.weights.download import DownloadFailed, pull
-from models.weights.download_report import LineReport, TerminalReport
 from models.weights.partial_file import PartialFile
 from models.weights.released import Released, released_file
 from tests.models.weights_server import BODY, HDF5, MD5, WeightsServer, weights_server
@@ -290,16 +288,3 @@ def test_two_pulls_of_one_file_do_not_mix(server: WeightsServer, tmp_path: Path)
     with PartialFile(released_file(server.released(), tmp_path)):
         assert "another pull" in failure(server.released(), tmp_path)
     assert fetched(server.released(), tmp_path) == BODY
-
-
-def test_a_log_gets_ten_lines_and_a_terminal_one_that_moves() -> None:
-    log, screen = io.StringIO(), io.StringIO()
-    for report in (LineReport(log), TerminalReport(screen)):
-        for done in range(0, 59_400_001, 66_000):
-            report.progress(done, 59_400_000)
-        report.say("here")
-    lines = log.getvalue().splitlines()
-    assert lines[1] == "   10 %  5.9 of 59.4 MB"
-    assert len(lines) == 12
-    assert screen.getvalue().count("\n") == 1
-    assert screen.getvalue().endswith("\r\x1b[Khere\n")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.networks.card import PersonCard
 from service.people.detector import detections
-from service.vision.boxes import Box, iou
+from service.vision.boxes import Box, as_rows, iou, nms
 from service.vision.crops import letterbox
 
 CARD = PersonCard(
@@ -43,7 +43,14 @@ boxes_of = st.builds(Box, numbers, numbers, st.floats(0.1, 100), st.floats(0.1, 
 
 
 @given(boxes_of, boxes_of)
-def test_overlap_is_symmetric_between_0_and_1_and_1_with_itself(a: Box, b: Box) -> None:
-    assert iou(a, b) == iou(b, a)
-    assert 0 <= iou(a, b) <= 1 + 1e-9
-    assert np.isclose(iou(a, a), 1)
+def test_iou_is_symmetric_between_0_and_1_and_1_with_itself(a: Box, b: Box) -> None:
+    overlaps = iou(as_rows([a, b]), as_rows([a, b]))
+    assert overlaps[0, 1] == overlaps[1, 0]
+    assert 0 <= overlaps[0, 1] <= 1 + 1e-9
+    assert np.allclose(np.diag(overlaps), 1)
+
+
+def test_nms_keeps_the_best_of_what_overlaps() -> None:
+    boxes = np.array([[12, 11, 20, 40], [10, 10, 20, 40], [50, 10, 20, 40]], np.float32)
+    assert nms(boxes, np.array([0.7, 0.9, 0.8], np.float32), 0.5).tolist() == [1, 2]
+    assert nms(boxes[:0], np.zeros(0), 0.5).tolist() == []
