@@ -40,6 +40,14 @@ class PictureDecoder:
         finally:
             opened.close()
 
+    async def decode_small(self, picture: bytes) -> Image | None:
+        """Returns the pixels of a small picture, which its caller bounds in number; None of a larger one."""
+        limits = self._settings.max_image_bytes, self._settings.max_image_pixels
+        opened, image = await self._workers.run(_open, picture, *limits, decode_up_to=PixelBudget.SMALL)
+        if image is None:
+            opened.close()
+        return image
+
 
 def _open(data: bytes, max_bytes: int, max_pixels: int, decode_up_to: int) -> tuple[OpenPicture, Image | None]:
     """The picture, and its pixels if those are at most `decode_up_to`: then it is closed."""

@@ -15,6 +15,7 @@ from service.people.tracker import MAIN_PERSON, PeopleTracker
 from service.pipeline.admission import PixelBudget
 from service.pipeline.answers import ClipAnswer, Event, Moment, PoseEvent
 from service.pipeline.decoding import PictureDecoder
+from service.pipeline.lookahead import decoded_ahead
 from service.pipeline.plan import VideoPlan
 from service.pipeline.recognition import ActionEvents, Due, Recognition
 from service.pipeline.summary import ClipSummary
@@ -62,11 +63,14 @@ class Stream:
             DeepharError: A frame cannot be read, or a network did not answer.
         """
         last: Moment | None = None
-        async with aclosing(self._source.frames(Sampler(self.plan.interval_s))) as frames:
+        async with (
+            aclosing(self._source.frames(Sampler(self.plan.interval_s))) as fetched,
+            aclosing(fetched if self._source.live else decoded_ahead(fetched, self._decoded)) as frames,
+        ):
             async for frame, ticks in frames:
                 self._frames += 1
                 last = self._moment(frame)
-                if not ticks and not self.plan.every_frame:
+                if not self._wanted(ticks):
                     continue
                 async with aclosing(self._step(frame, ticks, last)) as events:
                     async for event in events:
@@ -89,6 +93,16 @@ class Stream:
     def _moment(self, frame: Frame) -> Moment:
         lag_ms = 1e3 * (time.monotonic() - frame.received_s)
         return Moment(frame.frame_id, frame.time_s, lag_ms, self._source.dropped)
+
+    def _wanted(self, ticks: int) -> bool:
+        return ticks > 0 or self.plan.every_frame
+
+    async def _decoded(self, frame: Frame, ticks: int) -> bytes | Image:
+        """Returns the picture of a frame that is wanted and small, decoded. It is not in the budget of pixels."""
+        if not self._wanted(ticks) or not isinstance(frame.picture, bytes):
+            return frame.picture
+        image = await self._parts.decoder.decode_small(frame.picture)
+        return frame.picture if image is None else image
 
     async def _step(self, frame: Frame, ticks: int, at: Moment) -> AsyncGenerator[Event, None]:
         """Yields the events of one frame."""

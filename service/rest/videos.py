@@ -62,7 +62,7 @@ def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter
 class UploadedVideo:
     """A `FrameSource` of the file in a request. Its frames end early when the service stops."""
 
-    dropped = 0
+    dropped, live = 0, False
 
     def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
         self._pipeline, self._stopping = pipeline, stopping

@@ -32,6 +32,10 @@ class FrameSource(Protocol):
     def dropped(self) -> int:
         """Number of frames dropped so far in favour of newer ones."""
 
+    @property
+    def live(self) -> bool:
+        """Whether the newest frame counts: none is fetched before its turn."""
+
     def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
         """Yields the frames in order of time, each with the sampler's ticks.
 

@@ -29,6 +29,11 @@ class Inbox:
         self._reason: BaseException | None = None
         self.dropped = 0
 
+    @property
+    def live(self) -> bool:
+        """Whether the newest frame counts."""
+        return self._drop_oldest
+
     async def put(self, frame: Frame) -> int:
         """Adds a frame as soon as there is room. After `end` it is discarded.
 

@@ -65,7 +65,7 @@ class VideoReader:
         workers: The pool of threads.
     """
 
-    dropped = 0
+    dropped, live = 0, False
 
     def __init__(self, file: BinaryIO, limits: VideoLimits, workers: Workers) -> None:
         self._decoder = _Decoder(file, limits)

@@ -1,0 +1,52 @@
+"""Stages that overlap: the next frame is fetched and decoded while the present one is in work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
+
+from service.video.frame import Frame
+from service.vision.crops import Image
+
+Samples = AsyncGenerator[tuple[Frame, int], None]
+
+
+async def decoded_ahead(frames: Samples, decode: Callable[[Frame, int], Awaitable[bytes | Image]]) -> Samples:
+    """Yields the frames in order; at most one is fetched before it is asked for.
+
+    Args:
+        frames: Frames with the sampler's ticks. Their owner closes them.
+        decode: Returns what takes the place of a frame's picture.
+    """
+
+    async def fetch() -> tuple[Frame, int] | None:
+        sample = await anext(frames, None)
+        if sample is None:
+            return None
+        frame, ticks = sample
+        return replace(frame, picture=await decode(frame, ticks)), ticks
+
+    upcoming = asyncio.create_task(fetch())
+    try:
+        while (sample := await upcoming) is not None:
+            upcoming = asyncio.create_task(fetch())
+            yield sample
+            del sample  # not to be kept while the next one is awaited
+    finally:
+        upcoming.cancel()
+        await _ended(upcoming)
+
+
+async def _ended(task: asyncio.Task[object]) -> None:
+    """Waits for the task even if the caller is cancelled meanwhile: its frames are closed next."""
+    cancelled = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if not task.cancelled():
+        task.exception()  # nobody wants it any more
+    if cancelled is not None:
+        raise cancelled
