@@ -14,7 +14,7 @@ from models.lite.frame import data as pose_data
 from models.lite.frame.calibration import expected_calibration_error
 from models.lite.frame.error_bank import ErrorBank, bank_of
 from models.lite.frame.torso import torso_size
-from service.vision.boxes import box_around, iou
+from service.vision.boxes import as_rows, box_around, iou
 
 JOINTS = ("head", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 SMALL_HEIGHT, PICTURE_HEIGHT = 0.25, 480  # of the picture; pixels
@@ -129,4 +129,4 @@ def _put_small(
 def _overlap(person: pb.Person, joints: Floats) -> float:
     """Intersection over union of the answered joints' box and the labelled joints' box."""
     found = np.array([[k.x, k.y] for k in person.keypoints], np.float32)
-    return iou(box_around(found), box_around(joints))
+    return float(iou(as_rows([box_around(found)]), as_rows([box_around(joints)]))[0, 0])

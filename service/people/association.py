@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.vision.boxes import Box, iou
+import numpy as np
+
+from service.vision.boxes import Box, as_rows, iou
 
 
 def matched(tracks: Sequence[Box], detections: Sequence[Box], min_iou: float) -> dict[int, int]:
     """Returns detection by track, as indices: the pair with the highest IoU first, each track and detection once."""
-    pairs = sorted(
-        ((iou(track, detection), t, d) for t, track in enumerate(tracks) for d, detection in enumerate(detections)),
-        key=lambda pair: -pair[0],
-    )
+    overlaps = iou(as_rows(tracks), as_rows(detections))
     matches: dict[int, int] = {}
-    for overlap, t, d in pairs:
-        if overlap < min_iou:
+    for pair in np.argsort(-overlaps, axis=None, kind="stable").tolist():
+        t, d = divmod(pair, len(detections))
+        if overlaps[t, d] < min_iou:
             break
         if t not in matches and d not in matches.values():
             matches[t] = d

@@ -11,7 +11,7 @@ from service.networks.card import PersonCard
 from service.networks.catalogue import PERSON_NETWORK
 from service.networks.server import InferenceServer
 from service.networks.tensors import BOX_SCORES, BOXES, IMAGE
-from service.vision.boxes import Box, iou
+from service.vision.boxes import Box, nms
 from service.vision.crops import Image, letterbox
 from service.workers import Workers
 
@@ -35,20 +35,18 @@ class PersonDetector:
 
 
 def detections(boxes: Array, scores: Array, width: int, height: int, card: PersonCard) -> list[Detection]:
-    """Detections in pixels, by descending score, after NMS. Boxes (N, 4) are in 0..1 of the letterbox, scores (N,)."""
-    longer = max(width, height)
-    kept: list[Detection] = []
-    for i in np.argsort(-scores, kind="stable"):
-        if scores[i] < card.threshold:
-            break
-        box = _inside((boxes[i] * longer).tolist(), width, height)
-        if box is not None and all(iou(box, other.box) <= card.overlap for other in kept):
-            kept.append(Detection(box, float(scores[i])))
-    return kept
+    """Returns the detections in a picture by descending score, after NMS.
 
-
-def _inside(box: list[float], width: int, height: int) -> Box | None:
-    """The part of a box x, y, width, height inside the picture; None if that is less than a pixel."""
-    left, top = max(box[0], 0.0), max(box[1], 0.0)
-    right, bottom = min(box[0] + box[2], width), min(box[1] + box[3], height)
-    return Box(left, top, right - left, bottom - top) if right - left >= 1 and bottom - top >= 1 else None
+    Args:
+        boxes: (N, 4) as x, y, width, height in 0..1 of the letterbox.
+        scores: (N,).
+        width: Of the picture, in pixels.
+        height: Likewise.
+        card: The detector's, with the score's threshold and that of NMS.
+    """
+    above = scores >= card.threshold
+    pixels = (boxes[above] * max(width, height)).astype(np.float64)
+    low, high = np.maximum(pixels[:, :2], 0), np.minimum(pixels[:, :2] + pixels[:, 2:], (width, height))
+    inside = (high - low >= 1).all(axis=1)  # at least a pixel of it in the picture
+    pixels, scores = np.concatenate([low, high - low], axis=1)[inside], scores[above][inside]
+    return [Detection(Box(*pixels[i].tolist()), float(scores[i])) for i in nms(pixels, scores, card.overlap)]

@@ -18,7 +18,7 @@ from service.people.association import matched
 from service.people.detector import Detection
 from service.people.keypoint_search import NOBODY, person_box
 from service.people.search import PeopleSearch, body_crop
-from service.vision.boxes import Box, iou
+from service.vision.boxes import Box, as_rows, iou
 from service.vision.crops import DETECTED, PROPAGATED, CropWindow, Image, crop_window_around, moved
 
 DETECT_EVERY_S = 0.2
@@ -117,11 +117,9 @@ class PeopleTracker:
             track.box, track.misses = box, 0
         self._tracks = [t for t in self._tracks if t.misses < MAX_MISSES or t.score >= LOW_CONFIDENCE]
         taken = set(matches.values())
-        new = [
-            detection
-            for i, detection in enumerate(detections)
-            if i not in taken and all(iou(detection.box, track.box) < MIN_IOU for track in self._tracks)
-        ]
+        overlaps = iou(as_rows([d.box for d in detections]), as_rows([track.box for track in self._tracks]))
+        nearest = overlaps.max(axis=1, initial=0.0)  # IoU of each detection with the track that it overlaps most
+        new = [detection for i, detection in enumerate(detections) if i not in taken and nearest[i] < MIN_IOU]
         if self._main_only:
             new.sort(key=lambda detection: detection.score * detection.box.height, reverse=True)
         for detection in new[: self._limit - len(self._tracks)]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidArgument
+
+SMALLEST_AREA = 1e-9  # of a union: boxes without an area overlap nothing
+
+Rows = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,46 @@ def box_around(keypoints_px: NDArray[np.float32]) -> Box:
     return Box(float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
 
 
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union."""
-    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / (a.width * a.height + b.width * b.height - both)
+def as_rows(boxes: Sequence[Box]) -> NDArray[np.float64]:
+    """Boxes as an array (N, 4) of x, y, width, height."""
+    rows = [(box.x, box.y, box.width, box.height) for box in boxes]
+    return np.array(rows, np.float64).reshape(-1, 4)
+
+
+def iou(a: Rows, b: Rows) -> Rows:
+    """Intersection over union of every box of one set with every box of another.
+
+    Args:
+        a: Boxes (N, 4) as x, y, width, height.
+        b: Boxes (M, 4), likewise.
+
+    Returns:
+        (N, M), 0 where boxes do not overlap.
+    """
+    low = np.maximum(a[:, None, :2], b[:, :2])
+    high = np.minimum((a[:, :2] + a[:, 2:])[:, None], b[:, :2] + b[:, 2:])
+    sides = np.maximum(high - low, 0)  # (N, M, 2)
+    both = sides[..., 0] * sides[..., 1]
+    union = (a[:, 2] * a[:, 3])[:, None] + b[:, 2] * b[:, 3] - both
+    return np.asarray(both / np.maximum(union, SMALLEST_AREA))
+
+
+def nms(boxes: Rows, scores: NDArray[np.floating], iou_threshold: float) -> NDArray[np.intp]:
+    """Non-maximum suppression.
+
+    Args:
+        boxes: (N, 4) as x, y, width, height.
+        scores: (N,).
+        iou_threshold: A box is dropped where its IoU with a kept box of a higher score is greater.
+
+    Returns:
+        Indices of the kept boxes by descending score.
+    """
+    overlapping = iou(boxes, boxes) > iou_threshold
+    dropped = np.zeros(len(boxes), bool)
+    kept: list[int] = []
+    for i in np.argsort(-scores, kind="stable").tolist():
+        if not dropped[i]:
+            kept.append(i)
+            dropped |= overlapping[i]
+    return np.array(kept, np.intp)

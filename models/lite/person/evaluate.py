@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.lite.person.data import BoxedPictures, Boxes, Picture, load_validation
+from service.vision.boxes import iou, nms
 from service.vision.crops import letterbox
 
 TALL = 0.25  # of the picture's height
@@ -26,45 +27,26 @@ Detections = tuple[Boxes, Scores]  # of one picture: (n, 4) x, y, width, height 
 Detect = Callable[[Picture], Detections]
 
 
-def intersection_over_union(a: Boxes, b: Boxes) -> NDArray[np.float32]:
-    """Boxes (n, 4) and (m, 4) as x, y, width, height to (n, m)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
-    union = np.prod(a[:, None, 2:], axis=-1) + np.prod(b[None, :, 2:], axis=-1) - shared
-    return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
-
-
-def suppress(boxes: Boxes, scores: Scores, iou: float) -> NDArray[np.intp]:
-    """Indices, best first, of the boxes that overlap no better box by more than `iou`."""
-    kept: list[int] = []
-    overlap = intersection_over_union(boxes, boxes)
-    for i in np.argsort(-scores, kind="stable"):
-        if not (overlap[i, kept] > iou).any():
-            kept.append(int(i))
-    return np.array(kept, np.intp)
-
-
-def matches(detections: Sequence[Detections], truth: Sequence[Boxes], iou: float = 0.5) -> list[NDArray[np.intp]]:
+def matches(detections: Sequence[Detections], truth: Sequence[Boxes], min_iou: float = 0.5) -> list[NDArray[np.intp]]:
     """For each picture the index of the true box that each detection finds, or -1. Best scores choose first."""
     found = []
     for (boxes, scores), true_boxes in zip(detections, truth, strict=True):
-        overlap = intersection_over_union(boxes, true_boxes)
+        overlaps = iou(boxes, true_boxes)
         chosen = np.full(len(boxes), -1, np.intp)
         for i in np.argsort(-scores, kind="stable"):
-            free = overlap[i].copy()
+            free = overlaps[i].copy()
             free[chosen[chosen >= 0]] = -1.0
-            if len(free) and free.max() >= iou:
+            if len(free) and free.max() >= min_iou:
                 chosen[i] = int(free.argmax())
         found.append(chosen)
     return found
 
 
-def average_precision(detections: Sequence[Detections], truth: Sequence[Boxes], iou: float = 0.5) -> float:
+def average_precision(detections: Sequence[Detections], truth: Sequence[Boxes], min_iou: float = 0.5) -> float:
     """Area under precision over recall, precision made monotonous first (VOC 2010 and later)."""
     people = sum(len(boxes) for boxes in truth)
     scores = np.concatenate([scores for _, scores in detections])
-    right = np.concatenate(matches(detections, truth, iou)) >= 0
+    right = np.concatenate(matches(detections, truth, min_iou)) >= 0
     right = right[np.argsort(-scores, kind="stable")]
     if not people or not len(right):
         return 0.0
@@ -140,7 +122,7 @@ def detector(
     def detect(image: Picture) -> Detections:
         boxes, scores = (np.asarray(output[0], np.float32) for output in run(letterbox(image, size)[None]))
         boxes, scores = boxes[scores >= lowest] * max(image.shape[:2]), scores[scores >= lowest]
-        kept = suppress(boxes, scores, nms_iou)
+        kept = nms(boxes, scores, nms_iou)
         return boxes[kept], scores[kept]
 
     return detect
