@@ -19,9 +19,10 @@ from models.deephar.networks import IMAGE_SIZE, NETWORKS, Network
 from models.deephar.served import served_parts
 from models.export import onnx_file, triton_model
 from models.files.folder_swap import put_in_place
+from models.files.folders import cache_folder, repository_folder
 from models.files.sample_picture import person_crops
 from models.protocol.camera import DEPTH_RANGE_MM
-from models.weights.released import cache_folder, released_for, repository_folder
+from models.weights.released import released_for
 from models.weights.store import Imported, WrongWeights, read_imported
 
 LICENCE = "the weights' authors' (github.com/dluvizon/deephar); their training data have terms of their own"

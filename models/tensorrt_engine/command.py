@@ -9,12 +9,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from models.files.folders import cache_folder, repository_folder
 from models.tensorrt_engine import library, publishing, report
 from models.tensorrt_engine.building import Order, build_model
 from models.tensorrt_engine.key import PRECISIONS
 from models.tensorrt_engine.problem import EngineProblem
 from models.tensorrt_engine.triton_models import models_in, others_in
-from models.weights.released import cache_folder, repository_folder
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

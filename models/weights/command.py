@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from models.files.checksums import md5_of
+from models.files.folders import cache_folder
 from models.weights.download import DownloadFailed, pull
 from models.weights.download_report import report_on
-from models.weights.released import RELEASED, Released, cache_folder, imported_file, released_file, released_for
+from models.weights.released import RELEASED, Released, imported_file, released_file, released_for
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

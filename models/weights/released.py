@@ -5,7 +5,6 @@ Names, places and checksums are those of the original repository's README and ev
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,25 +56,9 @@ RELEASED = (
 )
 
 
-def repository_folder() -> Path:
-    """The model repository of the service: $DEEPHAR_MODEL_REPOSITORY, else the project's own, wherever one stands."""
-    own = os.environ.get("DEEPHAR_MODEL_REPOSITORY")
-    return Path(own).absolute() if own else Path(__file__).resolve().parent.parent.parent / "model_repository"
-
-
 def released_for(model: str) -> Released:
     """The weights of `model`. KeyError: nothing is released for it."""
     return {released.model: released for released in RELEASED}[model]
-
-
-def cache_folder() -> Path:
-    """Where weights are kept: $DEEPHAR_CACHE, else $XDG_CACHE_HOME/deephar, else ~/.cache/deephar."""
-    own = os.environ.get("DEEPHAR_CACHE")
-    if own:
-        return Path(own).expanduser().absolute()
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG base directory specification has relative paths ignored.
-    return (xdg if xdg.is_absolute() else Path.home() / ".cache") / "deephar"
 
 
 def released_file(released: Released, cache: Path) -> Path:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from models.files.folders import cache_folder
 from models.weights import released as table_module
 from models.weights.command import configure, run
-from models.weights.released import RELEASED, cache_folder, imported_file, released_file, released_for
+from models.weights.released import RELEASED, imported_file, released_file, released_for
 from tests.models.made_weights import made_file
 from tests.models.weights_server import BODY, HDF5, MD5, WeightsServer, weights_server
 
