@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from models.lite.person.evaluate import Detect, detector
 from service.networks.card import PersonCard
+from service.networks.catalogue import PERSON_NETWORK
+from service.networks.tensors import ACTION_FEATURES, ACTION_SCORES, BOX_SCORES, BOXES, CROP_BOXES, IMAGE
 
 Array = NDArray[Any]
 BATCH = 32
@@ -21,7 +23,7 @@ class ServedNetworks:
     def __init__(self, address: str) -> None:
         self._server = triton.InferenceServerClient(address)
 
-    def run(self, network: str, output: Sequence[str], **tensors: Array) -> list[Array]:
+    def run(self, network: str, tensors: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """The wanted outputs for tensors of one batch size."""
         count, parts = len(next(iter(tensors.values()))), []
         for start in range(0, count, BATCH):
@@ -32,16 +34,17 @@ class ServedNetworks:
                 tensor.set_data_from_numpy(part)
                 inputs.append(tensor)
             answer = self._server.infer(network, inputs)
-            parts.append([answer.as_numpy(name) for name in output])
+            parts.append([answer.as_numpy(name) for name in outputs])
         return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
     def scores_of(self, features: Array, boxes: Array) -> Array:
         """The clip network: (N, T, 48), (N, T, 4) to (N, 15)."""
-        return self.run("lite_clip", ["action_scores"], action_features=features, crop_boxes=boxes)[0]
+        return self.run("lite_clip", {ACTION_FEATURES: features, CROP_BOXES: boxes}, [ACTION_SCORES])[0]
 
     def detector(self) -> Detect:
         """The person detector with boxes of all scores, which the service cuts at its threshold."""
-        config = self._server.get_model_config("person", as_json=False).config
+        config = self._server.get_model_config(PERSON_NETWORK, as_json=False).config
         card = PersonCard.model_validate_json(config.parameters["card"].string_value)
-        run: Callable[[Array], list[Array]] = lambda image: self.run("person", ["boxes", "box_scores"], image=image)  # noqa: E731
-        return detector(run, card.size, card.overlap)
+        return detector(
+            lambda image: self.run(PERSON_NETWORK, {IMAGE: image}, [BOXES, BOX_SCORES]), card.size, card.overlap
+        )

@@ -24,6 +24,7 @@ from models.files.sample_picture import person_crops
 from models.protocol.camera import DEPTH_RANGE_MM
 from models.weights.released import released_for
 from models.weights.store import Imported, WrongWeights, read_imported
+from service.networks.tensors import ACTION_FEATURES, ACTION_SCORES, IMAGE, KEYPOINT_SCORES, KEYPOINTS
 
 LICENCE = "the weights' authors' (github.com/dluvizon/deephar); their training data have terms of their own"
 
@@ -67,15 +68,15 @@ def write(
 ) -> None:
     frame, clip = served_parts(built)
     joints, features = _sizes(frame)
-    outputs = {"keypoints": ("FP32", (joints, network.dims)), "keypoint_scores": ("FP32", (joints,))}
+    outputs = {KEYPOINTS: ("FP32", (joints, network.dims)), KEYPOINT_SCORES: ("FP32", (joints,))}
     if clip is not None:
-        outputs["action_features"] = ("FP32", (features,))
+        outputs[ACTION_FEATURES] = ("FP32", (features,))
     half = precision == "fp16"
     triton_model.write(
         folder / f"{name}_frame",
         frame,
         _pictures,
-        inputs={"image": ("UINT8", (IMAGE_SIZE, IMAGE_SIZE, 3))},
+        inputs={IMAGE: ("UINT8", (IMAGE_SIZE, IMAGE_SIZE, 3))},
         outputs=outputs,
         card_of=lambda sha256: card(name, network, weights, sha256, blocks, precision, knows_actions=clip is not None),
         half=half,
@@ -87,8 +88,8 @@ def write(
         folder / f"{name}_clip",
         clip,
         lambda batch: (torch.rand(batch, frames, features),),
-        inputs={"action_features": ("FP32", (frames, features))},
-        outputs={"action_scores": ("FP32", (len(network.clip.labels),))},
+        inputs={ACTION_FEATURES: ("FP32", (frames, features))},
+        outputs={ACTION_SCORES: ("FP32", (len(network.clip.labels),))},
         half=half,
     )
 

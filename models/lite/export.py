@@ -27,7 +27,17 @@ from models.lite.person.network import (
     PersonNetwork,
     ServedPerson,
 )
-from models.lite.training import trained
+from models.lite.training import checkpoint, trained
+from service.networks.tensors import (
+    ACTION_FEATURES,
+    ACTION_SCORES,
+    BOX_SCORES,
+    BOXES,
+    CROP_BOXES,
+    IMAGE,
+    KEYPOINT_SCORES,
+    KEYPOINTS,
+)
 
 LICENCE = "MIT; see models/lite/README.md for the training data"
 PRECISION = "weights stored as fp16, computed as the server decides"
@@ -70,16 +80,16 @@ def export_frame(out: Path, repository: Path) -> None:
     triton_model.write(
         repository / "lite_frame",
         ServedFrame(
-            trained(FrameNetwork(), out, "frame"),
-            ServedLift(trained(LiftNetwork(), out, "lift")),
+            trained(FrameNetwork(), checkpoint(out, "frame")),
+            ServedLift(trained(LiftNetwork(), checkpoint(out, "lift"))),
             Calibration.load(out),
         ).eval(),
         lambda batch: _pictures(batch, INPUT_SIZE),
-        inputs={"image": ("UINT8", (INPUT_SIZE, INPUT_SIZE, 3))},
+        inputs={IMAGE: ("UINT8", (INPUT_SIZE, INPUT_SIZE, 3))},
         outputs={
-            "keypoints": ("FP32", (NUM_JOINTS, 3)),
-            "keypoint_scores": ("FP32", (NUM_JOINTS,)),
-            "action_features": ("FP32", (FEATURES_PER_FRAME,)),
+            KEYPOINTS: ("FP32", (NUM_JOINTS, 3)),
+            KEYPOINT_SCORES: ("FP32", (NUM_JOINTS,)),
+            ACTION_FEATURES: ("FP32", (FEATURES_PER_FRAME,)),
         },
         card_of=card,
     )
@@ -93,20 +103,20 @@ def export_clip(out: Path, repository: Path) -> None:
 
     triton_model.write(
         repository / "lite_clip",
-        ServedClip(trained(ClipNetwork(), out, "clip")).eval(),
+        ServedClip(trained(ClipNetwork(), checkpoint(out, "clip"))).eval(),
         clips,
-        inputs={"action_features": ("FP32", (NUM_FRAMES, FEATURES_PER_FRAME)), "crop_boxes": ("FP32", (NUM_FRAMES, 4))},
-        outputs={"action_scores": ("FP32", (len(ACTIONS),))},
+        inputs={ACTION_FEATURES: ("FP32", (NUM_FRAMES, FEATURES_PER_FRAME)), CROP_BOXES: ("FP32", (NUM_FRAMES, 4))},
+        outputs={ACTION_SCORES: ("FP32", (len(ACTIONS),))},
     )
 
 
 def export_person(out: Path, repository: Path) -> None:
     triton_model.write(
         repository / "person",
-        ServedPerson(trained(PersonNetwork(), out, "person")).eval(),
+        ServedPerson(trained(PersonNetwork(), checkpoint(out, "person"))).eval(),
         lambda batch: _pictures(batch, PERSON_SIZE),
-        inputs={"image": ("UINT8", (PERSON_SIZE, PERSON_SIZE, 3))},
-        outputs={"boxes": ("FP32", (MAX_DETECTIONS, 4)), "box_scores": ("FP32", (MAX_DETECTIONS,))},
+        inputs={IMAGE: ("UINT8", (PERSON_SIZE, PERSON_SIZE, 3))},
+        outputs={BOXES: ("FP32", (MAX_DETECTIONS, 4)), BOX_SCORES: ("FP32", (MAX_DETECTIONS,))},
         card_of=person_card,
     )
 

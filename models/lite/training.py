@@ -49,9 +49,14 @@ def cosine(step: int, total: int, peak: float) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-def trained(network: AnyNetwork, out: Path, part: str) -> AnyNetwork:
-    """The network with the weights to serve, from its training's checkpoint."""
-    state = torch.load(out / f"{part}_checkpoint.pt", map_location="cpu", weights_only=True)
+def checkpoint(out: Path, part: str) -> Path:
+    """Where the training of a part leaves its checkpoint."""
+    return out / f"{part}_checkpoint.pt"
+
+
+def trained(network: AnyNetwork, file: Path) -> AnyNetwork:
+    """The network, on the CPU, with the weights to serve of its training's checkpoint."""
+    state = torch.load(file, map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
     return network.eval()
 
@@ -70,7 +75,7 @@ class Training(Generic[AnyNetwork]):
         plain = [p for p in network.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self._optimizer = torch.optim.AdamW(groups)
-        self._checkpoint, self._log = out / f"{part}_checkpoint.pt", out / f"{log}_log.jsonl"
+        self._checkpoint, self._log = checkpoint(out, part), out / f"{log}_log.jsonl"
         self.passes = 0
         if self._checkpoint.exists():
             state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)

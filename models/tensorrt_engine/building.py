@@ -23,6 +23,7 @@ from models.tensorrt_engine.problem import EngineProblem
 from models.tensorrt_engine.recipe import recipe_for
 from models.tensorrt_engine.report import BuiltEngine
 from models.tensorrt_engine.triton_models import Network, engine_config
+from service.networks.tensors import ACTION_FEATURES
 
 Say = Callable[[str], None]
 
@@ -98,7 +99,7 @@ def _compare(built: Mapping[Network, BuiltEngine], tensorrt: TensorRT) -> dict[N
             inputs = pictures, pictures
         else:
             reference, ours = (
-                comparison_inputs.clip_inputs(network, side["action_features"], count) for side in features
+                comparison_inputs.clip_inputs(network, side[ACTION_FEATURES], count) for side in features
             )
             inputs = reference, ours
         reference = _run_reference(network.onnx, inputs[0], engine.key.profile)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.networks.tensors import ACTION_SCORES, KEYPOINT_SCORES, KEYPOINTS
+
 # Keypoints in parts of the crop, scores as they are. Other outputs are reported, and judged by what comes of them.
-TOLERANCES = {"keypoints": 0.01, "keypoint_scores": 0.02, "action_scores": 0.02}
+TOLERANCES = {KEYPOINTS: 0.01, KEYPOINT_SCORES: 0.02, ACTION_SCORES: 0.02}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def compare(reference: Mapping[str, NDArray[Any]], engine: Mapping[str, NDArray[
         Difference(name, _largest(expected, engine.get(name)), TOLERANCES.get(name))
         for name, expected in reference.items()
     )
-    scores, ours = reference.get("action_scores"), engine.get("action_scores")
+    scores, ours = reference.get(ACTION_SCORES), engine.get(ACTION_SCORES)
     others = None
     if scores is not None and ours is not None and scores.shape == ours.shape:
         others = int((scores.argmax(-1) != ours.argmax(-1)).sum())

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.tensorrt_engine import drawn_person
 from models.tensorrt_engine.problem import EngineProblem
 from models.tensorrt_engine.triton_models import Network
+from service.networks.tensors import ACTION_FEATURES, CROP_BOXES, IMAGE
 
 _SEED = 20260131
 _GRID = 7  # a picture is made of this many colours along each side
@@ -21,16 +22,16 @@ Arrays = dict[str, NDArray[Any]]
 
 def frame_inputs(network: Network, count: int) -> Arrays:
     """A film of `count` pictures: a person who moves, before colours that flow and slowly change; a camera's noise."""
-    if set(network.input_dims) != {"image"}:
-        raise EngineProblem(f"{network.name} should take `image` alone, and takes {', '.join(network.input_dims)}.")
-    height, width, channels = network.input_dims["image"]
+    if set(network.input_dims) != {IMAGE}:
+        raise EngineProblem(f"{network.name} should take `{IMAGE}` alone, and takes {', '.join(network.input_dims)}.")
+    height, width, channels = network.input_dims[IMAGE]
     random = np.random.default_rng(_SEED)
     colours = random.uniform(60, 215, (count // _STILL + 2, _GRID, _GRID, channels)).astype(np.float32)
     pictures = np.empty((count, height, width, channels), np.uint8)
     for i, grid in enumerate(_stretched(colours, 0, count)):
         picture = drawn_person.draw(_stretched(_stretched(grid, 0, height), 1, width), i)
         pictures[i] = np.clip(picture + random.normal(0, _NOISE, picture.shape), 0, 255)
-    return {"image": pictures}  # (B, H, W, 3)
+    return {IMAGE: pictures}  # (B, H, W, 3)
 
 
 def clip_inputs(network: Network, features: NDArray[Any], count: int) -> Arrays:
@@ -38,11 +39,11 @@ def clip_inputs(network: Network, features: NDArray[Any], count: int) -> Arrays:
     inputs: Arrays = {}
     for name, dims in network.input_dims.items():
         frames = dims[0]
-        if name == "action_features":
+        if name == ACTION_FEATURES:
             starts = np.arange(count) * max(1, len(features) // count)
             chosen = (starts[:, None] + np.arange(frames)) % len(features)  # (B, T)
             inputs[name] = features[chosen].astype(np.float32)  # (B, T, F)
-        elif name == "crop_boxes" and dims[1:] == (4,):
+        elif name == CROP_BOXES and dims[1:] == (4,):
             inputs[name] = _walk(count, frames)
         else:
             raise EngineProblem(f"{network.name}: what to put into its input {name} {dims} is not known here.")

@@ -22,6 +22,7 @@ from models.lite.clip.negatives import Movement, Negatives, at_times, load_movem
 from models.lite.clip.real_errors import RealErrors
 from models.lite.frame import error_bank
 from models.lite.layout import ACTIONS, INTERVAL_S
+from service.networks.tensors import ACTION_FEATURES, ACTION_SCORES, CROP_BOXES
 
 HOP = 4  # samples
 SEVERITIES = {"mild": 0.15, "medium": 0.4, "strong": 0.7}
@@ -174,10 +175,9 @@ def torch_scores(weights: Path) -> ScoresOf:
     import torch
 
     from models.lite.clip.network import ClipNetwork, ServedClip
+    from models.lite.training import trained
 
-    network = ClipNetwork()
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["average"])
-    served = ServedClip(network).eval()
+    served = ServedClip(trained(ClipNetwork(), weights)).eval()
 
     def scores_of(features: Floats, boxes: Floats) -> Floats:
         with torch.no_grad():
@@ -193,7 +193,7 @@ def onnx_scores(model: Path) -> ScoresOf:
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
 
     def scores_of(features: Floats, boxes: Floats) -> Floats:
-        (scores,) = session.run(["action_scores"], {"action_features": features, "crop_boxes": boxes})
+        (scores,) = session.run([ACTION_SCORES], {ACTION_FEATURES: features, CROP_BOXES: boxes})
         return np.asarray(scores, np.float32)
 
     return scores_of

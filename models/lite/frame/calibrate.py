@@ -15,7 +15,7 @@ from models.lite.frame import data as pose_data
 from models.lite.frame.calibration import expected_calibration_error, fit
 from models.lite.frame.network import INPUT_SIZE, FrameNetwork
 from models.lite.frame.plain_crops import look
-from models.lite.training import command_line, trained
+from models.lite.training import checkpoint, command_line, trained
 
 FITTED, MEASURED = slice(0, None, 2), slice(1, None, 2)  # of the held-out people
 LANDSCAPES = 100  # beside the pictures of statues, dolls and animals
@@ -37,7 +37,7 @@ def look_at_nobody(network: FrameNetwork, pictures: list[NDArray[np.uint8]]) -> 
 def main() -> None:
     arguments = command_line(__doc__).parse_args()
     people = pose_data.load_held_out(arguments.data)
-    network = trained(FrameNetwork(), arguments.out, "frame")
+    network = trained(FrameNetwork(), checkpoint(arguments.out, "frame"))
     keypoints, logits = look(network, people, INPUT_SIZE)
     hits = pose_data.hits(people, keypoints)
     landscapes = pose_data.load_backgrounds(arguments.data)[:LANDSCAPES]

@@ -145,10 +145,10 @@ def measure_training(network: FrameNetwork, data: Path, size: int, calibration: 
 
 def main() -> None:
     from models.lite.frame.network import INPUT_SIZE, FrameNetwork
-    from models.lite.training import best_device, command_line, trained
+    from models.lite.training import best_device, checkpoint, command_line, trained
 
     arguments = command_line(__doc__).parse_args()
-    network = trained(FrameNetwork(), arguments.out, "frame").to(best_device())
+    network = trained(FrameNetwork(), checkpoint(arguments.out, "frame")).to(best_device())
     calibration = Calibration.load(arguments.out)
     held_out = measure_errors(network, pose_data.load_held_out(arguments.data), INPUT_SIZE, calibration)
     save(held_out, arguments.out / HELD_OUT_BANK)

@@ -19,6 +19,7 @@ from models.lite.frame.error_bank import ErrorBank
 from models.lite.lift import data as lift_data
 from models.lite.lift import views as lift_views
 from models.lite.lift.data import Floats
+from service.networks.tensors import KEYPOINT_SCORES, KEYPOINTS
 
 EVERY = 2  # frames
 VIEWS = 2  # cameras for each of these frames
@@ -89,10 +90,9 @@ def torch_lift(weights: Path) -> LiftOf:
     import torch
 
     from models.lite.lift.network import LiftNetwork, ServedLift
+    from models.lite.training import trained
 
-    network = LiftNetwork()
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["average"])
-    served = ServedLift(network).eval()
+    served = ServedLift(trained(LiftNetwork(), weights)).eval()
 
     def lift_of(keypoints: Floats, scores: Floats) -> Floats:
         with torch.no_grad():
@@ -113,15 +113,15 @@ def onnx_lift(frame: Path) -> LiftOf:
 
     model = onnx.load(frame)
     made_by = {name: node for node in model.graph.node for name in node.output}
-    xy, z = made_by["keypoints"].input
+    xy, z = made_by[KEYPOINTS].input
     node = made_by[z]
     while node.op_type != "Slice":
         node = made_by[node.input[0]]
-    lift = Extractor(model).extract_model([xy, "keypoint_scores"], [node.input[0]])
+    lift = Extractor(model).extract_model([xy, KEYPOINT_SCORES], [node.input[0]])
     session = onnxruntime.InferenceSession(lift.SerializeToString(), providers=["CPUExecutionProvider"])
 
     def lift_of(keypoints: Floats, scores: Floats) -> Floats:
-        (positions,) = session.run(None, {xy: keypoints, "keypoint_scores": scores})
+        (positions,) = session.run(None, {xy: keypoints, KEYPOINT_SCORES: scores})
         return np.asarray(positions, np.float32)
 
     return lift_of

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.lite.person.data import BoxedPictures, Boxes, Picture, load_validation
+from service.networks.tensors import BOX_SCORES, BOXES, IMAGE
 from service.vision.boxes import iou, nms
 from service.vision.crops import letterbox
 
@@ -141,15 +142,15 @@ def main() -> None:
 
         session = onnxruntime.InferenceSession(str(arguments.onnx), providers=["CPUExecutionProvider"])
         detect = detector(
-            lambda image: session.run(["boxes", "box_scores"], {"image": image}),
+            lambda image: session.run([BOXES, BOX_SCORES], {IMAGE: image}),
             person_network.PERSON_SIZE,
             person_network.NMS_IOU,
         )
     else:
         from models.lite.person.train import as_detector
-        from models.lite.training import trained
+        from models.lite.training import checkpoint, trained
 
-        detect = as_detector(trained(person_network.PersonNetwork(), arguments.out, "person"))
+        detect = as_detector(trained(person_network.PersonNetwork(), checkpoint(arguments.out, "person")))
     print(json.dumps(measure(detect, load_validation(arguments.data)), indent=1))
 
 

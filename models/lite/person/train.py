@@ -1,4 +1,4 @@
-"""Trains the person detector of `lite`, from the frame network's weights where train_frame has left them.
+"""Trains the person detector of `lite`, from the frame network's weights where its training has left them.
 
     python -m models.lite.person.train --data ../shared/data --out build/lite
 
@@ -35,7 +35,7 @@ from models.lite.person.network import (
     from_frame_network,
 )
 from models.lite.person.targets import encode
-from models.lite.training import Training, best_device, command_line, cosine, trained
+from models.lite.training import Training, best_device, checkpoint, command_line, cosine, trained
 
 BATCH = 24
 STEPS_PER_PASS = 100
@@ -55,9 +55,8 @@ class Sources:
 
 
 def load_frame_network(out: Path, device: torch.device) -> FrameNetwork | None:
-    if not (out / "teacher_checkpoint.pt").exists():
-        return None
-    return trained(FrameNetwork(), out, "teacher").to(device)
+    file = checkpoint(out, "teacher")
+    return trained(FrameNetwork(), file).to(device) if file.exists() else None
 
 
 def load_sources(data: Path, frame: FrameNetwork | None) -> Sources:
@@ -163,7 +162,7 @@ def train(
     network = PersonNetwork().to(device, memory_format=torch.channels_last)
     frame = load_frame_network(out, device)
     if frame is None:
-        print(f"no {out / 'teacher_checkpoint.pt'} (train_frame makes it): training from scratch", flush=True)
+        print(f"no {checkpoint(out, 'teacher')} (models.lite.frame.train makes it): training from scratch", flush=True)
     else:
         print(f"{from_frame_network(network, frame.state_dict())} tensors from the frame network", flush=True)
     sources = load_sources(data, frame)
