@@ -8,7 +8,8 @@ from torch import nn
 
 from models.deephar.merged import V1, V2, MergedActionNet, MergedConfig
 from models.deephar.reception import ReceptionConfig, ReceptionNet
-from models.deephar.spnet import SPNet, SPNetConfig
+from models.deephar.spnet import SPNet
+from models.deephar.spnet_config import SPNetConfig
 from models.protocol.labels import NTU_ACTIONS, PENN_ACTIONS
 
 IMAGE_SIZE = 256

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from models.deephar.merged import MergedActionNet, MergedFrame
 from models.deephar.pixels import to_network_range
 from models.deephar.reception import ReceptionNet
-from models.deephar.spnet import SPNet, SPNetFrame
+from models.deephar.spnet import SPNet
+from models.deephar.spnet_frame import SPNetFrame
 
 
 class ServedPose(nn.Module):
