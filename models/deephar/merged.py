@@ -1,5 +1,4 @@
-"""The action network of deephar's CVPR'18 paper: pose-based and appearance-based
-recognition, and their aggregation.
+"""The action network of deephar's CVPR'18 paper: pose-based and appearance-based recognition, aggregated.
 
 The pose network sees each frame; two small networks see the clip, one the poses, one the visual features at the joints,
 and their last maps are weighted and added.

@@ -51,7 +51,7 @@ def draw(panel: Panel, lines: Log) -> NDArray[np.uint8]:
     if all(panel.figure in line for line in lines):
         curves[panel.figure_name] = [line[panel.figure] for line in lines]
     for (name, values), colour, x in zip(curves.items(), COLOURS, (10, 160), strict=False):
-        largest = max(1.0, max(values)) if name != "loss" else max(values)
+        largest = max(values if name == "loss" else [1.0, *values])
         points = [_place(i + 1, len(values), value / largest) for i, value in enumerate(values)]
         cv2.polylines(canvas, [np.array(points, np.int32)], False, colour, 2, cv2.LINE_AA)
         _write(canvas, f"{name}: {values[0]:.3g} to {values[-1]:.3g}", x, 34, colour)

@@ -51,7 +51,7 @@ def clip_inputs(network: Network, features: NDArray[Any], count: int) -> Arrays:
 
 
 def _walk(count: int, frames: int) -> NDArray[Any]:
-    """Square crops around people who move: x, y, width, height in pixels of the source. (B, T, 4)"""
+    """Square crops (B, T, 4) around people who move: x, y, width, height in pixels of the source."""
     random = np.random.default_rng(_SEED)
     corner_px = random.uniform(0, 400, (count, 1, 2)) + np.cumsum(random.normal(0, 4, (count, frames, 2)), axis=1)
     side_px = random.uniform(120, 320, (count, 1, 1)) + np.cumsum(random.normal(0, 1, (count, frames, 1)), axis=1)

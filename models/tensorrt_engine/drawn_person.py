@@ -70,7 +70,7 @@ def _joints(phase: float) -> dict[str, Point]:
 
 
 def _distance(places: NDArray[Any], start: Point, end: Point) -> NDArray[Any]:
-    """From each of `places` (H, W, 2) to the line between two points. (H, W)"""
+    """Distances (H, W) from each of `places` (H, W, 2) to the line between two points."""
     line = end - start
     share = np.clip((places - start) @ line / max(float(line @ line), 1e-9), 0, 1)
     return np.linalg.norm(places - start - share[..., None] * line, axis=-1)

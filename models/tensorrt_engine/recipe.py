@@ -38,4 +38,4 @@ def recipe_for(tensorrt: str, compute_capability: str, precision: str) -> Recipe
 
 
 def _major(version: str) -> int:
-    return int(version.split(".")[0])
+    return int(version.partition(".")[0])

@@ -120,8 +120,10 @@ def movement_tracks(movements: list[Movement], rng: np.random.Generator) -> list
 
 
 def negatives(data: Path, clips: Clips, errors: RealErrors) -> dict[str, tuple[Floats, Floats, Ints]]:
-    """Features, boxes and owners of what is none of the actions, by kind: movements of the sequences and subjects that
-    are kept apart, and what is made from test clips; through the frame network's measured errors."""
+    """Features, boxes and owners of clips of the background class, by kind, through the frame network's real errors.
+
+    They are motion capture of the held-out sequences and subjects, and windows made from test clips.
+    """
     rng = np.random.default_rng(SEED)
     movements = load_movements(data, held_out=True)
     source = Negatives(movements, clips, rng)

@@ -77,8 +77,10 @@ def load_movements(data: Path, held_out: bool) -> list[Movement]:
 
 
 def on_the_ground(joints: Floats) -> Floats:
-    """Joints (S, 13, 3) relative to the hips so moved that the lower foot neither sinks nor slides: CMU's data has the
-    person walk on the spot."""
+    """Joints (S, 13, 3) relative to the hips, moved so that the lower foot neither sinks nor slides.
+
+    CMU's data has the person walk on the spot.
+    """
     ankles = joints[:, BODY_ANKLES]
     lower = ankles[..., 1].argmin(1)
     steps = np.diff(ankles, axis=0)[np.arange(len(joints) - 1), lower[1:]]  # (S - 1, 3) of the foot that stands

@@ -139,8 +139,10 @@ def with_errors(
 
 
 def swap_sides(keypoints: Floats, rng: np.random.Generator) -> Floats:
-    """Left for right in arms, legs or both of some: people whom a network was not trained on suffer it more often than
-    those of a bank of training people."""
+    """Exchanges left and right in the arms, the legs or both of some people (B, 16, 2).
+
+    That happens to people whom a network was not trained on more often than to those of a bank of training people.
+    """
     swapped = keypoints.copy()
     kind = rng.random(len(keypoints))
     for joints, (low, high) in SWAPPED:
