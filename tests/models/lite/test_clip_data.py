@@ -58,7 +58,8 @@ def test_more_severity_means_more_errors_and_lower_scores() -> None:
         scores.append(features[..., 35:].mean())
     assert shares == sorted(shares, reverse=True)
     assert scores == sorted(scores, reverse=True)
-    assert shares[0] > 0.8 > 0.6 > shares[2]
+    assert shares[0] > 0.8
+    assert shares[2] < 0.6
 
 
 def some_bank(error: float, people: int = 40) -> ErrorBank:
@@ -101,7 +102,8 @@ def test_measured_errors_are_those_of_the_bank(monkeypatch: pytest.MonkeyPatch) 
     moved = (found_joints(*errors.apply(windows)[:2]) - windows.joints) / windows.torso[:, None, None, None]
     assert np.median(moved[..., 0]) == pytest.approx(0.1, abs=0.03)
     assert np.median(moved[..., 1]) == pytest.approx(0, abs=0.02)
-    assert errors.apply(windows, 0.0)[2].mean() > 0.95 > 0.3 > errors.apply(windows, 4.0)[2].mean()
+    assert errors.apply(windows, 0.0)[2].mean() > 0.95
+    assert errors.apply(windows, 4.0)[2].mean() < 0.3
 
 
 def test_measured_errors_last_from_frame_to_frame() -> None:
