@@ -1,4 +1,4 @@
-"""Threads for work that would hold the event loop up."""
+"""Threads for work that would block the event loop."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ R = TypeVar("R")
 
 
 class Workers:
-    """A few threads for short jobs. A job never waits for another one: that could stop all of them for good."""
+    """A pool of threads for short jobs. A job must not wait for another one: that could block the pool for good."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="deephar")
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """The result of the job. When this returns or raises, no thread works on it any more.
+        """Returns the result of the job. When this returns or raises, no thread works on the job any more.
 
-        Cancelled, a job that waits for its thread is not begun, and one that runs is waited for: it may use files and
-        buffers that the caller is about to close.
+        On cancellation, a job that waits for a thread is not begun, and a running one is waited for: it may use files
+        and buffers that the caller is about to close.
         """
-        # Not the job's own result: futures that are chained refer to each other, and what they hold, say a picture of
-        # 150 MB, would stay until the garbage collector comes.
+        # Not the future's own result: chained futures refer to each other, and a picture of 150 MB in them would stay
+        # until the garbage collector runs.
         results: list[R] = []
         job = self._pool.submit(lambda: results.append(work(*args, **kwargs)))
         done = asyncio.wrap_future(job)

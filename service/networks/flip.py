@@ -11,7 +11,7 @@ from service.vision.layouts import Layout, mirror_order
 SAME_PLACE_CROP = 0.08  # in crop sides: up to this distance the two views of a joint are averaged
 
 
-def both_views(output: Tensors, mirrored: Tensors, layout: Layout, size: int) -> Tensors:
+def flip_averaged(output: Tensors, mirrored: Tensors, layout: Layout, size: int) -> Tensors:
     """Returns the keypoints and scores of crops, averaged with those of their mirror images.
 
     Where the two views of a joint agree, the joint is their mean, weighted by score. Where they do not, the mean would

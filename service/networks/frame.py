@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.networks.catalogue import Model
-from service.networks.flip import both_views
+from service.networks.flip import flip_averaged
 from service.networks.server import InferenceServer, Tensors
 from service.networks.tensors import ACTION_FEATURES, IMAGE, KEYPOINT_SCORES, KEYPOINTS
 from service.vision.crops import CropWindow, Image, crop, depth_from_root, to_picture
@@ -41,11 +41,23 @@ class FrameOutput(NamedTuple):
 
 
 class FrameInference:
+    """Runs the frame networks of all models."""
+
     def __init__(self, server: InferenceServer, workers: Workers) -> None:
         self._server, self._workers = server, workers
 
     async def run(self, model: Model, image: Image, crop_windows: list[CropWindow], flip: bool = False) -> FrameOutput:
-        """Returns the output for crops at these windows; `flip` averages each with its mirror image."""
+        """Returns the output for crops of a picture, in batches of at most the model's size.
+
+        Args:
+            model: The model whose frame network is run.
+            image: The picture (H, W, 3) in RGB.
+            crop_windows: The windows of the crops, in pixels of the picture.
+            flip: Whether the output is averaged with that for the mirrored crops.
+
+        Raises:
+            Unavailable, DeadlineExceeded, Overloaded: The network did not answer.
+        """
         size = model.card.crop.size
         crops = await self._workers.run(
             lambda: np.stack([crop(image, crop_window, size) for crop_window in crop_windows])
@@ -53,7 +65,7 @@ class FrameInference:
         tensors = await self._in_batches(model.frame_network, {IMAGE: crops}, model.max_batch)
         if flip:
             mirrored = await self._in_batches(model.frame_network, {IMAGE: crops[:, :, ::-1]}, model.max_batch)
-            tensors |= both_views(tensors, mirrored, model.layout, size)
+            tensors |= flip_averaged(tensors, mirrored, model.layout, size)
         keypoints_crop = tensors[KEYPOINTS]  # (N, K, D)
         keypoints_px = np.stack(
             [

@@ -27,7 +27,12 @@ _AWAY = "Triton does not answer for this model at present; try again in a few se
 
 
 class TritonClient:
-    """An `InferenceServer`; failures are the service's own errors. Cancelling a call cancels it in Triton."""
+    """The `InferenceServer` of a Triton. Cancelling a call cancels it in Triton.
+
+    Args:
+        url: Address of its gRPC.
+        inference_timeout_s: Time limit of an inference.
+    """
 
     def __init__(self, url: str, inference_timeout_s: float) -> None:
         self.url = url
@@ -48,7 +53,7 @@ class TritonClient:
         return str(metadata.name)
 
     async def models(self) -> list[LoadedModel]:
-        """What is or was in the repository, whether or not it could be loaded."""
+        """Returns the models that are or were in the repository, loaded or not."""
         try:
             index = await self._client.get_model_repository_index(client_timeout=_QUESTION_TIMEOUT_S)
         except InferenceServerException as error:
@@ -67,7 +72,18 @@ class TritonClient:
         return answer.config
 
     async def infer(self, network: str, tensors: Tensors, timeout_s: float | None = None) -> Tensors:
-        """All outputs of the network. Raises `Unavailable`, `DeadlineExceeded` or `Overloaded`."""
+        """Returns all outputs of the network.
+
+        Args:
+            network: Name of the Triton model.
+            tensors: Inputs by name, each with the batch as its first axis.
+            timeout_s: Time limit other than the client's.
+
+        Raises:
+            Unavailable: Triton, or the network, is not there.
+            DeadlineExceeded: It did not answer in time.
+            Overloaded: Its queue is full.
+        """
         inputs = []
         for name, array in tensors.items():
             tensor = InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
@@ -82,7 +98,7 @@ class TritonClient:
             raise self._failed(activity, error) from error
         except asyncio.CancelledError:
             if time.monotonic() - began > activity.patience_s() and not activity.answered_after(began):
-                activity.failed = True  # who waited has given up, and nobody else was answered
+                activity.failed = True  # the caller gave up, and no other call was answered
             activity.abandoned += samples
             # A channel that is closed under a call cancels it; a caller's own cancellation looks different.
             current = asyncio.current_task()
@@ -94,7 +110,7 @@ class TritonClient:
         outputs = {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
         config = self._configs.get(network)
         if config is not None and any(outputs.get(wanted.name) is None for wanted in config.output):
-            # A Triton that falls over while it answers leaves outputs, or their numbers, out.
+            # A Triton that crashes while it answers leaves out outputs, or their data.
             activity.failed = True
             self.doubted.set()
             raise Unavailable(_AWAY)
@@ -103,7 +119,7 @@ class TritonClient:
         return outputs
 
     async def ask(self, network: str, timeout_s: float) -> None:
-        """One inference on nothing, to see whether the network answers."""
+        """Runs the network once on zeros, to see whether it answers. Raises as `infer`."""
         tensors = {
             tensor.name: np.zeros(
                 [1, *tensor.dims], triton_to_np_dtype(DataType.Name(tensor.data_type)[len("TYPE_") :])

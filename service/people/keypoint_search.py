@@ -17,7 +17,7 @@ from service.vision.crops import CropWindow, Image, crop_window_around, whole_pi
 
 MIN_KEYPOINT_SCORE = 0.3  # of the keypoints that the next crop is placed by
 MIN_KEYPOINTS = 4
-NOBODY = 0.3  # mean keypoint score under which a crop holds no person
+MIN_PERSON_SCORE = 0.3  # mean keypoint score under which a crop holds no person
 REFINEMENTS = 2
 CROP_SHARES = (1.0, 0.6)  # sides of the first crops over the picture's shorter side
 CROP_OVERLAP = 0.5
@@ -66,4 +66,4 @@ async def find_person(inference: FrameInference, model: Model, image: Image) -> 
         if closer.person_scores()[0] < found.person_scores()[0]:
             break
         found = closer
-    return found if found.person_scores()[0] >= NOBODY else None
+    return found if found.person_scores()[0] >= MIN_PERSON_SCORE else None

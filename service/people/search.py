@@ -26,7 +26,7 @@ class Found:
     """N people: the frame network's output for their crops, and their boxes and detection scores."""
 
     output: FrameOutput
-    seen: list[tuple[Box | None, float | None]]  # box in pixels and detection score, where there are any
+    boxes: list[tuple[Box | None, float | None]]  # in pixels, with the detection score; None where there is none
 
 
 class PeopleSearch:

@@ -16,7 +16,7 @@ from service.networks.catalogue import Model
 from service.networks.frame import FrameInference, FrameOutput
 from service.people.association import matched
 from service.people.detector import Detection
-from service.people.keypoint_search import NOBODY, person_box
+from service.people.keypoint_search import MIN_PERSON_SCORE, person_box
 from service.people.search import PeopleSearch, body_crop
 from service.vision.boxes import Box, as_rows, iou
 from service.vision.crops import DETECTED, PROPAGATED, CropWindow, Image, crop_window_around, moved
@@ -132,7 +132,7 @@ class PeopleTracker:
         for i, track in enumerate(self._tracks):
             one = output.only(i)
             track.score = float(one.person_scores()[0])
-            gone = track.score < (NOBODY if track.misses else LOST)
+            gone = track.score < (MIN_PERSON_SCORE if track.misses else LOST)
             if gone or any(_same_pose(one, other.output) for other in seen):
                 continue
             if track.misses:

@@ -1,4 +1,4 @@
-"""How much may be in work at once: numbers that turn callers away, and pixels that make them wait for their turn."""
+"""Limits of the work in progress: of requests, over which callers are refused, and of pixels, for which they wait."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from service.errors import Overloaded
 
 
 class Admission:
-    """Lets a fixed number in and turns the others away at once, so that memory and waiting stay bounded."""
+    """Admits up to a fixed amount and refuses more at once, so that memory and waiting stay bounded."""
 
     def __init__(self, limit: int, what: str) -> None:
         self._limit, self._what, self.inside = limit, what, 0
 
     @contextmanager
     def enter(self, amount: int = 1) -> Iterator[None]:
-        """A single amount that is over the limit is let in when nothing else is inside."""
+        """Returns the context of what is admitted. A single amount over the limit is admitted when nothing else is.
+
+        Raises:
+            Overloaded: There is no room.
+        """
         if self.inside and self.inside + amount > self._limit:
             raise Overloaded(f"{self.inside} {self._what} are in work already; try again in a second")
         self.inside += amount
@@ -29,14 +33,14 @@ class Admission:
 
 
 class Lane:
-    """Holds at most `limit` of something, or a single larger amount. Who waits is served in the order of arrival."""
+    """Up to `limit` of something, or a single larger amount, in the order of arrival."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._held = limit, 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def take_at_once(self, amount: int) -> bool:
-        """Whether there was room, and nobody was waiting."""
+        """Takes the amount if there is room and nobody waits; returns whether it did."""
         room = not self._waiting and self._fits(amount)
         if room:
             self._held += amount
@@ -52,7 +56,7 @@ class Lane:
         except asyncio.CancelledError:
             if not turn.cancelled():  # the turn came together with the cancellation
                 self._held -= amount
-            self._admit()  # those behind may fit
+            self._admit()  # the next ones may fit
             raise
 
     def give_back(self, amount: int) -> None:
@@ -71,7 +75,7 @@ class Lane:
 
 
 class Held:
-    """What one request holds of the budget of pixels."""
+    """One request's share of the budget of pixels."""
 
     def __init__(self, budget: PixelBudget) -> None:
         self._budget = budget
@@ -79,13 +83,13 @@ class Held:
         self._pixels = 0
 
     async def take(self, pixels: int) -> None:
-        """Waits until a picture of this size may be decoded. A request that holds nothing takes once."""
+        """Takes the pixels of a picture, as soon as there is room. The share must be empty."""
         lane = self._budget.lane_of(pixels)
         await lane.take(pixels)
         self._lane, self._pixels = lane, pixels
 
     def take_at_once(self, pixels: int) -> bool:
-        """Whether a picture of this size may be decoded now; then it is taken."""
+        """Takes the pixels of a picture if there is room now; returns whether it did. The share must be empty."""
         lane = self._budget.lane_of(pixels)
         if not lane.take_at_once(pixels):
             return False
@@ -93,14 +97,14 @@ class Held:
         return True
 
     def keep(self, pixels: int) -> None:
-        """Gives back what is over these, when the picture is gone and something smaller is left of it."""
+        """Gives back all but these."""
         if self._lane is not None and pixels < self._pixels:
             self._lane.give_back(self._pixels - pixels)
             self._pixels = pixels
 
 
 class PixelBudget:
-    """Pixels that are decoded and not yet answered. Small pictures have a lane of their own."""
+    """Limit of the pixels that are decoded and not yet answered. Small pictures have a lane of their own."""
 
     SMALL = 2_500_000  # full HD and less
 

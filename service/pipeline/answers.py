@@ -1,4 +1,4 @@
-"""What the pipeline answers: plain data that REST and gRPC put into their own forms."""
+"""Answers of the pipeline: plain data, which REST and gRPC write in their own formats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.vision.layouts import Layout
 
 
 class Point(NamedTuple):
-    """One joint in Python's own numbers."""
+    """One keypoint as plain numbers: x, y in pixels of the picture, z in mm from the root joint's plane."""
 
     x: float
     y: float
@@ -28,6 +28,8 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Person:
+    """One person in a picture or a frame: K keypoints in the layout of the answer."""
+
     box: Box
     score: float
     keypoints_px: NDArray[np.float32]  # (K, 2)
@@ -37,7 +39,7 @@ class Person:
     id: int | None = None  # the same in all frames of a video; None in pictures
 
     def points(self) -> Iterator[Point]:
-        """The joints in the order of the layout."""
+        """Yields the keypoints in the order of the layout."""
         unknown = [None] * len(self.scores)
         depths = self.depths_mm.tolist() if self.depths_mm is not None else unknown
         positions = self.positions_mm.tolist() if self.positions_mm is not None else unknown
@@ -48,6 +50,8 @@ class Person:
 
 @dataclass(frozen=True)
 class PoseAnswer:
+    """The people in a picture, which is (H, W, 3) RGB."""
+
     model: Model
     image: Image
     layout: Layout
@@ -62,11 +66,11 @@ class ActionScore:
 
 
 class Moment(NamedTuple):
-    """The frame with which something became known."""
+    """The frame of an event."""
 
     frame_id: int
     time_s: float
-    lag_ms: float  # from the frame's arrival to its turn
+    lag_ms: float  # from the frame's arrival to the start of its inference
     dropped_frames: int  # of the whole stream so far
 
 
@@ -105,8 +109,8 @@ class PersonActions:
 @dataclass(frozen=True)
 class ClipAnswer:
     model: Model
-    actions: list[ActionScore]  # of the person seen longest; of the whole picture where the main one was never seen
-    people: list[PersonActions]  # who were seen
+    actions: list[ActionScore]  # of the longest track; of the whole picture where there is no track
+    people: list[PersonActions]  # of all tracks
     segments: list[Segment]
     frames: int
     timing_ms: dict[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Encoded pictures to pixels, when the budget of pixels has room for them."""
+"""Decoding of pictures within the budget of pixels."""
 
 from __future__ import annotations
 
@@ -15,15 +15,26 @@ LONGEST_TURN_S = 120.0  # that a picture waits for its turn
 
 
 class PictureDecoder:
+    """Decodes pictures in the pool of threads."""
+
     def __init__(self, settings: Settings, workers: Workers) -> None:
         self._settings, self._workers = settings, workers
 
     async def decode(self, picture: bytes | Image, held: Held) -> Image:
-        """The picture's pixels, which are taken from the budget; what is decoded already is not counted again."""
+        """Returns the pixels (H, W, 3) of a picture, as soon as the budget has room for them.
+
+        Args:
+            picture: Encoded, or decoded already: then it is returned as it is, and not counted.
+            held: Share of the budget that the pixels are taken from.
+
+        Raises:
+            InvalidImage, UnsupportedMediaType, PayloadTooLarge: The bytes are no picture that can be read.
+            Overloaded: There was no room in time.
+        """
         if not isinstance(picture, bytes):
             return picture
         limits = self._settings.max_image_bytes, self._settings.max_image_pixels
-        # A picture that is small, as most are, is decoded by the job that reads its size: one way to a thread less.
+        # A small picture, as most are, is decoded by the job that reads its size: one switch of threads less.
         small = PixelBudget.SMALL if held.take_at_once(PixelBudget.SMALL) else 0
         opened, image = await self._workers.run(_open, picture, *limits, decode_up_to=small)
         pixels = opened.width * opened.height
@@ -41,7 +52,7 @@ class PictureDecoder:
             opened.close()
 
     async def decode_small(self, picture: bytes) -> Image | None:
-        """Returns the pixels of a small picture, which its caller bounds in number; None of a larger one."""
+        """Returns the pixels of a small picture, outside of the budget; None of a larger one. Raises as `decode`."""
         limits = self._settings.max_image_bytes, self._settings.max_image_pixels
         opened, image = await self._workers.run(_open, picture, *limits, decode_up_to=PixelBudget.SMALL)
         if image is None:
@@ -50,7 +61,7 @@ class PictureDecoder:
 
 
 def _open(data: bytes, max_bytes: int, max_pixels: int, decode_up_to: int) -> tuple[OpenPicture, Image | None]:
-    """The picture, and its pixels if those are at most `decode_up_to`: then it is closed."""
+    """Returns the open picture and None or, of a picture of at most `decode_up_to` pixels, the closed one and them."""
     opened = open_picture(data, max_bytes, max_pixels)
     if opened.width * opened.height > decode_up_to:
         return opened, None

@@ -1,4 +1,4 @@
-"""From the network's view of one window to the person that is answered."""
+"""From the frame network's output for one crop to the person in the answer."""
 
 from __future__ import annotations
 
@@ -22,12 +22,21 @@ def person_in(
     score: float | None = None,
     person_id: int | None = None,
 ) -> Person:
-    """The person of window `index` in the joints of the layout `wanted`; `own` is the network's.
+    """Returns the person of crop `index`.
 
-    `score` is how sure the detector was of a person; without it, the joints' mean score stands for that.
-    Without a box, theirs is the box of the joints that the network is sure of or, where those are too few, the window.
-    Places in space are computed for the network's own joints and converted with them: the middle between two joints of
-    different depth is not where the middle of their pixels says.
+    Positions in space are computed for the network's own joints and then converted: the middle of two joints of
+    different depth does not project to the middle of their pixels.
+
+    Args:
+        output: The frame network's output for N crops.
+        index: Which of the crops.
+        box: The person's box in pixels; None: the box around the keypoints with high scores or, where those are too
+            few, the crop window.
+        own: The network's joint layout.
+        wanted: The layout of the answer.
+        camera: Adds positions in its coordinates.
+        score: The detection score; None: the mean keypoint score.
+        person_id: Id of the track.
     """
     keypoints_px = output.keypoints_px[index]  # (K, 2)
     numbers = [keypoints_px]

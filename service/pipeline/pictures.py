@@ -1,4 +1,4 @@
-"""The use case "picture": the poses of the people in it."""
+"""The use case "picture": poses of the people in a picture."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from service.vision.layouts import layout_named
 
 
 class PoseEstimator:
+    """Estimates poses in single pictures."""
+
     def __init__(
         self,
         settings: Settings,
@@ -37,12 +39,12 @@ class PoseEstimator:
 
         Args:
             image: An encoded picture.
-            options: What the caller wants of it.
-            held: The request's share of the budget of pixels; the picture's are taken from it.
+            options: The options of the request.
+            held: The request's share of the budget of pixels, from which the picture's pixels are taken.
 
         Raises:
             InvalidArgument: The options do not fit the model or the picture.
-            InvalidImage, UnsupportedMediaType, PayloadTooLarge: The bytes are no picture that is taken.
+            InvalidImage, UnsupportedMediaType, PayloadTooLarge: The bytes are no picture that can be read.
             UnknownModel, Unavailable, Overloaded, DeadlineExceeded: As their names say.
         """
         started = time.perf_counter()
@@ -64,7 +66,7 @@ class PoseEstimator:
         if found is not None:
             people = [
                 person_in(found.output, i, box, model.layout, layout, camera, score)
-                for i, (box, score) in enumerate(found.seen)
+                for i, (box, score) in enumerate(found.boxes)
             ]
         done = time.perf_counter()
         timing = {"decode": decoded - started, "inference": done - decoded, "total": done - started}

@@ -26,7 +26,7 @@ class VideoPlan:
     labels: tuple[str, ...]
     box: Box | None
     every_frame: bool  # a pose for every frame, not only for the sampled ones
-    everybody: bool  # False: the main person only
+    all_people: bool  # False: the main person only
     max_people: int
     smooth: bool
 
@@ -63,7 +63,7 @@ def plan_video(options: VideoOptions, every_frame: bool, catalogue: Catalogue, m
         labels=clip.labels,
         box=options.box,
         every_frame=every_frame,
-        everybody=options.people == "all",
+        all_people=options.people == "all",
         max_people=people_limit(options.max_people, most_people),
         smooth=options.smooth,
     )

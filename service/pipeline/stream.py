@@ -126,7 +126,7 @@ class Stream:
             if self._tracker is None:
                 self._tracker = self._tracker_for(image)
             detected = {tracked.id: tracked.output for tracked in await self._tracker.step(image, frame.time_s)}
-            if detected or not ticks or self.plan.everybody:
+            if detected or not ticks or self.plan.all_people:
                 return detected, detected
             # The main person's samples have no gaps: where nobody is found, the crop is the whole picture.
             whole = whole_picture(image.shape[1], image.shape[0])
@@ -136,10 +136,10 @@ class Stream:
         plan = self.plan
         box = check_box(plan.box, first.shape[1], first.shape[0]) if plan.box else None
         inference, search = self._parts.inference, self._parts.search
-        return PeopleTracker(inference, search, plan.model, plan.max_people, not plan.everybody, box)
+        return PeopleTracker(inference, search, plan.model, plan.max_people, not plan.all_people, box)
 
     async def _end_lost_tracks(self, at: Moment) -> ActionEvents:
-        if self.plan.everybody and self._tracker is not None:
+        if self.plan.all_people and self._tracker is not None:
             followed = self._tracker.ids
             lost = [self._tracks.pop(person_id) for person_id in list(self._tracks) if person_id not in followed]
             async for event in self._recognition.of_ended(lost, self._sampled, at):

@@ -1,4 +1,4 @@
-"""The HTTP application: its routes, and the gate before them."""
+"""The HTTP application: routes behind the gate."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ from service.rest.gate import Gate
 from service.settings import Settings
 from service.stopping import Stopping
 
-_FORM_OVERHEAD = 2**20  # a form's own words
+_FORM_OVERHEAD = 2**20  # bytes of a form besides its file
 _BASE64_GROWTH = 1.4
 
 
 def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> FastAPI:
+    """Returns the application.
+
+    Args:
+        pipeline: The use cases.
+        readiness: What `/readyz` answers.
+        stopping: State of the shutdown.
+    """
     settings = pipeline.settings
     app = FastAPI(
         title="deephar-serve",
@@ -42,7 +49,7 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
 
 
 def _body_limits(settings: Settings) -> tuple[int, int]:
-    """Bytes of a body with a picture, and of one with a video."""
+    """Returns the largest body in bytes with a picture, and with a video."""
     limits = (settings.max_image_bytes, settings.max_video_bytes)
     picture, video = (int(_BASE64_GROWTH * limit) + _FORM_OVERHEAD for limit in limits)
     return picture, video

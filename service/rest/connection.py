@@ -1,4 +1,4 @@
-"""One HTTP connection: uvicorn's, with limits on what a peer can make it hold and for how long."""
+"""HTTP connections: uvicorn's, with limits of memory and time for what a peer sends and reads."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, Reque
 from service.rest import problems
 from service.settings import Settings
 
-SEND_BUFFER = 2**18  # of the kernel: with its own, of megabytes, a slow reader looks like none for a long time
+SEND_BUFFER = 2**18  # bytes in the kernel; with its default of megabytes, a stalled reader is noticed late
 
 
 class HttpConnection(HttpToolsProtocol):
-    """uvicorn bounds neither headers nor the time for them, nor the time in which an answer must be read.
+    """An HTTP connection with limits for headers, for their time and for the time in which an answer is read.
 
-    httptools itself appends a header that comes in parts to what it has, over and over: a header of 400 MB would hold
-    the event loop for minutes.
+    uvicorn has none of them. httptools copies all of a header for each part of it that arrives: a header of 400 MB
+    would block the event loop for minutes.
     """
 
     def __init__(self, *args: Any, settings: Settings, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._settings = settings
-        self._awaits_request = True  # no headers are complete since the connection or the last answer
-        self._header_bytes = 0  # that have come since there was progress: complete headers, or a piece of the body
+        self._awaits_request = True  # no complete headers since the connection or the last answer
+        self._header_bytes = 0  # received since the last complete headers or piece of a body
         self._refused = False
         self._answering: RequestResponseCycle | None = None  # while a further request waits for it to end
         self._header_timer: TimerHandle | None = None
@@ -38,7 +38,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # The last of an answer is in the kernel's hands: a peer that does not take it must not keep the socket.
+        # The end of an answer is in the kernel's buffer: a peer that does not read it must not keep the socket.
         with contextlib.suppress(OSError, AttributeError):
             milliseconds = round(1e3 * self._settings.write_timeout_s)
             peer = transport.get_extra_info("socket")
@@ -48,7 +48,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
-        if self.pipeline and self._answering is not None:  # uvicorn tells only the newest
+        if self.pipeline and self._answering is not None:  # uvicorn notifies only the newest cycle
             self._answering.disconnected = True
             self._answering.message_event.set()
         super().connection_lost(exc)
@@ -68,8 +68,8 @@ class HttpConnection(HttpToolsProtocol):
         if self._refused:
             return
         if self.pipeline:
-            # One request may come before the answer to that before it is complete: an honest client that has read all
-            # of an answer can be faster than we are. Who sends more of them sends them again on another connection.
+            # One pipelined request is taken: a keep-alive client can read the whole answer and send the next request
+            # before our own end of that answer. With a second one the connection ends; clients repeat those elsewhere.
             self._refused, self.cycle.keep_alive = True, False
             return
         self._answering = self.cycle if self._is_answering() else None
@@ -95,10 +95,10 @@ class HttpConnection(HttpToolsProtocol):
             self._awaits_request = True
 
     def on_response_complete(self) -> None:
-        own_body = not self.pipeline  # of the request that was answered: a later one comes after its end
+        own_body = not self.pipeline  # a pipelined request has arrived only after the body of this one
         super().on_response_complete()
         if own_body and self.cycle.more_body and not self.transport.is_closing():
-            self.transport.close()  # the rest of the body was waited for long enough
+            self.transport.close()  # the gate has waited for the rest of the body
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(InvalidArgument("this is not HTTP that can be understood; see /docs"), status=400)
@@ -140,10 +140,10 @@ class HttpConnection(HttpToolsProtocol):
         return HeadersTooLarge(f"the request's address and headers have over {limit} bytes; send options in a form")
 
     def _refuse(self, error: DeepharError, status: int | None = None) -> None:
-        """Answers before there is a request, and ends the connection."""
+        """Answers without a request, and closes the connection."""
         self._refused = True
         if self._is_answering():
-            # Nothing may come in between, and who writes the answer must learn that it is over before it writes on.
+            # The answer that is being written ends here: its cycle must know before it writes on.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             self.transport.close()
@@ -156,5 +156,5 @@ class HttpConnection(HttpToolsProtocol):
 
 
 def connections(settings: Settings) -> Callable[..., HttpConnection]:
-    """What uvicorn makes of each connection that it accepts."""
+    """Returns the protocol factory for uvicorn."""
     return partial(HttpConnection, settings=settings)

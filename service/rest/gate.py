@@ -1,6 +1,6 @@
-"""ASGI middleware at the door: who is let in, how long a body may take, and what happens when a caller leaves.
+"""ASGI middleware: admission, limits of size and time for bodies and answers, and the end of a request that is left.
 
-admission -> body (bounded, timed) -> the application -> answer (in pieces) -> what is left of the body, thrown away
+admission -> body (bounded, timed) -> the application -> answer (in pieces) -> rest of the body, discarded
 """
 
 from __future__ import annotations
@@ -21,18 +21,24 @@ from service.stopping import STOPPING, Stopping
 
 log = logging.getLogger(__name__)
 
-SLOWEST = 10_000  # bytes a second, of a body or an answer, once the first time-out is over
-LINGER_S, LINGER_BYTES = 5.0, 64 * 2**20  # for a body that nobody wants, so that its sender reads the answer first
-PIECE = 2**16  # bytes of an answer that are written before its reader must have taken some
-UNFINISHED_S = 0.6  # for an answer that has begun when the service stops: its end is told in a line of its own
+MIN_RATE = 10_000  # bytes a second, of a body or an answer, after the first time-out
+LINGER_S, LINGER_BYTES = 5.0, 64 * 2**20  # for an unwanted body, so that its sender reads the answer first
+PIECE = 2**16  # bytes of an answer between two waits for its reader
+UNFINISHED_S = 0.6  # for an answer that has begun when the service stops: an NDJSON stream ends with an error line
 
 Place = Callable[[], AbstractContextManager[object]]
 
 
 class Gate:
-    """`places` are the paths of which only so many requests are let in at once, each with its way in.
+    """Admits requests and applies the limits to each.
 
-    What the way in gives is the request's `state.place` until its answer has been read.
+    Args:
+        app: The application behind it.
+        settings: The limits.
+        stopping: State of the shutdown.
+        places: By path, the context of an admitted request. What it yields is the request's `state.place`; the context
+            ends when the answer has been read.
+        body_limit_of: Returns the largest body in bytes for a path.
     """
 
     def __init__(
@@ -63,7 +69,7 @@ class Gate:
 
 
 class Exchange:
-    """One request and its answer."""
+    """One request and its answer, between the server and the application."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, settings: Settings, body_limit: int) -> None:
         self._scope, self._receive, self._send = scope, receive, send
@@ -76,7 +82,12 @@ class Exchange:
         self._linger_s = LINGER_S
 
     async def run(self, app: ASGIApp, stopping: Stopping) -> None:
-        """Runs the application; ends it within moments when its caller leaves, or when the service must stop."""
+        """Runs the application; cancels it when its caller leaves, or when the grace of a shutdown is over.
+
+        Raises:
+            PayloadTooLarge: The announced body is too large.
+            Unavailable: The service stops, and no answer has begun.
+        """
         self._refuse_announced()
         working = asyncio.current_task()
         assert working is not None
@@ -99,18 +110,24 @@ class Exchange:
             leaving.cancel()
 
     async def refuse(self, error: DeepharError) -> None:
+        """Answers with the error, if no answer has begun."""
         if self._started:
             log.info("%s %s: given up: %s", self._scope["method"], self._scope["path"], error)
         else:
             await problems.own_error(error)(self._scope, self.receive, self.send)
 
     async def receive(self) -> Message:
-        """The body for the application, bounded in size and time; after it, that the caller has left."""
+        """Returns the next message of the body; after it, waits for the caller to leave.
+
+        Raises:
+            RequestTimeout: The body came too slowly.
+            PayloadTooLarge: It is larger than the limit.
+        """
         if self._body_read.is_set():
             await self._left.wait()
             return {"type": "http.disconnect"}
         began = time.monotonic()
-        limit_s = self._timeout_s + self._received / SLOWEST - self._waited_s
+        limit_s = self._timeout_s + self._received / MIN_RATE - self._waited_s
         try:
             async with asyncio.timeout(min(limit_s, self._timeout_s)):
                 message = await self._receive()
@@ -130,7 +147,11 @@ class Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """Large answers go out in pieces: a reader that is slow holds up its request, not the service's memory."""
+        """Sends a message of the answer. Large bodies go in pieces, so that a slow reader costs time, not memory.
+
+        Raises:
+            RequestTimeout: The answer is read too slowly.
+        """
         if message["type"] != "http.response.body":
             self._started = True
             await self._send(message)
@@ -144,13 +165,13 @@ class Exchange:
             await self._send_piece(bytes(pieces[-1]))
             await self._linger()
             pieces = [view[:0]]
-        # With its last bytes: their reader may send the next request at once.
+        # Set before the last bytes go out: their reader may send the next request at once.
         self._answered = last
         await self._send_piece(bytes(pieces[-1]), more=not last)
 
     async def _send_piece(self, piece: bytes, more: bool = True) -> None:
         began = time.monotonic()
-        limit_s = self._write_timeout_s + self._sent / SLOWEST - self._unread_s
+        limit_s = self._write_timeout_s + self._sent / MIN_RATE - self._unread_s
         try:
             async with asyncio.timeout(limit_s):
                 await self._send({"type": "http.response.body", "body": piece, "more_body": more})
@@ -160,17 +181,17 @@ class Exchange:
         self._unread_s += time.monotonic() - began
 
     async def _linger(self) -> None:
-        """Reads on for a while: a connection that is closed under its sender takes the answer with it."""
+        """Discards the rest of the body for a while: who still sends would lose the answer with the connection."""
         if any(name == b"expect" for name, _ in self._scope["headers"]):
-            return  # this sender waits for our word before it sends
-        thrown_away = 0
+            return  # the sender waits for 100 Continue
+        discarded = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._linger_s):
-                while thrown_away < LINGER_BYTES:
+                while discarded < LINGER_BYTES:
                     message = await self._receive()
                     if message["type"] == "http.disconnect" or not message.get("more_body", False):
                         return
-                    thrown_away += len(message["body"])
+                    discarded += len(message["body"])
 
     async def _end_when_caller_leaves(self, working: asyncio.Task[object]) -> None:
         await self._body_read.wait()
@@ -185,7 +206,7 @@ class Exchange:
         log.info("%s %s: the caller left before the answer", self._scope["method"], self._scope["path"])
 
     def _refuse_announced(self) -> None:
-        """A body that is known to be too large is refused before any of it is read."""
+        """Raises `PayloadTooLarge` by the content-length, before any of the body is read."""
         for name, value in self._scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value[:20]) > self._body_limit:
                 raise self._too_large()

@@ -20,7 +20,7 @@ from service.errors import LONGEST_QUOTE, InvalidArgument, PayloadTooLarge, Unav
 from service.pipeline.options import PictureOptions, VideoOptions
 from service.workers import Workers
 
-_IN_MEMORY = 2**20  # larger videos wait on disk
+_IN_MEMORY = 2**20  # bytes; larger files are buffered on disk
 _LONGEST_OPTION = 2**16  # characters; boxes are the longest
 _LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64 has neither
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"latin-1")
@@ -31,7 +31,7 @@ Options = TypeVar("Options", PictureOptions, VideoOptions)
 
 @dataclass(frozen=True)
 class Payload(Generic[Options]):
-    """The file that came with a request, and what its caller wants of it."""
+    """The file of a request, and its options."""
 
     file: BinaryIO
     options: Options
@@ -41,15 +41,15 @@ class Payload(Generic[Options]):
 async def payload(
     request: Request, field: str, kinds: tuple[str, ...], kind: type[Options], workers: Workers, json_limit: int
 ) -> AsyncIterator[Payload[Options]]:
-    """Reads the request: a form, a raw body or JSON, each with options in the query as well.
+    """Yields the file and the options of a form, of a raw body or of JSON; options may stand in the query as well.
 
     Args:
         request: Its body is read here.
         field: The name of the file in a form and in JSON.
-        kinds: Starts of the media types of raw bodies that are taken.
-        kind: The options that there are.
+        kinds: Prefixes of the media types of raw bodies.
+        kind: Model of the options.
         workers: For decoding base64.
-        json_limit: Bytes of a JSON body, which is held in memory.
+        json_limit: Largest JSON body in bytes; it is held in memory.
 
     Raises:
         InvalidArgument: An option is unknown, was sent twice or is not what it must be.
@@ -57,7 +57,7 @@ async def payload(
     """
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     in_query = _once(request.query_params.multi_items())
-    from_query = _options(kind, in_query)  # what is wrong with them is told before the body is read
+    from_query = _options(kind, in_query)  # checked before the body is read
     if media_type == "multipart/form-data":
         _check_charset(request)
         with _room_for_uploads():
@@ -88,7 +88,7 @@ async def payload(
 
 
 def _once(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """An option that is sent twice must not be taken for one of the two."""
+    """Returns the items by name. Raises `InvalidArgument` for a name that was sent twice."""
     options: dict[str, Any] = {}
     for name, value in items:
         if name in options:
@@ -112,7 +112,7 @@ def _shortened(name: str) -> str:
 
 
 def _check_charset(request: Request) -> None:
-    """Python knows codecs that take minutes for a few kB, and starlette would use any that the caller names."""
+    """Refuses all but common charsets: starlette uses any codec of Python, and some take minutes for a few kB."""
     charset = parse_options_header(request.headers["content-type"])[1].get(b"charset", b"utf-8").lower()
     if charset not in _CHARSETS:
         raise InvalidArgument(f"the form's charset {quoted(charset.decode('latin-1'))} is not taken; send UTF-8")
@@ -128,7 +128,7 @@ async def _closed(form: FormData) -> AsyncIterator[None]:
 
 @contextmanager
 def _room_for_uploads() -> Iterator[None]:
-    """Larger bodies wait in a temporary file: a disk that is full is not the caller's fault."""
+    """Raises `Unavailable` where the disk, on which larger bodies are buffered, is full."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`POST /v1/pose`: a picture, and the poses of the people in it."""
+"""`POST /v1/pose`: the poses of the people in a picture."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ from service.rest.schemas import PoseJson
 from service.vision.images import MEDIA_TYPES, encode_image
 
 PATH = "/v1/pose"
-_BYTES_A_PIXEL = 3  # what an encoded answer counts as, after the picture that it was made of
+_BYTES_A_PIXEL = 3  # by which a drawn answer is counted in the budget of pixels
 
 
 @contextmanager
 def place(pipeline: Pipeline) -> Iterator[Held]:
-    """One request's place in the service, and its share of the budget of pixels."""
+    """Admits one request, and yields its share of the budget of pixels.
+
+    Raises:
+        Overloaded: All places are taken.
+    """
     with pipeline.requests.enter(), pipeline.pixels.hold() as held:
         yield held
 

@@ -1,4 +1,4 @@
-"""The JSON that REST answers, and how it is made from the pipeline's answers."""
+"""JSON of REST's answers, made from the pipeline's answers."""
 
 from __future__ import annotations
 

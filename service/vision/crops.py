@@ -1,4 +1,4 @@
-"""Square crops around people, and the way of coordinates between the picture (`_px`) and the crop (`_crop`)."""
+"""Square crops around people, and coordinates from the picture (`_px`) to the crop (`_crop`) and back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Image = NDArray[np.uint8]  # (H, W, 3), RGB
 
 @dataclass(frozen=True)
 class CropWindow:
-    """A square window of the picture, in pixels. It may reach over the picture's edge: there it is black."""
+    """A square window in pixels of the picture. Beyond the picture's edges it is black."""
 
     left: float
     top: float
@@ -28,7 +28,7 @@ class CropWindow:
 
 
 class Gain(NamedTuple):
-    """Share of the way from the present crop to the wanted one that is gone in one frame."""
+    """Step from the present crop window to the wanted one within a frame, as a share of their difference."""
 
     centre: float
     side: float
@@ -39,7 +39,7 @@ DETECTED = Gain(centre=0.8, side=0.8)  # towards the crop of a matching detectio
 
 
 def moved(crop_window: CropWindow, wanted: CropWindow, gain: Gain) -> CropWindow:
-    """The crop of the next frame, so that it follows its person without jitter."""
+    """Returns the crop window of the next frame: low-pass filtered, so that it follows without jitter."""
     side = crop_window.side + gain.side * (wanted.side - crop_window.side)
     x = crop_window.left + crop_window.side / 2
     y = crop_window.top + crop_window.side / 2
@@ -49,19 +49,21 @@ def moved(crop_window: CropWindow, wanted: CropWindow, gain: Gain) -> CropWindow
 
 
 def crop_window_around(box: Box, margin: float) -> CropWindow:
+    """Returns the window centred on a box; its side is the box's longer side times the margin."""
     side = max(box.width, box.height, 1.0) * margin
     return CropWindow(box.x + box.width / 2 - side / 2, box.y + box.height / 2 - side / 2, side)
 
 
 def whole_picture(width: int, height: int) -> CropWindow:
+    """Returns the smallest window that holds the whole picture."""
     return crop_window_around(Box(0, 0, width, height), 1.0)
 
 
 def crop(image: Image, crop_window: CropWindow, size: int) -> Image:
-    """The window as a (size, size, 3) picture.
+    """Returns the crop (size, size, 3) of a window.
 
-    A pixel at (x, y) of the picture lands at ((x - left), (y - top)) * size / side of the crop, as in training. What is
-    shrunk much is averaged first by a whole factor, since bilinear sampling alone would skip pixels.
+    Pixel (x, y) of the picture lands at ((x - left), (y - top)) * size / side of the crop, as in training. Where the
+    scale is small, the picture is first averaged by a whole factor: bilinear sampling alone would skip pixels.
     """
     height, width = image.shape[:2]
     scale = size / crop_window.side
@@ -85,7 +87,7 @@ def crop(image: Image, crop_window: CropWindow, size: int) -> Image:
 
 
 def letterbox(image: Image, size: int) -> Image:
-    """The picture at the top left of a black (size, size, 3), its longer side filling it."""
+    """Returns the picture at the top left of a black square (size, size, 3), with its longer side filling it."""
     height, width = image.shape[:2]
     scale = size / max(height, width)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
@@ -96,16 +98,16 @@ def letterbox(image: Image, size: int) -> Image:
 
 
 def _span(start: float, side: float, limit: int) -> tuple[int, int]:
-    """First and past-the-last pixel of the picture that the window touches; one pixel at least."""
+    """Returns the first and past-the-last pixel of the picture within the window; one pixel at least."""
     first = min(max(math.floor(start) - 1, 0), limit - 1)
     return first, max(first + 1, min(math.ceil(start + side) + 1, limit))
 
 
 def to_picture(keypoints_crop: NDArray[np.float32], crop_window: CropWindow) -> NDArray[np.float32]:
-    """x, y (..., 2) from 0..1 of the crop to pixels of the picture."""
+    """Returns x, y (..., 2) in pixels of the picture, from 0..1 of the crop."""
     return keypoints_crop * np.float32(crop_window.side) + np.array([crop_window.left, crop_window.top], np.float32)
 
 
 def depth_from_root(z_crop: NDArray[np.float32], scale_mm: float) -> NDArray[np.float32]:
-    """z from 0..1 of the crop's depth to millimetres behind the root joint's plane, which is 0.5 (< 0: before it)."""
+    """Returns z in mm behind the plane of the root joint (< 0: before it), from 0..1 of the crop's depth (root: 0.5)."""
     return (z_crop - np.float32(0.5)) * np.float32(scale_mm)

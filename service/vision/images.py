@@ -1,4 +1,4 @@
-"""Bytes to pictures and back. Sizes are known and checked before anything is decoded."""
+"""Decoding and encoding of pictures. Sizes are checked before anything is decoded."""
 
 from __future__ import annotations
 
@@ -35,14 +35,18 @@ Pillow.MAX_IMAGE_PIXELS = None  # the limit is checked here, with an error that 
 
 
 class OpenPicture:
-    """A picture whose size is known and whose pixels are not decoded yet."""
+    """A picture of known size, not decoded yet."""
 
     def __init__(self, picture: Pillow.Image, data: bytes) -> None:
         self._picture, self._data = picture, data
         self.width, self.height = picture.size
 
     def decode(self) -> Image:
-        """(H, W, 3) RGB, turned upright as the EXIF orientation says."""
+        """Returns the pixels (H, W, 3) in RGB, upright by the EXIF orientation.
+
+        Raises:
+            InvalidImage: The data are truncated or damaged.
+        """
         try:
             orientation = self._picture.getexif().get(_ORIENTATION, 1)
             pixels = self._whole_jpeg()
@@ -53,9 +57,9 @@ class OpenPicture:
             raise InvalidImage("the picture is truncated or damaged; send the whole file") from error
 
     def _whole_jpeg(self) -> Image | None:
-        """The pixels of a JPEG by libjpeg-turbo itself: those of Pillow, in two thirds of its time and half its memory.
+        """Returns the pixels of a JPEG by libjpeg-turbo; None where it warns of anything, and for other modes than RGB.
 
-        None where it has any complaint, and for what is no RGB: there, Pillow decides.
+        They are Pillow's, in two thirds of its time and less than half of its memory.
         """
         if self._picture.format not in ("JPEG", "MPO") or self._picture.mode != "RGB":
             return None
@@ -70,7 +74,18 @@ class OpenPicture:
 
 
 def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
-    """Reads what the file says of itself, and refuses what is not a picture or too large."""
+    """Reads the header of a picture.
+
+    Args:
+        data: The encoded picture.
+        max_bytes: Largest file.
+        max_pixels: Largest picture.
+
+    Raises:
+        InvalidImage: The bytes are no picture.
+        UnsupportedMediaType: They are of a format that is not read here.
+        PayloadTooLarge: They are over a limit.
+    """
     _refuse_others(data, max_bytes)
     try:
         picture = Pillow.open(io.BytesIO(data), formats=_FORMATS)
@@ -92,7 +107,7 @@ def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
 
 
 def _refuse_others(data: bytes, max_bytes: int) -> None:
-    """Raises for bytes of which the first ones, or their number, say that they are not taken."""
+    """Raises for other formats, by their first bytes, and for too many bytes."""
     if not data:
         raise InvalidImage(f"the picture is empty (0 bytes); send a {_SUPPORTED} file")
     if len(data) > max_bytes:
@@ -109,7 +124,7 @@ def _refuse_others(data: bytes, max_bytes: int) -> None:
 
 
 def decode_image(data: bytes, max_bytes: int, max_pixels: int) -> Image:
-    """An encoded picture as (H, W, 3) RGB, upright."""
+    """Returns the pixels (H, W, 3) of an encoded picture in RGB, upright. Raises as `open_picture` and `decode`."""
     picture = open_picture(data, max_bytes, max_pixels)
     try:
         return picture.decode()
@@ -118,7 +133,7 @@ def decode_image(data: bytes, max_bytes: int, max_pixels: int) -> Image:
 
 
 def _rgb(picture: Pillow.Image) -> Image:
-    """A large picture goes strip by strip: in one go, Pillow would hold it three times over."""
+    """Returns the pixels in RGB. A large picture is converted in strips: in one go Pillow would hold it three times."""
     picture.load()
     rows = max(1, _STRIP_PIXELS // picture.width)
     if rows >= picture.height:
@@ -137,7 +152,7 @@ def _strip(picture: Pillow.Image) -> Image:
 
 
 def _upright(image: Image, orientation: int) -> Image:
-    """Undoes what the EXIF orientation (1 to 8) says was done to the picture."""
+    """Returns the picture turned upright, by its EXIF orientation (1 to 8)."""
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
@@ -148,6 +163,11 @@ def _upright(image: Image, orientation: int) -> Image:
 
 
 def encode_image(image: Image, media_type: str) -> bytes:
+    """Returns the picture (H, W, 3) in RGB as a PNG or, for any other media type, as a JPEG.
+
+    Raises:
+        InvalidArgument: The picture is too large for a JPEG.
+    """
     extension = ".png" if media_type == "image/png" else ".jpg"
     if extension == ".jpg" and max(image.shape[:2]) > _LONGEST_JPEG:
         raise InvalidArgument(f"a JPEG has at most {_LONGEST_JPEG} pixels a side; ask for image/png")

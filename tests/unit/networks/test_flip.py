@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.networks.flip import both_views
+from service.networks.flip import flip_averaged
 from service.vision.layouts import LAYOUTS, Layout, mirror_order
 
 SIZE = 100
@@ -24,7 +24,7 @@ def test_views_that_agree_give_what_both_say(dims: int) -> None:
     mirrored = keypoints[:, mirror_order(layout)].copy()
     mirrored[..., 0] = (SIZE - 1) / SIZE - mirrored[..., 0]
     other = {"keypoints": mirrored, "keypoint_scores": scores[:, mirror_order(layout)]}
-    both = both_views({"keypoints": keypoints, "keypoint_scores": scores}, other, layout, SIZE)
+    both = flip_averaged({"keypoints": keypoints, "keypoint_scores": scores}, other, layout, SIZE)
     assert np.allclose(both["keypoints"], keypoints, atol=1e-6)
     assert np.allclose(both["keypoint_scores"], scores)
 
@@ -33,5 +33,5 @@ def test_where_views_contradict_each_other_the_surer_one_counts() -> None:
     layout = LAYOUTS["pa16"]
     a = {"keypoints": np.full((1, 16, 2), 0.2, np.float32), "keypoint_scores": np.full((1, 16), 0.9, np.float32)}
     b = {"keypoints": np.full((1, 16, 2), 0.2, np.float32), "keypoint_scores": np.full((1, 16), 0.3, np.float32)}
-    assert np.allclose(both_views(a, b, layout, SIZE)["keypoints"], 0.2)
-    assert np.allclose(both_views(b, a, layout, SIZE)["keypoints"][..., 0], 0.79)
+    assert np.allclose(flip_averaged(a, b, layout, SIZE)["keypoints"], 0.2)
+    assert np.allclose(flip_averaged(b, a, layout, SIZE)["keypoints"][..., 0], 0.79)
