@@ -109,5 +109,5 @@ def to_picture(keypoints_crop: NDArray[np.float32], crop_window: CropWindow) -> 
 
 
 def depth_from_root(z_crop: NDArray[np.float32], scale_mm: float) -> NDArray[np.float32]:
-    """Returns z in mm behind the plane of the root joint (< 0: before it), from 0..1 of the crop's depth (root: 0.5)."""
+    """Returns z in mm behind the root joint's plane (< 0: before it), from 0..1 of the crop's depth."""
     return (z_crop - np.float32(0.5)) * np.float32(scale_mm)
