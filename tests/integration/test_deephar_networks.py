@@ -46,10 +46,10 @@ def pose(service: ServiceProcess, picture: bytes, box: bool = True, **options: s
 
 
 def infer(service: ServiceProcess, model: str, name: str, values: np.ndarray) -> dict[str, np.ndarray]:
-    client = triton.InferenceServerClient(service.triton_address())
     tensor = triton.InferInput(name, list(values.shape), "UINT8" if values.dtype == np.uint8 else "FP32")
     tensor.set_data_from_numpy(values)
-    result = client.infer(model, [tensor])
+    with triton.InferenceServerClient(service.triton_address()) as client:
+        result = client.infer(model, [tensor])
     return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
 
 

@@ -69,7 +69,8 @@ def test_everybody_is_taken_leave_of(how: signal.Signals, person_jpeg: bytes) ->
         began = time.monotonic()
         assert service.stop(how) == 0
         took = time.monotonic() - began
-        status, text = answer_of(upload)
+        with upload:
+            status, text = answer_of(upload)
         for stream in streams:
             stream.join()
         assert (status, '"code":"unavailable"' in text) == (503, True)

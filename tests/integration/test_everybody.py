@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 
 import cv2
@@ -20,8 +21,9 @@ WIDTH = 640  # of the sample picture and of the sample clip
 
 
 @pytest.fixture(scope="module")
-def client(service: ServiceProcess) -> Client:
-    return Client(service.grpc_address)
+def client(service: ServiceProcess) -> Iterator[Client]:
+    with Client(service.grpc_address) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import grpc
 import httpx
@@ -47,8 +49,8 @@ def test_lines_that_nobody_reads_hold_up_only_their_reader(
 def test_silent_connections_are_closed_and_slow_headers_told(hasty: ServiceProcess) -> None:
     before = open_files(hasty)
     silent = [connect(hasty) for _ in range(200)]
-    slow = connect(hasty, "POST /v1/pose HTTP/1.1\nHost: x\n")
-    assert answer_of(slow)[0] == 408
+    with connect(hasty, "POST /v1/pose HTTP/1.1\nHost: x\n") as slow:
+        assert answer_of(slow)[0] == 408
     for connection in silent:
         assert connection.recv(1) == b""
         connection.close()
@@ -72,7 +74,8 @@ def test_a_full_service_refuses_before_the_body_is_sent(hasty: ServiceProcess) -
     stalled = [connect(hasty, post_head(10_000), b"x" * 100) for _ in range(4)]
     time.sleep(0.2)
     began = time.monotonic()
-    status, text = answer_of(connect(hasty, post_head(20_000_000)))
+    with connect(hasty, post_head(20_000_000)) as refused:
+        status, text = answer_of(refused)
     assert status == 429
     assert "retry-after: 1" in text.lower()
     assert time.monotonic() - began < 0.5
@@ -84,16 +87,16 @@ def test_a_full_service_refuses_before_the_body_is_sent(hasty: ServiceProcess) -
 
 def test_headers_have_a_limit(hasty: ServiceProcess) -> None:
     began = time.monotonic()
-    connection = connect(hasty, "GET /healthz HTTP/1.1\nHost: x\nX-Long: ")
-    status = 0
-    try:
-        for _ in range(400):
-            connection.sendall(b"a" * 100_000)
-    except OSError:
-        pass
-    else:
-        pytest.fail("40 MB of a header were taken")
-    status, text = answer_of(connect(hasty, f"GET /healthz HTTP/1.1\nHost: x\nX-Long: {'a' * 70_000}\n\n"))
+    with connect(hasty, "GET /healthz HTTP/1.1\nHost: x\nX-Long: ") as endless:
+        try:
+            for _ in range(400):
+                endless.sendall(b"a" * 100_000)
+        except OSError:
+            pass
+        else:
+            pytest.fail("40 MB of a header were taken")
+    with connect(hasty, f"GET /healthz HTTP/1.1\nHost: x\nX-Long: {'a' * 70_000}\n\n") as long:
+        status, text = answer_of(long)
     assert (status, "headers_too_large" in text) == (431, True)
     assert time.monotonic() - began < 5
     assert httpx.get(f"{hasty.url}/healthz").status_code == 200
@@ -104,8 +107,11 @@ def test_answers_that_nobody_reads_are_bounded_and_cut_off(hasty: ServiceProcess
     buffer = io.BytesIO()
     noise.save(buffer, "JPEG")
     head = post_head(len(buffer.getvalue()), more="Accept: image/png\n")
+    unread: list[socket.socket] = []
     for _ in range(4):
-        unread = [connect(hasty, head, buffer.getvalue()) for _ in range(4)]
+        left, unread = unread, [connect(hasty, head, buffer.getvalue()) for _ in range(4)]
+        for connection in left:
+            connection.close()
         time.sleep(0.1)
     deadline = time.monotonic() + 60
     while pose(hasty, person_jpeg).status_code != 200:
@@ -113,7 +119,8 @@ def test_answers_that_nobody_reads_are_bounded_and_cut_off(hasty: ServiceProcess
         time.sleep(0.2)
     assert memory_mb(hasty, "VmHWM") < 1000
     assert "Traceback" not in hasty.log.read_text()
-    del unread
+    for connection in unread:
+        connection.close()
 
 
 def test_streams_without_config_or_frames_end(hasty: ServiceProcess) -> None:
@@ -182,13 +189,10 @@ def test_requests_that_do_not_wait_for_the_answers_before_them_are_left_out(
     hasty: ServiceProcess, person_jpeg: bytes
 ) -> None:
     one = post_head(len(person_jpeg)).replace("\n", "\r\n").encode() + person_jpeg
-    connection = connect(hasty, body=one * 50)
     received = b""
-    try:
+    with connect(hasty, body=one * 50) as connection, suppress(ConnectionResetError):
         while part := connection.recv(65536):
             received += part
-    except ConnectionResetError:
-        pass
     assert received.count(b"HTTP/1.1 200") == 2
     assert pose(hasty, person_jpeg).status_code == 200
     assert "Traceback" not in hasty.log.read_text()
@@ -217,3 +221,5 @@ def test_two_thousand_silent_connections_are_closed_while_others_are_served(
         assert connection.recv(1) == b""
         connection.close()
     assert open_files(hasty) < 100
+    for connection in slow:
+        connection.close()
