@@ -60,7 +60,7 @@ def test_results_and_arguments() -> None:
     async def test(workers: Workers) -> None:
         assert await workers.run(divmod, 7, 2) == (3, 1)
         assert await workers.run(int, "11", base=2) == 3
-        assert await workers.run(lambda: threading.current_thread()) is not threading.current_thread()
+        assert await workers.run(threading.current_thread) is not threading.current_thread()
 
     with_pool(test)
 
