@@ -1,4 +1,4 @@
-"""Exports the trained networks of `lite` into the model repository, and checks what was written.
+"""Exports the trained networks of `lite` into the model repository and checks the written files.
 
 python -m models.lite.export --out build/lite --repository model_repository
 """
@@ -44,6 +44,7 @@ PRECISION = "weights stored as fp16, computed as the server decides"
 
 
 def card(weights_sha256: str) -> dict[str, object]:
+    """The card of `lite_frame`."""
     return {
         "model": "lite",
         "description": "compact pose and action network trained in this repository, after deephar",
@@ -64,6 +65,7 @@ def card(weights_sha256: str) -> dict[str, object]:
 
 
 def person_card(weights_sha256: str) -> dict[str, object]:
+    """The card of `person`."""
     return {
         "description": "compact person detector trained in this repository",
         "size": PERSON_SIZE,
@@ -125,7 +127,7 @@ def _pictures(batch: int, size: int) -> tuple[Tensor, ...]:
     return (torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8),)
 
 
-# The frame network last: its card promises the others.
+# The frame network last: its card names the others.
 PARTS = {"person": export_person, "clip": export_clip, "frame": export_frame}
 
 

@@ -1,4 +1,4 @@
-"""What all parts of `lite` agree on: the joints of layout pa16, and the clips that actions are read from."""
+"""What all networks of `lite` share: the joints of layout pa16, and the clip."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from models.protocol.labels import PENN_ACTIONS
 
 NUM_JOINTS = len(PA16)
 PELVIS, THORAX, NECK, HEAD = range(4)
-# Each of a person's two: the right one, the left one.
+# Pairs: the person's right joint, then the left one.
 SHOULDERS, ELBOWS, WRISTS, HIPS, KNEES, ANKLES = np.arange(4, NUM_JOINTS).reshape(6, 2)
 ARMS, LEGS = np.concatenate([SHOULDERS, ELBOWS, WRISTS]), np.concatenate([HIPS, KNEES, ANKLES])
 FLIP = flip_indices(PA16)  # the joints of a mirrored person: left and right change places
-# Bones as child <- parent; bone i leads to joint i + 1.
+# Bone i leads from joint PARENTS[i] to joint i + 1.
 PARENTS = np.array([0, 1, 2, 1, 1, 4, 5, 6, 7, 0, 0, 10, 11, 12, 13])
 FEATURES_PER_FRAME = NUM_JOINTS * 3  # x, y, score
 
-# The data with actions has neither pelvis nor thorax nor neck: of the body pa16[3:16] remain.
+# The data with actions has neither pelvis nor thorax nor neck. The body's joints are the other ones, pa16[3:16].
 FIRST_JOINT = HEAD
 BODY_JOINTS = NUM_JOINTS - FIRST_JOINT
 BODY_FLIP = FLIP[FIRST_JOINT:] - FIRST_JOINT

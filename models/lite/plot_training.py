@@ -1,4 +1,4 @@
-"""Draws the courses of the trainings, from their logs, into the model card's picture.
+"""Plots the training curves from the logs, for the model card.
 
 python -m models.lite.plot_training --out build/lite
 """
@@ -25,7 +25,7 @@ Log = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Panel:
-    """One training: its log, its count of steps, and which figure is drawn beside the loss."""
+    """One training: its log, and which figure is drawn beside the loss."""
 
     title: str
     log: str

@@ -1,4 +1,4 @@
-"""What the trainings share: a network with its running average, its optimizer, its checkpoint and its log."""
+"""What all trainings share: averaged weights, optimizer, learning rate, checkpoint and log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 
 def command_line(purpose: str | None) -> argparse.ArgumentParser:
-    """What every step of `make train-lite` is told."""
+    """The arguments of every step of `make train-lite`."""
     parser = argparse.ArgumentParser(description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("build/lite"), help="folder of checkpoints and logs")
@@ -34,7 +34,7 @@ def best_device() -> torch.device:
 
 
 def computes_in_bf16(device: torch.device) -> bool:
-    """Where it does, a step takes half the time and less; where it does not, bf16 is slower than fp32."""
+    """Whether bf16 is fast on the device: a step takes half the time or less. Elsewhere it is slower than fp32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     info = Path("/proc/cpuinfo")
@@ -42,7 +42,7 @@ def computes_in_bf16(device: torch.device) -> bool:
 
 
 def cosine(step: int, total: int, peak: float) -> float:
-    """The learning rate: rises over 300 steps, then falls to a hundredth of the peak."""
+    """The learning rate of a step: linear warm-up, then half a cosine down to a hundredth of the peak."""
     if step < WARM_UP_STEPS:
         return peak * (step + 1) / WARM_UP_STEPS
     progress = (step - WARM_UP_STEPS) / max(1, total - WARM_UP_STEPS)
@@ -55,14 +55,17 @@ def checkpoint(out: Path, part: str) -> Path:
 
 
 def trained(network: AnyNetwork, file: Path) -> AnyNetwork:
-    """The network, on the CPU, with the weights to serve of its training's checkpoint."""
+    """The network, on the CPU and in evaluation mode, with the averaged weights of a checkpoint."""
     state = torch.load(file, map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
     return network.eval()
 
 
 class Training(Generic[AnyNetwork]):
-    """Resumes from `<part>_checkpoint.pt` where there is one; `average` are the weights to serve."""
+    """The state of a training. Resumes from `<part>_checkpoint.pt` where there is one.
+
+    `average` has the exponential moving average of the weights: those are evaluated and served.
+    """
 
     def __init__(
         self, network: AnyNetwork, out: Path, part: str, log: str, weight_decay: float, ema_decay: float = 0.998
@@ -89,6 +92,7 @@ class Training(Generic[AnyNetwork]):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16)
 
     def step(self, loss: Tensor, number: int, learning_rate: float) -> None:
+        """One step of the optimizer and of the average; `number` counts steps from 0."""
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         self._optimizer.zero_grad(set_to_none=True)

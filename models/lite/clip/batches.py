@@ -1,12 +1,12 @@
-"""Random windows of training clips and of what is no action: another view of them, and a frame network's errors."""
+"""The clip network's training batches: random windows of actions and of the background class, with keypoint errors."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from models.lite.clip.data import OTHER, Bools, Clips, Floats, Ints, Windows, cut, join, random_window, windows_of
+from models.lite.clip.data import BACKGROUND, Bools, Clips, Floats, Ints, Windows, cut, join, random_window, windows_of
 from models.lite.clip.frame_errors import FrameErrors
-from models.lite.clip.negatives import Movement, Negatives, nobody
+from models.lite.clip.negatives import Movement, Negatives, empty_crops
 from models.lite.clip.real_errors import RealErrors
 from models.lite.frame.error_bank import ErrorBank
 from models.lite.layout import (
@@ -38,7 +38,7 @@ HEAD_ONLY = np.array([BODY_HEAD])
 
 
 def vary(windows: Windows, rng: np.random.Generator) -> Windows:
-    """The same action seen otherwise: mirrored, turned, stretched, of another body, at another scale and place."""
+    """Augments windows: mirror, rotation, stretch, other proportions, scale, position, camera movement, occlusion."""
     batch = len(windows.joints)
     middle = windows.joints.mean((1, 2), keepdims=True)
     x = other_bones(windows.joints - middle, rng)
@@ -53,7 +53,7 @@ def vary(windows: Windows, rng: np.random.Generator) -> Windows:
     linear = np.stack([stretch_x * cos, -sin + shear, sin, stretch_y * cos], -1).reshape(batch, 2, 2)
     scale = np.exp(rng.uniform(np.log(0.4), np.log(3.0), batch))
     x = np.einsum("bij,btkj->btki", linear * scale[:, None, None], x)
-    # A camera that pans otherwise, or zooms.
+    # The camera pans or zooms.
     time = np.arange(NUM_FRAMES)[:, None, None]
     pan = rng.normal(size=(batch, 1, 1, 2)) * (rng.random((batch, 1, 1, 1)) < 0.3) * 0.05
     x = x + pan * (windows.torso * scale)[:, None, None, None] * time
@@ -64,7 +64,7 @@ def vary(windows: Windows, rng: np.random.Generator) -> Windows:
 
 
 def other_bones(joints: Floats, rng: np.random.Generator) -> Floats:
-    """Joints (B, T, 13, 2) of bodies whose arms and legs are longer or shorter, by about 8 %, all else the same."""
+    """Joints (B, T, 13, 2) of bodies with arms and legs longer or shorter by about 8 %."""
     factors = np.exp(0.08 * rng.normal(size=(len(joints), len(BONES), 1, 1, 1)))
     moved = joints.copy()
     for i, (near, far) in enumerate(BONES):
@@ -73,7 +73,7 @@ def other_bones(joints: Floats, rng: np.random.Generator) -> Floats:
 
 
 def cut_off(batch: int, rng: np.random.Generator) -> Bools:
-    """Joints (B, 1, 13) out of the picture for the whole window: in one of seven, a part of the body."""
+    """Joints (B, 1, 13) outside of the picture for the whole window: of one window in seven, a part of the body."""
     out = np.zeros((batch, 1, BODY_JOINTS), bool)
     parts = (BODY_LEGS, LOWER_LEGS, RIGHT_FOREARM, BODY_FLIP[RIGHT_FOREARM], BODY_ARMS, HEAD_ONLY)
     kind = rng.integers(0, 7 * len(parts), batch)
@@ -83,14 +83,14 @@ def cut_off(batch: int, rng: np.random.Generator) -> Bools:
 
 
 class TrainingBatches:
-    """Random windows with a frame network's errors, measured and imitated: features, boxes, labels."""
+    """Draws batches of random windows with errors of the frame network, measured or simulated."""
 
-    NEGATIVE = 0.28  # share of windows that are no action
-    NOBODY = 0.02  # share of windows without a person
-    REAL = 0.5  # share of windows with measured errors; the rest has imitated ones or none
-    STRENGTH = (0.7, 1.6)  # of measured errors: the bank's people were trained on, others fare worse
-    CLEAN = 0.4  # of the windows without measured errors, share without any
-    WORST = 0.9
+    NEGATIVE = 0.28  # share of windows of the background class
+    EMPTY = 0.02  # share of windows without a person
+    MEASURED = 0.5  # share of windows with measured errors; the others have simulated ones or none
+    STRENGTH = (0.7, 1.6)  # factor on measured errors: the bank is of training people, errors on others are larger
+    CLEAN = 0.4  # share without any errors of the windows without measured ones
+    MAX_SEVERITY = 0.9
 
     def __init__(
         self, clips: Clips, movements: list[Movement], bank: ErrorBank, batch: int, rng: np.random.Generator
@@ -98,35 +98,36 @@ class TrainingBatches:
         self.clips, self.bank, self.batch, self.rng = clips, bank, batch, rng
         self.negatives = Negatives(movements, clips, rng)
         self.lengths = np.diff(clips.offsets)
-        # Between one window per clip and one per frame: long clips hold more movements, but not in proportion.
+        # Longer clips are drawn more often, but not in proportion to their length.
         weight = np.sqrt(self.lengths)
-        # Rare actions as often as half-way to even.
+        # Half-way to a uniform distribution of the actions.
         frequency = np.bincount(clips.labels, weights=weight, minlength=len(ACTIONS))
         weight = weight / np.sqrt(frequency[clips.labels])
         self.weight = weight / weight.sum()
 
     def draw(self) -> tuple[Floats, Floats, Ints]:
-        """Features (B, T, 48), boxes (B, T, 4), labels (B,)."""
+        """One batch: features (B, T, 48), boxes (B, T, 4), labels (B,)."""
         rng = self.rng
-        empty, negative = round(self.NOBODY * self.batch), round(self.NEGATIVE * self.batch)
+        empty, negative = round(self.EMPTY * self.batch), round(self.NEGATIVE * self.batch)
         count = self.batch - empty
         chosen = rng.choice(len(self.clips), count - negative, p=self.weight)
         frames = np.stack([self.clips.offsets[c] + random_window(int(self.lengths[c]), rng) for c in chosen])
         windows = vary(join([cut(self.clips, frames), self.negatives.draw(negative)]), rng)
-        labels = np.concatenate([self.clips.labels[chosen], np.full(negative, OTHER)])
+        labels = np.concatenate([self.clips.labels[chosen], np.full(negative, BACKGROUND)])
 
         order = rng.permutation(count)
-        real, imitated = np.split(order, [round(self.REAL * count)])
-        strength = rng.uniform(*self.STRENGTH, len(real)).astype(np.float32)
-        severity = rng.uniform(0.1, self.WORST, len(imitated)) * (rng.random(len(imitated)) >= self.CLEAN)
+        measured, simulated = np.split(order, [round(self.MEASURED * count)])
+        strength = rng.uniform(*self.STRENGTH, len(measured)).astype(np.float32)
+        severity = rng.uniform(0.1, self.MAX_SEVERITY, len(simulated)) * (rng.random(len(simulated)) >= self.CLEAN)
         parts = (
-            RealErrors(self.bank, rng).apply(pick(windows, real), strength)[:2],
-            FrameErrors(rng).apply(pick(windows, imitated), severity.astype(np.float32))[:2],
-            nobody(rng, empty),
+            RealErrors(self.bank, rng).apply(pick(windows, measured), strength)[:2],
+            FrameErrors(rng).apply(pick(windows, simulated), severity.astype(np.float32))[:2],
+            empty_crops(rng, empty),
         )
         features, boxes = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-        return features, boxes, np.concatenate([labels[order], np.full(empty, OTHER)])
+        return features, boxes, np.concatenate([labels[order], np.full(empty, BACKGROUND)])
 
 
 def pick(windows: Windows, rows: Ints) -> Windows:
+    """These windows of a batch."""
     return Windows(windows.joints[rows], windows.visible[rows], windows.inside[rows], windows.torso[rows])

@@ -1,10 +1,10 @@
-"""Penn Action's joints as clips and as training windows for the clip network.
+"""Penn Action's joints as clips and as windows of the clip network.
 
-Left and right: Penn's names of the sides are swapped. In clips of viewpoint "front" with upright people (jumping jacks,
-jump rope, clean and jerk, squat) Penn's "left" shoulder has the smaller x in 100 % of the frames in which both are
-seen, where a person's own left has the larger x; in clips of viewpoint "back" (bowling) it has the larger x in 100 %,
-where a person's own left has the smaller. So Penn's "left" is the person's own right, everywhere. `PENN_TO_BODY` gives
-every joint its own side, as LSP has it.
+Penn's names of the sides are swapped. In clips of viewpoint "front" with upright people (jumping jacks, jump rope,
+clean and jerk, squat) Penn's "left" shoulder has the smaller x in 100 % of the frames in which both are visible, where
+a person's own left has the larger x; in clips of viewpoint "back" (bowling) it has the larger x in 100 %, where a
+person's own left has the smaller. So Penn's "left" is the person's own right. `PENN_TO_BODY` gives every joint its own
+side, as LSP does.
 """
 
 from __future__ import annotations
@@ -36,19 +36,18 @@ Ints = NDArray[np.int64]
 
 FRAME_STEP = 3  # Penn runs at about 30 frames a second; samples are INTERVAL_S apart
 SMALLEST_TORSO_PX = 4.0
-OTHER = len(ACTIONS)  # the class of everything else; the served scores leave it out
-# Body order (pa16[3:16]): head, r/l shoulder, r/l elbow, r/l wrist, r/l hip, r/l knee, r/l ankle. Penn's order is
-# head, "left"/"right" shoulder, ...; with its "left" being the person's right the order is already that one.
+BACKGROUND = len(ACTIONS)  # the background class; the served scores leave it out
+# The body's order has the right joint of each pair first. Penn's has its "left" one first, which is the person's right.
 PENN_TO_BODY = np.arange(BODY_JOINTS)
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Labelled clips; all frames joined, clip i is frames offsets[i]:offsets[i + 1]."""
+    """N labelled clips, their frames one after another: clip i is frames offsets[i]:offsets[i + 1]."""
 
     joints: Floats  # (F, 13, 2) pixels, 0-based, the person's own left and right
-    visible: Bools  # (F, 13) annotated as seen
-    inside: Bools  # (F, 13) position known; False where Penn says outside of the picture
+    visible: Bools  # (F, 13) annotated as visible
+    inside: Bools  # (F, 13) position known; False for joints outside of the picture
     offsets: Ints  # (N + 1,)
     labels: Ints  # (N,)
 
@@ -58,25 +57,29 @@ class Clips:
 
 @dataclass(frozen=True)
 class Windows:
-    """Joints of B windows of T frames as annotated; or of whole clips, B = 1 and T their samples."""
+    """Annotated joints of B windows of T frames; or of a whole clip, with B = 1 and T its samples."""
 
-    joints: Floats  # (B, T, 13, 2) pixels; unknown positions hold the frame's middle
+    joints: Floats  # (B, T, 13, 2) pixels; unknown positions are the mean of the frame's known ones
     visible: Bools  # (B, T, 13)
     inside: Bools  # (B, T, 13)
     torso: Floats  # (B,) pixels
 
     def hits(self, found: Floats) -> Bools:
-        """Which joints (B, T, 13, 2) in pixels are within 0.2 torso of the annotated ones."""
+        """PCK@0.2's hits (B, T, 13): joints (B, T, 13, 2), in pixels, within 0.2 torso of the annotated ones."""
         distance = np.linalg.norm(found - self.joints, axis=-1)
         return np.asarray((distance < HIT_TORSO * self.torso[:, None, None]) & self.inside)
 
     def share_of(self, hits: Bools) -> Floats:
-        """Of the annotated joints (B,)."""
+        """Share (B,) of the annotated joints that are hits."""
         return np.asarray(hits.sum((1, 2)) / np.maximum(self.inside.sum((1, 2)), 1), np.float32)
 
 
 def load_clips(data: Path, train: bool) -> Clips:
-    """The official train or test split."""
+    """The clips of the official train or test split.
+
+    Raises:
+        ValueError: The file lists other actions than `ACTIONS`.
+    """
     penn = dict(np.load(data / "penn_labels.npz"))
     if tuple(penn["action_names"]) != ACTIONS:
         raise ValueError("penn_labels.npz lists other actions than ACTIONS")
@@ -92,13 +95,13 @@ def load_clips(data: Path, train: bool) -> Clips:
 
 
 def stretch(count: int) -> Ints:
-    """Indices of NUM_FRAMES samples out of fewer: floor(i * count / T)."""
+    """Indices (T,) of a window over fewer than T samples: floor(i * count / T)."""
     indices: Ints = np.arange(NUM_FRAMES, dtype=np.int64) * count // NUM_FRAMES
     return indices
 
 
 def sample_windows(count: int, hop: int) -> Ints:
-    """Indices (W, T) of the windows of `count` samples, one every `hop`; fewer than T samples are stretched."""
+    """Indices (W, T) of the windows of `count` samples, `hop` samples apart; fewer than T samples are stretched."""
     if count < NUM_FRAMES:
         return stretch(count)[None]
     windows: Ints = np.arange(0, count - NUM_FRAMES + 1, hop)[:, None] + np.arange(NUM_FRAMES)
@@ -106,14 +109,14 @@ def sample_windows(count: int, hop: int) -> Ints:
 
 
 def clip_windows(length: int, hop: int) -> Ints:
-    """Frame indices (W, T) of a clip's windows: every FRAME_STEP-th frame, a window every `hop` samples."""
+    """Frame indices (W, T) of a clip's windows: samples are FRAME_STEP frames apart, windows `hop` samples."""
     samples: Ints = np.arange(0, length, FRAME_STEP)
     windows: Ints = samples[sample_windows(len(samples), hop)]
     return windows
 
 
 def random_window(length: int, rng: np.random.Generator) -> Ints:
-    """Frame indices (T,) of a window at a random place and speed; some grow slower or faster within the window."""
+    """Frame indices (T,) of a window with random start and speed; in some windows the speed changes."""
     step = rng.uniform(2.0, 4.5)
     span = (NUM_FRAMES - 1) * step
     if span <= length - 1:
@@ -128,12 +131,12 @@ def random_window(length: int, rng: np.random.Generator) -> Ints:
 
 
 def cut(clips: Clips, frames: Ints) -> Windows:
-    """Windows of frames (B, T), indices into all frames."""
+    """Windows of the frames with these indices (B, T)."""
     return windows_of(clips.joints[frames], clips.visible[frames], clips.inside[frames])
 
 
 def windows_of(joints: Floats, visible: Bools, inside: Bools) -> Windows:
-    """Windows of joints (B, T, 13, 2); where a position is unknown it becomes the middle of the frame's known ones."""
+    """Windows of joints (B, T, 13, 2); an unknown position becomes the mean of the frame's known ones."""
     if not inside.all():
         known = inside[..., None]
         middle = body_middle(joints * known) / np.maximum(known.mean(2, keepdims=True), 1e-3)
@@ -143,7 +146,7 @@ def windows_of(joints: Floats, visible: Bools, inside: Bools) -> Windows:
 
 
 def join(windows: list[Windows]) -> Windows:
-    """All windows in one batch; they must have the same number of frames."""
+    """One batch of all windows, which have the same number of frames."""
     return Windows(*(np.concatenate([getattr(w, f.name) for w in windows]) for f in fields(Windows)))
 
 
@@ -171,9 +174,16 @@ def to_pa16(joints: Floats) -> Floats:
 def to_features(
     joints: Floats, scores: Floats, corner: NDArray[np.floating], side: NDArray[np.floating]
 ) -> tuple[Floats, Floats]:
-    """Joints (B, T, 13, 2) in pixels, scores (B, T, 13), square crops to features (B, T, 48) and boxes (B, T, 4).
+    """The clip network's inputs. pa16's first three joints, which it does not use, are derived.
 
-    pa16's first three joints are derived: the frame network fills them, the clip network must not need them.
+    Args:
+        joints: (B, T, 13, 2) in pixels.
+        scores: (B, T, 13).
+        corner: Top left (B, T, 2) of the square crops, in pixels.
+        side: Their sides (B, T).
+
+    Returns:
+        Action features (B, T, 48) and crop boxes (B, T, 4).
     """
     batch, frames = joints.shape[:2]
     keypoints = to_pa16(((joints - corner[:, :, None]) / side[:, :, None, None]).clip(0, 1))
@@ -186,13 +196,13 @@ def to_features(
 
 
 def person_crop(joints: Floats, margin: float | Floats) -> tuple[Floats, Floats]:
-    """Corner (B, T, 2) and side (B, T) of the square around each frame's joints (B, T, 13, 2)."""
+    """Top left (B, T, 2) and side (B, T) of square crops around the joints (B, T, 13, 2) of each frame."""
     low, high = bounds(joints)
     side = np.maximum((high - low).max(-1), 8.0) * margin
     return ((low + high) / 2 - side[..., None] / 2).astype(np.float32), side.astype(np.float32)
 
 
 def annotated(windows: Windows) -> tuple[Floats, Floats]:
-    """Features and boxes of a frame network that makes no errors and knows which joints are seen."""
+    """The clip network's inputs from a frame network without errors, whose scores tell which joints are visible."""
     scores = np.where(windows.visible, 0.9, np.where(windows.inside, 0.65, 0.05)).astype(np.float32)
     return to_features(windows.joints, scores, *person_crop(windows.joints, 1.25))

@@ -1,4 +1,4 @@
-"""Measures the clip network on Penn Action's official test clips. The same code for torch, ONNX or a served model.
+"""Accuracy of the clip network on Penn Action's official test clips: the same code for torch, ONNX and a served model.
 
 python -m models.lite.clip.evaluate --data ../shared/data --weights build/lite/clip_checkpoint.pt
 python -m models.lite.clip.evaluate --data ../shared/data --weights build/lite/lite_clip.onnx
@@ -18,7 +18,7 @@ import numpy as np
 from models.lite.clip import data as clip_data
 from models.lite.clip.data import FRAME_STEP, Clips, Floats, Ints, Windows, sample_windows
 from models.lite.clip.frame_errors import FrameErrors
-from models.lite.clip.negatives import Movement, Negatives, at_times, load_movements, nobody, other_body, view
+from models.lite.clip.negatives import Movement, Negatives, at_times, empty_crops, load_movements, other_body, view
 from models.lite.clip.real_errors import RealErrors
 from models.lite.frame import error_bank
 from models.lite.layout import ACTIONS, INTERVAL_S
@@ -26,9 +26,9 @@ from service.networks.tensors import ACTION_FEATURES, ACTION_SCORES, CROP_BOXES
 
 HOP = 4  # samples
 SEVERITIES = {"mild": 0.15, "medium": 0.4, "strong": 0.7}
-SURE = 0.5  # a top score below it says that the action is none of these
+CONFIDENT = 0.5  # top score from which a clip counts as recognised
 VIEWS = 2  # cameras for each held-out movement
-MADE = 200  # windows of each kind of negative that is made
+MADE = 200  # windows of each kind of negatives made from clips
 SEED = 11
 BATCH = 256
 
@@ -36,7 +36,7 @@ ScoresOf = Callable[[Floats, Floats], Floats]  # features (N, 16, 48), boxes (N,
 
 
 def test_windows(clips: Clips) -> tuple[Ints, Ints]:
-    """Frame indices (W, T) of all windows of all clips and the clip (W,) of each; every clip has one."""
+    """Frame indices (W, T) of the windows of all clips, at least one for each, and the clip (W,) of each window."""
     frames, owners = [], []
     for clip, (begin, end) in enumerate(zip(clips.offsets[:-1], clips.offsets[1:], strict=True)):
         windows = clip_data.clip_windows(int(end - begin), HOP)
@@ -46,7 +46,7 @@ def test_windows(clips: Clips) -> tuple[Ints, Ints]:
 
 
 def clip_scores(scores_of: ScoresOf, features: Floats, boxes: Floats, owners: Ints) -> tuple[Floats, Floats]:
-    """Scores of the clips (N, 15), each the mean of its windows', and of the windows (W, 15); `owners` (W,)."""
+    """Scores of clips (N, 15), the means of those of their windows (W, 15), and these; `owners` (W,) are the clips."""
     starts = range(0, len(features), BATCH)
     scores = np.concatenate([scores_of(features[i : i + BATCH], boxes[i : i + BATCH]) for i in starts])
     sums = np.zeros((int(owners.max()) + 1, len(ACTIONS)))
@@ -55,7 +55,7 @@ def clip_scores(scores_of: ScoresOf, features: Floats, boxes: Floats, owners: In
 
 
 def confusion(scores: Floats, labels: Ints) -> Ints:
-    """Clips of each action (rows) named as each action or, where that is likeliest, as none of them (15, 16)."""
+    """The confusion matrix (15, 16) of clips: actions in rows, recognised classes in columns, the background last."""
     whole = np.concatenate([scores, 1 - scores.sum(1, keepdims=True)], axis=1)
     counts = np.zeros((len(ACTIONS), len(ACTIONS) + 1), np.int64)
     np.add.at(counts, (labels, whole.argmax(1)), 1)
@@ -63,10 +63,17 @@ def confusion(scores: Floats, labels: Ints) -> Ints:
 
 
 def measure(scores_of: ScoresOf, features: Floats, boxes: Floats, owners: Ints, labels: Ints) -> dict[str, Any]:
-    """Accuracy of clips, a clip's scores being the mean of its windows', and of single windows; what is taken for what.
+    """Accuracy of clips and of single windows, and the confusions.
 
-    Windows (W, ...) belong to the clips `owners` (W,), whose actions are `labels` (clips,). A clip's name is its best
-    action, however low its score; `right_and_sure` are the clips named right with a score of at least 0.5.
+    The scores of a clip are the mean of those of its windows. The recognised action is the one with the top score,
+    however low; `right_and_sure` is the share of clips that are right with a top score of at least 0.5.
+
+    Args:
+        scores_of: Features (N, 16, 48) and boxes (N, 16, 4) to scores (N, 15).
+        features: (W, 16, 48), of all windows.
+        boxes: (W, 16, 4), likewise.
+        owners: The clip (W,) of each window.
+        labels: The action of each clip.
     """
     scores, of_windows = clip_scores(scores_of, features, boxes, owners)
     named = scores.argmax(1)
@@ -76,8 +83,8 @@ def measure(scores_of: ScoresOf, features: Floats, boxes: Floats, owners: Ints, 
         "clips": len(labels),
         "accuracy": float(right.mean()),
         "window_accuracy": float((of_windows.argmax(1) == labels[owners]).mean()),
-        "right_and_sure": float((right & (scores.max(1) >= SURE)).mean()),
-        "sure": float((scores.max(1) >= SURE).mean()),
+        "right_and_sure": float((right & (scores.max(1) >= CONFIDENT)).mean()),
+        "sure": float((scores.max(1) >= CONFIDENT).mean()),
         "per_action": {name: float(right[labels == a].mean()) for a, name in enumerate(ACTIONS) if (labels == a).any()},
         "confusions": dict(pairs.most_common(8)),
         "confusion_matrix": confusion(scores, labels).tolist(),
@@ -85,10 +92,11 @@ def measure(scores_of: ScoresOf, features: Floats, boxes: Floats, owners: Ints, 
 
 
 def through_frame_network(tracks: list[Windows], errors: RealErrors) -> tuple[Floats, Floats, Ints, float]:
-    """Whole clips (each with B = 1 and T its samples) as a real frame network would see them.
+    """Whole clips (B = 1, T their samples) with measured errors of a frame network, cut into windows.
 
-    Errors are drawn for a clip and then cut into its windows. Gives features (W, 16, 48), boxes (W, 16, 4), the clip
-    (W,) of each window, and the share of annotated joints found within 0.2 torso.
+    Returns:
+        Features (W, 16, 48), boxes (W, 16, 4), the clip (W,) of each window, and the share of annotated joints that
+        stay within 0.2 torso.
     """
     seen, crops, owners, shares = [], [], [], []
     for clip, track in enumerate(tracks):
@@ -108,7 +116,7 @@ def penn_tracks(clips: Clips) -> list[Windows]:
 
 
 def movement_tracks(movements: list[Movement], rng: np.random.Generator) -> list[Windows]:
-    """Each movement's samples as VIEWS random cameras see VIEWS random bodies make it; all joints are seen."""
+    """Each movement's samples, with VIEWS random bodies and cameras; all joints are visible."""
     tracks = []
     for movement in movements * VIEWS:
         times = np.arange(0, len(movement.joints) - 1, INTERVAL_S * movement.rate, dtype=np.float32)
@@ -133,17 +141,23 @@ def negatives(data: Path, clips: Clips, errors: RealErrors) -> dict[str, tuple[F
         found[kind] = through_frame_network(tracks, errors)[:3]
     for kind in ("still", "shuffled", "wandering"):
         found[kind] = (*errors.apply(source.of_kind(kind, MADE))[:2], np.arange(MADE))
-    found["nobody"] = (*nobody(rng, MADE), np.arange(MADE))
+    found["nobody"] = (*empty_crops(rng, MADE), np.arange(MADE))
     return found
 
 
 def evaluate(scores_of: ScoresOf, data: Path, held_out: error_bank.ErrorBank | None = None) -> dict[str, Any]:
-    """Strict accuracy on the 1,068 test clips, from annotated joints and through simulated frame networks.
+    """Accuracy on the 1,068 test clips, from annotated joints and from joints with errors.
 
-    `joints_right` is the share of annotated joints that the frame network leaves within 0.2 torso. "real": measured
-    errors of the bank `held_out` (people that trained neither network), drawn for a whole clip as `RealErrors` says, so
-    that they last from window to window. "mild" and so on: errors imitated by `FrameErrors`, drawn anew for each
-    window. "none_of_these": clips of no action; `below_half` is the share whose best score is under 0.5.
+    `joints_right` is the share of annotated joints that stay within 0.2 torso. "real" are measured errors, drawn by
+    `RealErrors` for whole clips, so that they last from window to window. "mild" and so on are errors simulated by
+    `FrameErrors`, drawn for each window. "none_of_these" are clips of the background class; `below_half` is the share
+    of them with a top score below 0.5.
+
+    Args:
+        scores_of: Features (N, 16, 48) and boxes (N, 16, 4) to scores (N, 15).
+        data: Folder of the training data.
+        held_out: Errors on people whom no network is trained on; without them there is neither "real" nor
+            "none_of_these".
     """
     clips = clip_data.load_clips(data, train=False)
     frames, owners = test_windows(clips)
@@ -156,16 +170,16 @@ def evaluate(scores_of: ScoresOf, data: Path, held_out: error_bank.ErrorBank | N
         result["none_of_these"] = {}
         for kind, some in negatives(data, clips, errors).items():
             scores = clip_scores(scores_of, *some)[0]
-            names = Counter(ACTIONS[a] for a in scores[scores.max(1) >= SURE].argmax(1))
+            names = Counter(ACTIONS[a] for a in scores[scores.max(1) >= CONFIDENT].argmax(1))
             result["none_of_these"][kind] = {
                 "clips": len(scores),
                 "mean_top_score": float(scores.max(1).mean()),
-                "below_half": float((scores.max(1) < SURE).mean()),
+                "below_half": float((scores.max(1) < CONFIDENT).mean()),
                 "taken_for": dict(names.most_common(4)),
             }
     for name, severity in SEVERITIES.items():
-        imitated = FrameErrors(np.random.default_rng(SEED))
-        features, boxes, right = imitated.apply(windows, np.full(len(frames), severity, np.float32))
+        simulated = FrameErrors(np.random.default_rng(SEED))
+        features, boxes, right = simulated.apply(windows, np.full(len(frames), severity, np.float32))
         result[name] = {
             "joints_right": float(right.mean()),
             **measure(scores_of, features, boxes, owners, clips.labels),

@@ -1,4 +1,4 @@
-"""The errors of a frame network, imitated, so that the clip network learns to live with them."""
+"""Simulated errors of a frame network, so that the clip network becomes robust to them."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from models.lite.layout import (
 )
 from models.lite.platt import sigmoid
 
-# Arms and legs change places, and an ankle stands for the head.
+# Legs for arms and arms for legs, and an ankle for the head.
 UPSIDE_DOWN = np.concatenate([BODY_ANKLES[:1], BODY_LEGS, BODY_ARMS])
-# How much oftener than the average joint a frame network misses this one.
+# How often a frame network misses each joint, relative to the mean joint.
 DIFFICULTY = np.array([0.6, 0.6, 0.6, 1.2, 1.2, 1.7, 1.7, 0.6, 0.6, 1.0, 1.0, 1.2, 1.2], np.float32)
 MARGIN = (1.25, 1.5)  # side of a crop over the larger side of the joints' box
 
 
 def largest_side(joints: Floats) -> Floats:
-    """Of the box around each frame's joints (B, T, 13, 2), (B, T, 1, 1)."""
+    """The larger side (B, T, 1, 1) of the box around each frame's joints (B, T, 13, 2)."""
     low, high = bounds(joints)
     side: Floats = (high - low).max(-1)[:, :, None, None]
     return side
 
 
 class FrameErrors:
-    """Imitates the frame network: what it would say about annotated windows, at a severity for each window.
+    """Simulates a frame network on annotated windows, with a severity (B,) of its errors for each window.
 
-    Severity 0 is a good network's noise, 1 that of a poor one; `evaluate` states the share of joints it leaves
-    right. Every method takes and returns joints (B, T, 13, 2) in pixels.
+    Severity 0 is without errors, 1 is a poor network; `evaluate` reports the share of joints that stay right. Joints
+    are (B, T, 13, 2) in pixels.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
 
     def apply(self, windows: Windows, severity: Floats) -> tuple[Floats, Floats, Floats]:
-        """Features (B, T, 48), boxes (B, T, 4) and the share of annotated joints (B,) left within 0.2 torso."""
+        """Features (B, T, 48), boxes (B, T, 4) and the share (B,) of annotated joints that stay within 0.2 torso."""
         truth, torso = windows.joints, windows.torso[:, None, None, None]
         found = self.lift_head(truth, severity)
         found = self.swap_sides(found, severity)
@@ -59,11 +59,11 @@ class FrameErrors:
         return *to_features(found.astype(np.float32), scores, corner, side), windows.share_of(right)
 
     def happens(self, severity: Floats, probability: float, shape: tuple[int, ...]) -> Bools:
-        """Events of `shape` (B, ...) with a probability that grows with the window's severity."""
+        """Events of `shape` (B, ...), with a probability in proportion to the window's severity."""
         return self.rng.random(shape) < probability * severity.reshape(-1, *[1] * (len(shape) - 1))
 
     def bursts(self, severity: Floats, probability: Floats | float, shape: tuple[int, int, int]) -> Bools:
-        """Events (B, T, J) that last a few frames: errors of neighbouring frames are alike."""
+        """Events (B, T, J) that last a few frames: errors of neighbouring frames are correlated."""
         batch, frames, joints = shape
         draws = self.rng.random((batch, frames, joints))
         run = self.rng.integers(1, 6, batch)
@@ -72,14 +72,14 @@ class FrameErrors:
         return held < probability * severity[:, None, None]
 
     def lift_head(self, joints: Floats, severity: Floats) -> Floats:
-        """Penn marks the head's middle or its top, LSP the top: moves it along the neck."""
+        """Moves the head along the neck: Penn marks its middle or its top, LSP its top."""
         amount = self.rng.uniform(-0.05, 0.5, (len(joints), 1, 1)) * (severity > 0)[:, None, None]
         moved = joints.copy()
         moved[:, :, BODY_HEAD] += amount * (joints[:, :, BODY_HEAD] - joints[:, :, BODY_SHOULDERS].mean(2))
         return moved
 
     def noise(self, shape: tuple[int, ...], severity: Floats) -> Floats:
-        """In torsos: per frame, and constant over the window."""
+        """Noise in torsos, of `shape`: a part for each frame and a part that is constant over the window."""
         batch, _, joints, _ = shape
         spread = self.rng.uniform(0.01, 0.12, (2, batch, 1, 1, 1)) * (0.2 + severity)[:, None, None, None]
         spread = spread * (severity > 0)[:, None, None, None] * np.sqrt(DIFFICULTY)[:, None]
@@ -88,7 +88,7 @@ class FrameErrors:
         return moves
 
     def swap_sides(self, joints: Floats, severity: Floats) -> Floats:
-        """Exchanges left and right of arms, legs or both, for some frames or the whole window."""
+        """Exchanges left and right of arms, legs or both, in some frames or the whole window."""
         swapped = joints
         for limbs in (BODY_ARMS, BODY_LEGS, np.concatenate([BODY_ARMS, BODY_LEGS])):
             chosen = self.bursts(severity, 0.12, (*joints.shape[:2], 1))
@@ -99,12 +99,12 @@ class FrameErrors:
         return swapped
 
     def upside_down(self, joints: Floats, severity: Floats) -> Floats:
-        """Takes legs for arms: networks trained on upright people do so with lying and hanging ones."""
+        """Exchanges arms and legs, as networks trained on upright people do with people who lie or hang."""
         chosen = self.bursts(severity, 0.04, (*joints.shape[:2], 1)) | self.happens(severity, 0.04, (len(joints), 1, 1))
         return np.where(chosen[..., None], joints[:, :, UPSIDE_DOWN], joints)
 
     def shrink(self, joints: Floats, severity: Floats) -> Floats:
-        """Draws joints to the body's middle, as the expected position over an unsure heat map is drawn.
+        """Moves joints towards the body's centre, as the soft-argmax of a flat heat map does.
 
         Measured on a half-trained frame network: knees and ankles keep 0.7 to 0.8 of their distance, elbows 0.6,
         wrists 0.3 to 0.4.
@@ -117,7 +117,7 @@ class FrameErrors:
         return drawn
 
     def gross(self, joints: Floats, windows: Windows, severity: Floats) -> Floats:
-        """Sends single joints elsewhere: onto another joint, between both sides, near the body, to its middle."""
+        """Moves single joints onto or towards another joint, near the body, or to its centre."""
         rng, shape = self.rng, joints.shape[:3]
         chosen = self.bursts(severity, 0.14 * DIFFICULTY, shape)
         chosen |= self.happens(severity, 1.0, (len(joints), 1, BODY_JOINTS)) & (
@@ -130,7 +130,7 @@ class FrameErrors:
         middle = body_middle(joints)
         still = rng.random((len(joints), 1, BODY_JOINTS, 1)) < 0.5  # the same wrong place over the window
         wander = np.where(still, rng.normal(size=(len(joints), 1, BODY_JOINTS, 2)), rng.normal(size=joints.shape))
-        # Half of the mistakes between sides: the opposite joint draws most.
+        # Half of them go towards the joint of the other side.
         each = (len(joints), BODY_JOINTS)
         other = np.where(rng.random(each) < 0.5, BODY_FLIP, rng.integers(0, BODY_JOINTS, each))
         another = np.take_along_axis(joints, other[:, None, :, None], axis=2)
@@ -143,13 +143,13 @@ class FrameErrors:
             np.broadcast_to(middle, joints.shape),
         )
         wrong = np.select([kind == 0, kind == 1], places[:2], places[2])
-        # A joint that the annotation does not know has no own place to start from: not exactly the middle either.
+        # A joint without annotation has no position of its own; exactly the centre would give it away.
         wrong = np.where(windows.inside[..., None], wrong, wrong + 0.1 * extent * wander)
         moved = chosen[..., None] & (severity > 0)[:, None, None, None]
         return np.where(moved, wrong, joints).astype(np.float32)
 
     def crops(self, found: Floats, truth: Floats, lost: Bools) -> tuple[Floats, Floats]:
-        """Corners (B, T, 2) and sides (B, T) of crops that follow the found joints, or stay over the window."""
+        """Top left (B, T, 2) and sides (B, T) of crops that follow the predicted joints or stay for the window."""
         rng, batch = self.rng, len(found)
         seen = np.where(rng.random((batch, 1, 1, 1)) < 0.5, found, truth)
         if_late = np.concatenate([seen[:, :1], seen[:, :-1]], axis=1)  # the crop of a frame from the frame before
@@ -160,7 +160,7 @@ class FrameErrors:
         centre = centre + rng.normal(size=centre.shape) * jitter * side[..., None]
         side = side * np.exp(rng.normal(size=side.shape) * rng.uniform(0, 0.06, (batch, 1)))
         kept = rng.random(batch)
-        for b in np.flatnonzero(kept < 0.3):  # one crop for all frames: around everything, or as the first frame had it
+        for b in np.flatnonzero(kept < 0.3):  # one crop for all frames: around all of them, or that of the first
             low, high = (centre - side[..., None] / 2)[b].min(0), (centre + side[..., None] / 2)[b].max(0)
             if kept[b] < 0.2:
                 centre[b], side[b] = (low + high) / 2, (high - low).max()
@@ -169,7 +169,7 @@ class FrameErrors:
         return (centre - side[..., None] / 2).astype(np.float32), side.astype(np.float32)
 
     def lose_frames(self, joints: Floats, lost: Bools, corner: Floats, side: Floats) -> Floats:
-        """Whole frames wrong: everything at the crop's middle, anywhere, in a corner (no crop), or someone else."""
+        """Whole frames wrong: all joints at the crop's centre, anywhere, in a corner (no crop), or of someone else."""
         rng, shape = self.rng, joints.shape
         anywhere = corner[:, :, None] + rng.random(shape) * side[:, :, None, None]
         centre = (corner + side[..., None] / 2)[:, :, None] + 0.05 * (anywhere - corner[:, :, None])
@@ -183,11 +183,11 @@ class FrameErrors:
         return np.where(lost[..., None, None], wrong, joints)
 
     def scores(self, right: Bools, visible: Bools, lost: Bools, severity: Floats) -> Floats:
-        """High-ish for right joints, lower but overlapping for wrong ones, biased over the window and per joint."""
+        """Scores, higher for right joints with an overlap, with a bias for each window and for each of its joints."""
         rng, batch = self.rng, len(right)
-        # Honest scores: the more a network errs, the less it says of what is right, too.
+        # Calibrated: with more errors the scores of right joints are lower too.
         logit = np.where(right, 2.0, 0.2) - 1.6 * severity[:, None, None] - 0.5 * ~visible
-        # Clean windows come from a confident network that rarely errs.
+        # Without errors, scores are those of a confident network.
         clean = (severity == 0)[:, None, None]
         logit = np.where(clean, np.where(visible, 2.2, 0.6) - 3.5 * ~right, logit)
         logit = logit + rng.normal(size=(batch, 1, 1)) * 0.7 + rng.normal(size=(batch, 1, BODY_JOINTS)) * 0.5

@@ -1,4 +1,4 @@
-"""Movements that are none of the 15 actions: of motion capture, and made from clips that are."""
+"""Windows of the background class: other movements of motion capture, and windows made from clips of actions."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from models.lite.layout import (
 CMU_TO_BODY = np.array([19, 30, 21, 31, 22, 32, 23, 8, 2, 9, 3, 10, 4])
 MSR_TO_BODY = np.array([19, 0, 1, 7, 8, 9, 10, 4, 5, 13, 14, 15, 16])
 CMU_RATE, MSR_RATE = 30.0, 15.0
-# The other eight are, or look like, actions of Penn: swings, serves, throws, bending, both hands going up.
+# The data's other eight actions are, or look like, those of Penn: swings, serves, throws, bending, raising both hands.
 MSR_OTHERS = (
     *("high_arm_wave", "horizontal_arm_wave", "hammer", "hand_catch", "forward_punch", "draw_x", "draw_tick"),
     *("draw_circle", "hand_clap", "forward_kick", "side_kick", "jogging"),
 )
 MSR_HELD_OUT = (2, 4, 6, 8, 10)  # subjects, as in the data's own cross-subject protocol
-CMU_AZIMUTH, MSR_AZIMUTH = np.pi, np.deg2rad(60)  # a Kinect has only seen the person's front
-# Lengths over those of the skeleton, so that bodies are as various as Penn's and tell nothing: CMU's hips are narrow,
-# and both have long legs.
+CMU_AZIMUTH, MSR_AZIMUTH = np.pi, np.deg2rad(60)  # a Kinect records the person's front
+# Factors on lengths of the skeleton: with proportions as varied as Penn's they do not give the class away. CMU's hips
+# are narrow, and both skeletons have long legs.
 HIP_FACTORS = {"mocap": (0.9, 2.0), "kinect": (0.6, 1.1)}
 SHOULDER_FACTORS, HEAD_FACTORS, FOREARM_FACTORS = (0.65, 1.1), (0.55, 1.0), (0.7, 1.3)
 THIGH_FACTORS, LOWER_LEG_FACTORS = (0.5, 1.0), (0.65, 1.05)
-STILL_AS_ACTION = ACTIONS.index("strum_guitar")  # who stands and plays hardly moves
-SAMPLE_S = (2 / 30, 4.5 / 30)  # time between frames, as random_window has it
+STILL_AS_ACTION = ACTIONS.index("strum_guitar")  # an action with hardly any movement
+SAMPLE_S = (2 / 30, 4.5 / 30)  # time between samples, as in `random_window`
 # Share of each kind in a batch of negatives.
 SHARES = {"mocap": 0.14, "kinect": 0.14, "still": 0.27, "shuffled": 0.27, "wandering": 0.18}
 
@@ -50,20 +50,20 @@ class Movement:
 
     joints: Floats
     rate: float  # frames a second
-    azimuth: float  # radians, how far to either side a camera may stand
-    weight: float  # how often it is drawn
+    azimuth: float  # radians, the largest of a camera to either side
+    weight: float  # relative frequency in draws
     kind: str
 
 
 def load_movements(data: Path, held_out: bool) -> list[Movement]:
-    """CMU's sequences by its train and test split, and MSR Action3D's by subject."""
+    """Movements to train on or held-out ones: of CMU by its own split, of MSR Action3D by subject."""
     movements = []
     cmu = np.load(data / "cmu3d_30fps.npz")
     bounds, actions = cmu["offsets"], cmu["action"]
     chosen = np.flatnonzero((cmu["split"] == "test") == held_out)
     for i in chosen:
         joints = on_the_ground(cmu["xyz"][bounds[i] : bounds[i + 1]][:, CMU_TO_BODY])
-        weight = 1 / np.sqrt((actions[chosen] == actions[i]).sum())  # most sequences are of walking
+        weight = 1 / np.sqrt((actions[chosen] == actions[i]).sum())  # most sequences are walking
         movements.append(Movement(joints, CMU_RATE, CMU_AZIMUTH, float(weight), "mocap"))
     msr = np.load(data / "msr_action3d.npz")
     names = msr["action_names"][msr["action"]]
@@ -91,7 +91,7 @@ def on_the_ground(joints: Floats) -> Floats:
 
 
 def other_body(joints: Floats, kind: str, rng: np.random.Generator) -> Floats:
-    """The movement (S, 13, 3) of somebody of other proportions."""
+    """The movement (S, 13, 3) of a body with other proportions."""
     moved = joints.copy()
     for pair, lengths in ((BODY_HIPS, HIP_FACTORS[kind]), (BODY_SHOULDERS, SHOULDER_FACTORS)):
         middle = joints[:, pair].mean(1, keepdims=True)
@@ -110,7 +110,7 @@ def other_body(joints: Floats, kind: str, rng: np.random.Generator) -> Floats:
 
 
 def view(joints: Floats, azimuth: float, rng: np.random.Generator) -> Floats:
-    """Joints (S, 13, 3) as a random camera sees them (S, 13, 2), in pixels; some cameras follow the person."""
+    """Joints (S, 13, 3) projected by a random camera: (S, 13, 2) in pixels. Some cameras follow the person."""
     centre = joints.mean(1, keepdims=True)
     x = joints - centre.mean(0) - rng.uniform(0, 1) * (rng.random() < 0.5) * (centre - centre.mean(0))
     turn, tilt = rng.uniform(-azimuth, azimuth), np.clip(rng.normal() * 0.15 + 0.05, -0.3, 0.6)
@@ -124,7 +124,7 @@ def view(joints: Floats, azimuth: float, rng: np.random.Generator) -> Floats:
 
 
 def at_times(joints: Floats, times: Floats) -> Floats:
-    """Joints (S, ...) between their frames at `times` (T,), in frames."""
+    """Joints (S, ...) interpolated at `times` (T,), in frames."""
     before = np.floor(times).astype(np.int64).clip(0, len(joints) - 1)
     after = np.minimum(before + 1, len(joints) - 1)
     share = (times - before).reshape(-1, *[1] * (joints.ndim - 1))
@@ -133,7 +133,7 @@ def at_times(joints: Floats, times: Floats) -> Floats:
 
 
 class Negatives:
-    """Draws windows of every kind in SHARES; joints are hidden as they are in windows of `clips`."""
+    """Draws windows of all kinds in SHARES; joints are hidden as in windows of `clips`."""
 
     def __init__(self, movements: list[Movement], clips: Clips, rng: np.random.Generator) -> None:
         self.rng, self.clips = rng, clips
@@ -142,6 +142,7 @@ class Negatives:
         self.movements = {kind: [m for m in movements if m.kind == kind] for kind in ("mocap", "kinect")}
 
     def draw(self, count: int) -> Windows:
+        """Windows of random kinds."""
         counts = self.rng.multinomial(count, list(SHARES.values()))
         return join([self.of_kind(kind, int(n)) for kind, n in zip(SHARES, counts, strict=True) if n])
 
@@ -156,13 +157,13 @@ class Negatives:
         return windows_of(joints, masks.visible, masks.inside)
 
     def penn(self, count: int) -> Windows:
-        """Random windows of clips in which people move."""
+        """Random windows of Penn's actions with movement."""
         chosen = self.rng.choice(self.moving, count)
         frames = [self.clips.offsets[c] + random_window(int(self.lengths[c]), self.rng) for c in chosen]
         return cut(self.clips, np.stack(frames))
 
     def captured(self, kind: str, count: int) -> Floats:
-        """Windows (B, T, 13, 2) of motion capture, of random bodies seen by random cameras."""
+        """Windows (B, T, 13, 2) of motion capture, with random bodies and cameras."""
         movements = self.movements[kind]
         weight = np.array([m.weight for m in movements])
         windows = []
@@ -176,7 +177,7 @@ class Negatives:
         return np.stack(windows)
 
     def still(self, windows: Windows) -> Windows:
-        """One frame of each window (or of motion capture) for all its time, swaying a little."""
+        """One frame of each window, or of motion capture, for all of its time, with a little sway."""
         rng, batch = self.rng, len(windows.joints)
         captured = self.captured("mocap" if rng.random() < 0.5 else "kinect", batch)
         joints = np.where(rng.random((batch, 1, 1, 1)) < 0.4, captured, windows.joints)[:, :1]
@@ -187,7 +188,7 @@ class Negatives:
         return windows_of(swaying.astype(np.float32), visible, inside)
 
     def shuffled(self, count: int) -> Windows:
-        """Frames of clips in another order, of those windows whose movement that changes most."""
+        """Windows with their frames in random order: those whose movement changes most by it."""
         windows = self.penn(3 * count)
         order = self.rng.permuted(np.tile(np.arange(NUM_FRAMES), (3 * count, 1)), axis=1)
         rows = np.arange(3 * count)[:, None]
@@ -198,7 +199,7 @@ class Negatives:
         return windows_of(mixed[best], windows.visible[picked], windows.inside[picked])
 
     def wandering(self, windows: Windows) -> Floats:
-        """Joints that go smoothly their own ways, and stiff bodies that go, turn and grow."""
+        """Joints that move smoothly on their own, and rigid bodies that move, rotate and grow."""
         rng, batch = self.rng, len(windows.joints)
         torso = windows.torso[:, None, None, None]
         pose = windows.joints[:, :1]
@@ -216,15 +217,15 @@ class Negatives:
 
 
 def smooth(rng: np.random.Generator, batch: int, joints: int, periods_s: tuple[float, float]) -> Floats:
-    """Two sine waves of random period each, (B, T, joints, 2), at most about 1."""
+    """Smooth movements (B, T, joints, 2) of two sine waves of random periods each, of amplitude about 1."""
     shape = (2, batch, 1, joints, 2)
     angle = 2 * np.pi * 0.1 * np.arange(NUM_FRAMES)[:, None, None] / rng.uniform(*periods_s, shape)
     waves: Floats = (np.sin(angle + rng.uniform(0, 2 * np.pi, shape)) * rng.uniform(0.2, 1, shape)).sum(0) / 2
     return waves.astype(np.float32)
 
 
-def nobody(rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
-    """Features (B, T, 48) and boxes (B, T, 4) of a frame network that sees no person: joints anywhere, low scores."""
+def empty_crops(rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
+    """The clip network's inputs for crops without a person: random joints with low scores."""
     shape = (count, NUM_FRAMES, NUM_JOINTS, 2)
     spread = rng.uniform(0.02, 0.3, (count, 1, 1, 1))
     fixed = rng.normal(size=(count, 1, NUM_JOINTS, 2)) * rng.uniform(0, 0.25, (count, 1, 1, 1))

@@ -1,8 +1,8 @@
-"""The clip network of `lite`: 16 frames' joints to Penn Action's 15 actions, or to none of them.
+"""The clip network of `lite`: keypoints of 16 frames to Penn Action's 15 actions and a background class.
 
-After CVPR'18 section 4.2, an action is read from the movement of the joints by convolutions over time. There the joints
-are rows of a picture; here each joint is first embedded on its own, so that the network can learn to distrust joints
-with low scores before it mixes them.
+After CVPR'18 section 4.2, actions are recognised by convolutions over the time of the joints. There the joints are rows
+of a picture; here each joint is embedded on its own first, so that the network can learn to discount joints with low
+scores before it mixes them.
 """
 
 from __future__ import annotations
@@ -26,31 +26,36 @@ from models.lite.layout import (
 )
 
 NUM_ACTIONS = len(ACTIONS)
-# Added to the logit of "none of these" as served. It changes no order among the actions. With 0, one in seven still or
-# shuffled clips gets a score above 0.5; with this, one in twelve.
-DOUBT = 1.2
-NUM_CLASSES = NUM_ACTIONS + 1  # and "none of these"
-# window x y, frame x y, velocity x y, movement against the window's middle x y, score, place from its parent x y,
-# the parent's score
+# Added to the served logit of the background class. It changes no order among the actions. With 0, one in seven still
+# or shuffled clips gets a score above 0.5; with this, one in twelve.
+BACKGROUND_BIAS = 1.2
+NUM_CLASSES = NUM_ACTIONS + 1  # and the background class
+# x y in the window, x y in the frame, velocity x y, x y from the window's mean, score, x y from the parent, the
+# parent's score
 CHANNELS_PER_JOINT = 12
-# Of each body joint the one nearer to the body's middle; of a hip the other hip. The head's is between the shoulders.
+# Of each body joint the next one towards the body's centre; of a hip the other hip. Of the head the mean of both
+# shoulders.
 _PARENTS = (*BODY_HIPS, *BODY_SHOULDERS, *BODY_ELBOWS, *BODY_HIPS[::-1], *BODY_HIPS, *BODY_KNEES)
 PARENTS = tuple(tuple(int(parent) for parent in (shoulder, *_PARENTS)) for shoulder in BODY_SHOULDERS)
 MIRROR = tuple(BODY_FLIP.tolist())
-COORDINATE_LIMIT = 4.0  # in body sizes; a joint farther away is no joint
+COORDINATE_LIMIT = 4.0  # in body sizes; a keypoint farther away is an outlier
 MIN_WEIGHT = 1e-3  # keeps means defined where every score is 0
 
 
 def weighted_mean(points: Tensor, weight: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Mean of points (B, T, J, 2) over `dims` with weights (B, T, J, 1) > 0; reduced axes are kept."""
+    """Mean of points (B, T, J, 2) over `dims`, weighted by (B, T, J, 1) > 0; reduced axes are kept."""
     return (points * weight).sum(dims, keepdim=True) / weight.sum(dims, keepdim=True)
 
 
 def to_picture(keypoints: Tensor, boxes: Tensor) -> Tensor:
-    """Keypoints (B, T, J, 2) in 0..1 of their frame's crop (B, T, 4 = x, y, w, h) to one system for the window.
+    """Keypoints from coordinates of each frame's crop to coordinates that the whole window shares.
 
-    Its unit is the window's mean crop and its origin that crop's centre, not pixels: values stay near 1 whatever the
-    picture's resolution, so that their squares survive half precision.
+    The unit is the window's mean crop and the origin its centre, not pixels: values stay near 1 at any resolution of
+    the picture, so that their squares survive half precision.
+
+    Args:
+        keypoints: (B, T, J, 2) in 0..1 of the crops.
+        boxes: The crops (B, T, 4) as x, y, width, height in pixels.
     """
     corner, size = boxes[..., None, :2], boxes[..., None, 2:]  # (B, T, 1, 2)
     unit = size.mean((1, 2, 3), keepdim=True).clamp(min=1e-3)
@@ -59,9 +64,9 @@ def to_picture(keypoints: Tensor, boxes: Tensor) -> Tensor:
 
 
 def normalise(points: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Points (B, T, J, 2) with scores (B, T, J) relative to the window's body and relative to each frame's body.
+    """Points (B, T, J, 2) relative to the centre of the body in the window, and in each frame; in body sizes.
 
-    Two rounds of reweighting by distance keep joints far from the others out of centre and size.
+    Centres and size are robust to outliers by two rounds of reweighting by distance. Scores are (B, T, J).
     """
     weight = (scores * scores + MIN_WEIGHT)[..., None]
     trust = weight
@@ -84,22 +89,25 @@ def difference(x: Tensor) -> Tensor:
     return x - torch.cat((x[:, :1], x[:, :-1]), dim=1)
 
 
-class Seen(NamedTuple):
-    """Joints of a window as the network sees them."""
+class NormalisedJoints(NamedTuple):
+    """The body's joints in windows, in body sizes."""
 
-    in_window: Tensor  # (B, T, 13, 2) from the window's body, in its size
-    in_frame: Tensor  # (B, T, 13, 2) from each frame's body
+    in_window: Tensor  # (B, T, 13, 2) from the body's centre in the window
+    in_frame: Tensor  # (B, T, 13, 2) from its centre in each frame
     scores: Tensor  # (B, T, 13)
 
 
-def mirrored(seen: Seen) -> Seen:
-    """The same movement in a mirror: right is left."""
-    across = torch.tensor([-1.0, 1.0], device=seen.scores.device)
-    return Seen(seen.in_window[:, :, MIRROR] * across, seen.in_frame[:, :, MIRROR] * across, seen.scores[:, :, MIRROR])
+def mirrored(joints: NormalisedJoints) -> NormalisedJoints:
+    """The mirrored movement: left and right change places."""
+    across = torch.tensor([-1.0, 1.0], device=joints.scores.device)
+    in_window, in_frame, scores = (values[:, :, MIRROR] for values in joints)
+    return NormalisedJoints(in_window * across, in_frame * across, scores)
 
 
 @dataclass(frozen=True)
 class ClipConfig:
+    """Size of the network."""
+
     per_joint: int = 20
     width: int = 128
     blocks: int = 4
@@ -107,7 +115,7 @@ class ClipConfig:
 
 
 class TemporalResidual(nn.Module):
-    """Two convolutions over 3 frames each, (B, C, T) to (B, C, T)."""
+    """Two convolutions over time, of kernel 3, (B, C, T) to (B, C, T)."""
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
@@ -127,13 +135,13 @@ class TemporalResidual(nn.Module):
 class ClipNetwork(nn.Module):
     """Action features (B, T, 48) and crop boxes (B, T, 4; x, y, width, height in pixels) to logits (B, 16).
 
-    The last class is that of everything which is none of the actions.
+    The last class is the background class.
     """
 
     def __init__(self, config: ClipConfig = ClipConfig()) -> None:
         super().__init__()
         embedded = BODY_JOINTS * config.per_joint
-        # One small network per joint (groups): joint-wise gating by score before joints meet.
+        # One small network per joint (groups), which can gate it by its score.
         self.embed = nn.Sequential(
             nn.Conv1d(BODY_JOINTS * CHANNELS_PER_JOINT, embedded, 3, padding=1, groups=BODY_JOINTS, bias=False),
             nn.BatchNorm1d(embedded),
@@ -149,19 +157,20 @@ class ClipNetwork(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.classify = nn.Linear(2 * config.width, NUM_CLASSES)
 
-    def see(self, action_features: Tensor, crop_boxes: Tensor) -> Seen:
+    def normalised_joints(self, action_features: Tensor, crop_boxes: Tensor) -> NormalisedJoints:
+        """The body's joints of the features (B, T, 48) in boxes (B, T, 4)."""
         flat = action_features[..., 2 * FIRST_JOINT : 2 * NUM_JOINTS]
         keypoints = torch.stack((flat[..., 0::2], flat[..., 1::2]), dim=-1)  # (B, T, 13, 2)
         scores = action_features[..., 2 * NUM_JOINTS + FIRST_JOINT :]  # (B, T, 13)
         in_window, in_frame = normalise(to_picture(keypoints, crop_boxes), scores)
-        return Seen(in_window, in_frame, scores)
+        return NormalisedJoints(in_window, in_frame, scores)
 
-    def describe(self, seen: Seen) -> Tensor:
-        """Normalised joints, movements and scores, (B, 13 x 12, T), the channels of a joint side by side."""
-        in_frame, scores = seen.in_frame, seen.scores
+    def channels_of(self, joints: NormalisedJoints) -> Tensor:
+        """The network's input channels (B, 13 x 12, T), those of one joint side by side."""
+        in_frame, scores = joints.in_frame, joints.scores
         parents = [(in_frame[:, :, own], scores[:, :, own]) for own in PARENTS]
         channels = (
-            seen.in_window,
+            joints.in_window,
             in_frame,
             difference(in_frame),
             in_frame - in_frame.mean(1, keepdim=True),
@@ -171,21 +180,22 @@ class ClipNetwork(nn.Module):
         )
         return torch.cat(channels, dim=-1).flatten(2).transpose(1, 2)
 
-    def judge(self, seen: Seen) -> Tensor:
-        """Logits (B, 16)."""
-        x = self.blocks(self.mix(self.embed(self.describe(seen))))
+    def logits_of(self, joints: NormalisedJoints) -> Tensor:
+        """Logits (B, 16) of the actions and the background class."""
+        x = self.blocks(self.mix(self.embed(self.channels_of(joints))))
         pooled = torch.cat((x.mean(-1), x.amax(-1)), dim=1)
         logits: Tensor = self.classify(self.dropout(pooled))
         return logits
 
     def forward(self, action_features: Tensor, crop_boxes: Tensor) -> Tensor:
-        return self.judge(self.see(action_features, crop_boxes))
+        return self.logits_of(self.normalised_joints(action_features, crop_boxes))
 
 
 class ServedClip(nn.Module):
     """The clip network as Triton serves it: `action_features`, `crop_boxes` to `action_scores` (B, 15).
 
-    The mean of what it says of a window and of its mirror image. Scores sum to 1 less the chance of "none of these".
+    A flip test is built in: the mean of the scores of the window and of its mirror image. The scores sum to 1 minus the
+    score of the background class.
     """
 
     def __init__(self, network: ClipNetwork) -> None:
@@ -193,9 +203,10 @@ class ServedClip(nn.Module):
         self.network = network
 
     def forward(self, action_features: Tensor, crop_boxes: Tensor) -> Tensor:
-        seen = self.network.see(action_features, crop_boxes)
-        both = Seen(*(torch.stack((one, other)).flatten(0, 1) for one, other in zip(seen, mirrored(seen), strict=True)))
-        logits = self.network.judge(both)
-        logits = torch.cat((logits[:, :NUM_ACTIONS], logits[:, NUM_ACTIONS:] + DOUBT), dim=1)
+        joints = self.network.normalised_joints(action_features, crop_boxes)
+        views = zip(joints, mirrored(joints), strict=True)
+        both = NormalisedJoints(*(torch.stack(view).flatten(0, 1) for view in views))
+        logits = self.network.logits_of(both)
+        logits = torch.cat((logits[:, :NUM_ACTIONS], logits[:, NUM_ACTIONS:] + BACKGROUND_BIAS), dim=1)
         scores = logits.softmax(-1).unflatten(0, (2, -1)).mean(0)
         return scores[:, :NUM_ACTIONS]

@@ -1,4 +1,4 @@
-"""The errors that the frame network was measured to make (`frame/error_bank.py`), laid over annotated clips."""
+"""Measured errors of the frame network (`frame/error_bank.py`) on annotated windows and clips."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from models.lite.frame.error_bank import ErrorBank, to_torsos
 from models.lite.layout import BODY_JOINTS, FIRST_JOINT
 from service.vision.crops import PROPAGATED  # as crops follow tracks without a detection: the worse case
 
-CHANGES = (0.08, 0.5)  # chance a frame that the errors change, from window to window
+CHANGES = (0.08, 0.5)  # probability that the errors change from one frame to the next; drawn for each window
 JITTER = (0.01, 0.06)  # torsos
-HIDDEN = 0.05  # torsos along each axis, once for the window and once a frame
+HIDDEN = 0.05  # torsos along each axis, once for the window and once for each frame
 LOST = 0.04  # share of frames
-LASTS = 2.0  # frames that a loss lasts
+LASTS = 2.0  # mean length of a loss, in frames
 
 
 class RealErrors:
-    """Lays entries of a bank over windows (B, T) or over whole clips (B = 1, T any).
+    """Applies errors of a bank to windows (B, T) or to whole clips (B = 1, any T).
 
-    - Neighbouring frames keep the same person of the bank, drawn by the pose of the run's first frame; a run ends with
-      a chance of 0.08 to 0.5 a frame, drawn per window (or clip).
-    - Joints jitter by 0.01 to 0.06 torso and scores by 0.3 in the logit from frame to frame.
-    - Joints that the annotation calls hidden are a further 0.07 torso off and lose score, joints out of the picture are
-      guessed around the body's middle with low scores: the bank has few of the first and none of the second.
-    - 4 % of the frames are lost, mostly two in a row: somebody else, or nothing in particular, with lower scores.
-    - The crop follows the found joints as the service's does, and no joint is found outside of it.
+    - Errors last for runs of frames, drawn by the pose of a run's first frame. A run ends with a probability of 0.08 to
+      0.5 at each frame, drawn for each window or clip.
+    - Joints jitter by 0.01 to 0.06 torso and logits of scores by 0.3 from frame to frame.
+    - The bank has few hidden joints and none outside of the picture. Hidden ones get a further error of 0.07 torso and
+      a lower score; those outside of the picture are around the body's centre with low scores.
+    - 4 % of the frames are lost, mostly two in a row: joints of somebody else or around one point, with lower scores.
+    - The crop follows the predicted joints as the service's does, and no joint is outside of it.
     """
 
     def __init__(self, bank: ErrorBank, rng: np.random.Generator) -> None:
         self.bank, self.rng = bank, rng
 
     def apply(self, windows: Windows, strength: Floats | float = 1.0) -> tuple[Floats, Floats, Floats]:
-        """Features (B, T, 48), boxes (B, T, 4) and the share of annotated joints (B,) left within 0.2 torso.
+        """Features (B, T, 48), boxes (B, T, 4) and the share (B,) of annotated joints that stay within 0.2 torso.
 
-        The bank's errors are multiplied by `strength`, (B,) or one number.
+        `strength` is a factor on the bank's errors: (B,) or one number.
         """
         rng, truth = self.rng, windows.joints
         batch, frames = truth.shape[:2]
@@ -59,11 +59,11 @@ class RealErrors:
         return *to_features(found, seen, corner, side), windows.share_of(windows.hits(found))
 
     def persistent(self, truth: Floats) -> tuple[Floats, Floats]:
-        """Errors (B, T, 13, 2) in pixels and scores (B, T, 13) that last for runs of frames."""
+        """Errors (B, T, 13, 2) in pixels and scores (B, T, 13), constant over runs of frames."""
         batch, frames = truth.shape[:2]
         begins = self.rng.random((batch, frames)) < self.rng.uniform(*CHANGES, (batch, 1))
         begins[:, 0] = True
-        with np.errstate(invalid="ignore"):  # a frame without a known joint has no size: any error will do
+        with np.errstate(invalid="ignore"):  # a frame without a known joint has size 0; its errors do not matter
             poses, torso = to_torsos(to_pa16(truth[begins]))
         errors, scores = self.bank.draw(self.rng, poses)
         run = (np.cumsum(begins) - 1).reshape(batch, frames)
@@ -71,7 +71,7 @@ class RealErrors:
         return in_pixels[run], scores[:, FIRST_JOINT:][run]
 
     def runs(self, shape: tuple[int, int], begin: float, end: float) -> Bools:
-        """States (B, T) that begin and end with these chances a frame."""
+        """States (B, T) that begin and end with these probabilities at each frame."""
         batch, frames = shape
         draws, state = self.rng.random(shape), np.zeros(shape, bool)
         now = np.zeros(batch, bool)
@@ -81,7 +81,7 @@ class RealErrors:
         return state
 
     def lose(self, found: Floats, logits: Floats, lost: Bools, torso: Floats) -> tuple[Floats, Floats]:
-        """Another person of the bank near this one's place, or joints around one point, in the frames that are lost."""
+        """Replaces the joints of lost frames by another person's near by, or by joints around one point."""
         rng, count = self.rng, int(lost.sum())
         if not count:
             return found, logits
@@ -95,7 +95,7 @@ class RealErrors:
         return found, logits
 
     def follow(self, found: Floats, truth: Floats) -> tuple[Floats, Floats, Floats]:
-        """Joints (B, T, 13, 2) kept in crops of corner (B, T, 2) and side (B, T) that follow them."""
+        """Crops that follow the joints: joints (B, T, 13, 2) clipped to them, top left (B, T, 2) and side (B, T)."""
         batch, frames = found.shape[:2]
         margin = self.rng.uniform(*MARGIN, (batch, 1)).astype(np.float32)
         corner, side = person_crop(truth[:, :1], margin)

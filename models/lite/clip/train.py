@@ -2,9 +2,8 @@
 
     python -m models.lite.clip.train --data ../shared/data --out build/lite
 
-Needs the frame network's measured errors: run `python -m models.lite.frame.error_bank` first. One JSON line a round in
-`clip_log.jsonl`; weights to serve are `average` in `clip_checkpoint.pt`. The accuracy in the log is of training
-windows: the test clips are for `evaluate` and choose nothing here.
+Needs the frame network's error bank (models.lite.frame.error_bank). One JSON line a round in `clip_log.jsonl`. The
+accuracy in the log is of training windows: the test clips are for `evaluate` and choose nothing here.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ Sources = tuple[clip_data.Clips, list[Movement], error_bank.ErrorBank]
 
 
 class RoundOfBatches(torch.utils.data.IterableDataset[Batch]):
-    """The batches of one round, seeded so that a resumed run sees what an unbroken one would."""
+    """The batches of one round, seeded so that a resumed training draws the same ones."""
 
     def __init__(self, sources: Sources, seed: int, round_: int, steps: int) -> None:
         self.sources, self.seed, self.round, self.steps = sources, seed, round_, steps
@@ -51,7 +50,7 @@ class RoundOfBatches(torch.utils.data.IterableDataset[Batch]):
 
 
 def learning_rate(step: int, total: int, peak: float) -> float:
-    """Even, then falling: a run can be given more rounds for as long as the fall has not begun."""
+    """Constant, then falling: a training can be given more rounds as long as the fall has not begun."""
     rise, falling = (step + 1) / WARM_UP_STEPS, (total - step) / (FALL * total)
     return peak * min(1.0, rise, max(falling, 0.01))
 

@@ -1,4 +1,4 @@
-"""Scores that mean what they say: of the joints with score 0.8, eight in ten are right; where nobody is, none."""
+"""Calibrated scores: of the joints with score 0.8, eight in ten are right; in pictures without people, none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.lite.platt import Array
 
 FILE = "calibration.json"
 BINS = 10
-NOBODY_WEIGHT = 0.2  # more makes the scores of people in odd poses too low, less those of statues too high
+EMPTY_WEIGHT = 0.2  # with more, scores of people in odd poses are too low; with less, those of statues too high
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Calibration:
     scale: float = 1.0
     bias: float = 0.0
     presence_scale: float = 0.0
-    presence_bias: float = 50.0  # so far up that it counts for nothing
+    presence_bias: float = 50.0  # its sigmoid is 1: without a fit there is no such factor
 
     def scores(self, logits: Any, sigmoid: Callable[[Any], Any] = platt.sigmoid) -> Any:
-        """Scores of an array (..., K), or of a tensor with torch's sigmoid."""
+        """Scores (..., K) of an array; of a tensor with torch's sigmoid."""
         joint = platt.scaled(logits, self.scale, self.bias)
         presence = platt.scaled(logits.mean(-1, keepdims=True), self.presence_scale, self.presence_bias)
         return sigmoid(joint) * sigmoid(presence)
@@ -45,18 +45,18 @@ class Calibration:
         return Calibration(**json.loads((out / FILE).read_text()))
 
 
-def fit(logits: Array, hits: NDArray[np.bool_], of_nobody: Array) -> Calibration:
-    """The calibration of the greatest likelihood.
+def fit(logits: Array, hits: NDArray[np.bool_], empty_logits: Array) -> Calibration:
+    """The calibration of greatest likelihood.
 
     Args:
         logits: (N, K), of people.
         hits: (N, K), which of their joints are right.
-        of_nobody: Logits (M, K) of pictures without people, which together weigh NOBODY_WEIGHT of what the people do.
+        empty_logits: (M, K), of pictures without people. Together they weigh EMPTY_WEIGHT of what the people do.
     """
-    everything = np.concatenate([logits, of_nobody]).astype(np.float64)
-    right = np.concatenate([hits, np.zeros(of_nobody.shape, bool)])
+    everything = np.concatenate([logits, empty_logits]).astype(np.float64)
+    right = np.concatenate([hits, np.zeros(empty_logits.shape, bool)])
     weight = np.concatenate(
-        [np.ones(logits.shape), np.full(of_nobody.shape, NOBODY_WEIGHT * logits.size / of_nobody.size)]
+        [np.ones(logits.shape), np.full(empty_logits.shape, EMPTY_WEIGHT * logits.size / empty_logits.size)]
     )
     start = np.array([1.0, 0.0, 1.0, 1.0])
     found = platt.fit(lambda parameters: Calibration(*parameters).scores(everything), right, start, weight)

@@ -1,9 +1,9 @@
-"""What the frame network gets wrong: measured errors and scores of people with labels, to train other networks with.
+"""The frame network's errors and scores, measured on people with labels, to train the lift and the clip network with.
 
     python -m models.lite.frame.error_bank --data ../shared/data --out build/lite
 
 writes `error_bank.npz` (people of the training sets) and `error_bank_held_out.npz` (LSP's held-out people, for
-evaluation only). Needs torch to measure, not to load and to draw.
+evaluation only). Only the measuring needs torch.
 """
 
 from __future__ import annotations
@@ -28,31 +28,38 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 BANK, HELD_OUT_BANK = "error_bank.npz", "error_bank_held_out.npz"
-CANDIDATES = 64  # random entries, of which the one with the nearest pose is taken
-SUBSTITUTES = 4  # next nearest ones, for joints that the nearest has no label of
-FEWEST_LABELS = 12
-# Of people whom the network was trained on. In shaken crops it errs of them as often, and is as sure, as in plain crops
-# of people whom it was not. LSPET has no part in it: its labels are too often wrong to tell the network's errors.
-LOOKS = 6
+CANDIDATES = 64  # random entries, of which the one with the nearest pose is drawn
+NEAREST = 4  # entries; the joints that the nearest has no label for are drawn from the next ones
+MIN_LABELS = 12
+# Jittered crops of each training person. The network has been trained on them, but in such crops its errors and scores
+# are as in plain crops of people whom it has not seen. LSPET is left out: its labels are too often wrong.
+CROPS_PER_PERSON = 6
 
 
 @dataclass(frozen=True)
 class ErrorBank:
-    """N people: lengths in torsos (the larger diagonal from a shoulder to the opposite hip), x right, y down."""
+    """Errors of N people, in torsos; x to the right, y down."""
 
-    errors: Floats  # (N, 16, 2) found minus true; 0 where there is no label
-    scores: Floats  # (N, 16) in 0..1, as the network gives them
-    joints: Floats  # (N, 16, 2) true places relative to the pelvis; 0 where there is no label
+    errors: Floats  # (N, 16, 2) predicted minus labelled; 0 where there is no label
+    scores: Floats  # (N, 16) in 0..1, as served
+    joints: Floats  # (N, 16, 2) labels relative to the pelvis; 0 where there is none
     valid: Bools  # (N, 16) labelled
 
     def __len__(self) -> int:
         return len(self.errors)
 
     def draw(self, rng: np.random.Generator, poses: Floats) -> tuple[Floats, Floats]:
-        """Errors (B, 16, 2) and scores (B, 16) as of people in `poses` (B, 16, 2; see `to_torsos`).
+        """Errors for poses, each from the nearest of 64 random people.
 
-        An error only makes sense on the pose that it was made on (an elbow for a wrist, left for right), so each is
-        taken from the nearest of 64 random people.
+        An error is plausible only on a pose like the one that it was measured on (an elbow for a wrist, left for
+        right).
+
+        Args:
+            rng: Draws the candidates.
+            poses: (B, 16, 2) relative to the pelvis, in torsos: see `to_torsos`.
+
+        Returns:
+            Errors (B, 16, 2) in torsos and scores (B, 16).
         """
         batch = len(poses)
         candidates = rng.integers(0, len(self), (batch, CANDIDATES))
@@ -61,7 +68,7 @@ class ErrorBank:
         squares = (self.joints**2).sum((1, 2))[candidates] + (known @ (poses**2).sum(-1)[..., None])[..., 0]
         products = self.joints.reshape(len(self), -1)[candidates] @ poses.reshape(batch, -1, 1)
         distance = (squares - 2 * products[..., 0]) / self.valid.sum(1)[candidates]  # (B, 64)
-        order = np.argpartition(distance, SUBSTITUTES, axis=1)[:, :SUBSTITUTES]
+        order = np.argpartition(distance, NEAREST, axis=1)[:, :NEAREST]
         by_distance = np.argsort(np.take_along_axis(distance, order, 1), axis=1)
         nearest = np.take_along_axis(candidates, np.take_along_axis(order, by_distance, 1), 1)  # (B, 4)
         joint = np.arange(poses.shape[1])
@@ -70,18 +77,21 @@ class ErrorBank:
 
 
 def to_torsos(joints: Floats) -> tuple[Floats, Floats]:
-    """Joints (B, 16, 2) of any unit relative to the pelvis in torsos, and that torso (B,) in the joints' unit."""
+    """Joints (B, 16, 2) in any unit as poses relative to the pelvis in torsos, and the torsos (B,) in that unit."""
     torso = torso_size(joints)
     return ((joints - joints[:, [PELVIS]]) / torso[:, None, None]).astype(np.float32), torso
 
 
 def bank_of(people: People, keypoints: Floats, scores: Floats) -> ErrorBank:
-    """Compares what a network found, keypoints (N, 16, 2) in pixels and scores (N, 16), with the labels.
+    """The bank of a network's predictions. People without the labels that a torso needs are left out.
 
-    People without the labels that a torso needs are left out.
+    Args:
+        people: N people with labels.
+        keypoints: (N, 16, 2) in pixels of their pictures.
+        scores: (N, 16).
     """
     valid = people.valid
-    usable = valid[:, PELVIS] & valid[:, THORAX] & (valid.sum(1) >= FEWEST_LABELS)
+    usable = valid[:, PELVIS] & valid[:, THORAX] & (valid.sum(1) >= MIN_LABELS)
     torso = np.maximum(torso_size(people.joints, valid), 1)[:, None, None]
     errors = np.where(valid[..., None], (keypoints - people.joints) / torso, 0)
     joints = np.where(valid[..., None], (people.joints - people.joints[:, [PELVIS]]) / torso, 0)
@@ -89,7 +99,7 @@ def bank_of(people: People, keypoints: Floats, scores: Floats) -> ErrorBank:
 
 
 def mirrored(bank: ErrorBank) -> ErrorBank:
-    """The people as in a mirror: right is left."""
+    """The bank of the mirrored pictures: left and right change places."""
     across = np.array([-1, 1], np.float32)
     return ErrorBank(
         bank.errors[:, FLIP] * across,
@@ -126,20 +136,20 @@ def measure_errors(
     people: People,
     size: int,
     calibration: Calibration,
-    shaken: np.random.Generator | None = None,
+    jitter: np.random.Generator | None = None,
 ) -> ErrorBank:
-    """The network's errors of people in crops of `size` pixels, plain or shaken, and its scores as served."""
-    from models.lite.frame.plain_crops import look
+    """The network's errors on people, in crops of `size` pixels, with or without jitter; scores are calibrated."""
+    from models.lite.frame.plain_crops import predict
 
-    keypoints, logits = look(network, people, size, shaken=shaken)
+    keypoints, logits = predict(network, people, size, jitter=jitter)
     return bank_of(people, keypoints, calibration.scores(logits).astype(np.float32))
 
 
 def measure_training(network: FrameNetwork, data: Path, size: int, calibration: Calibration, seed: int) -> ErrorBank:
-    """Of the people to train on whose labels are careful, several looks at each; all of it also as in a mirror."""
+    """The bank of the training people with careful labels, from several jittered crops of each, and their mirror."""
     rng = np.random.default_rng(seed)
-    careful = pose_data.load_careful(data)
-    banks = [measure_errors(network, people, size, calibration, rng) for people in careful for _ in range(LOOKS)]
+    careful = [people for people in pose_data.load_careful(data) for _ in range(CROPS_PER_PERSON)]
+    banks = [measure_errors(network, people, size, calibration, rng) for people in careful]
     return join(banks + [mirrored(bank) for bank in banks])
 
 

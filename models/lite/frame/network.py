@@ -1,9 +1,9 @@
-"""The networks of `lite`: a compact multitask pose and action model after deephar.
+"""The frame network of `lite`: a crop of a person to keypoints, after deephar.
 
-Ideas taken from the papers: soft-argmax regression of joints from heat maps (CVPR'18), a cascade of pyramids with
-intermediate supervision and re-injection of the predicted maps (TPAMI'20), joint-wise visual features pooled under the
-joints' maps (CVPR'18, appearance-based recognition). Here those features score the joints; the
-action comes from the joints alone, because the data with actions has no pictures.
+Taken from the papers: soft-argmax regression of joints from heat maps (CVPR'18), pyramids with intermediate supervision
+and re-injection of the predicted maps (TPAMI'20), visual features pooled under each joint's map (CVPR'18,
+appearance-based recognition). Here those features score the joints; actions come from the joints alone, because the
+data with actions has no pictures.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from models.lite.frame.calibration import Calibration
 from models.lite.layout import NUM_JOINTS
 
 INPUT_SIZE = 160  # pixels, side of the crops as served
-# Depth of the crop, z from 0 to 1: 2 m to both sides of the pelvis, more than a person of 1.7 m can reach. What is
-# lifted farther is no person.
+# Depth of the crop, z from 0 to 1: 2 m to both sides of the pelvis, more than a person of 1.7 m can reach.
 DEPTH_SCALE_MM = 4000.0
-WINDOW, SHARPNESS = 5, 10.0  # cells; exponent of a window's mass
+WINDOW, SHARPNESS = 5, 10.0  # cells; exponent of the mass in a window
 
 
 def conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+    """A 3x3 convolution, batch normalisation and a relu."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False),
         nn.BatchNorm2d(channels_out),
@@ -34,7 +34,7 @@ def conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> nn.Seq
 
 
 class Residual(nn.Module):
-    """Two plain 3x3 convolutions: on CPUs they run several times nearer to the peak than depthwise ones."""
+    """Two full 3x3 convolutions: on CPUs they come several times nearer to peak speed than depthwise ones."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Residual(nn.Module):
 
 
 class Up(nn.Module):
-    """Brings a coarse map to the next finer level and adds it to that level's map."""
+    """Upsamples a coarse level's features and adds them to those of the next finer level."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Up(nn.Module):
 
 
 class Prediction(NamedTuple):
-    """What one pyramid says. Maps are at a quarter of the input's side."""
+    """The output of one pyramid. Heat maps have a quarter of the input's side."""
 
     heatmaps: Tensor  # (B, K, S/4, S/4), sums to 1 over each map
     keypoints: Tensor  # (B, K, 2), x, y in 0..1 of the crop
@@ -65,13 +65,18 @@ class Prediction(NamedTuple):
 
 
 def cell_centres(size: int, like: Tensor) -> Tensor:
+    """(size,), in 0..1, on the device of `like`."""
     return (torch.arange(size, device=like.device, dtype=torch.float32) + 0.5) / size
 
 
 def soft_argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps (B, K, H, W) to probabilities of the same shape and their expected position (B, K, 2) in 0..1.
+    """Soft-argmax (CVPR'18), with the centres of the cells as positions.
 
-    After CVPR'18, with the centres of the cells as positions.
+    Args:
+        logits: (B, K, H, W).
+
+    Returns:
+        Heat maps of the same shape that sum to 1, and the expected positions (B, K, 2), x and y in 0..1.
     """
     height, width = logits.shape[-2:]
     maps = logits.flatten(2).softmax(-1).view_as(logits)
@@ -80,11 +85,11 @@ def soft_argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
     return maps, torch.stack((x, y), dim=-1)
 
 
-def likeliest_place(maps: Tensor) -> Tensor:
-    """The position (B, K, 2) in 0..1 where most of each map's mass is, of maps (B, K, H, W).
+def likeliest_position(maps: Tensor) -> Tensor:
+    """The position (B, K, 2), x and y in 0..1, around which heat maps (B, K, H, W) have most of their mass.
 
-    The expectation over a map with two peaks lies between them, where no joint is. Over a window's mass, sharpened, it
-    lies on one of them. For use, not for training: what it does not choose gets no gradient.
+    The expectation over a map with two peaks lies between them, where no joint is; over the sharpened mass of windows
+    it lies on one of them. For inference only: the other peak gets no gradient.
     """
     mass = nn.functional.avg_pool2d(maps, WINDOW, stride=1, padding=WINDOW // 2)
     _, keypoints = soft_argmax(SHARPNESS * torch.log(mass + 1e-9))
@@ -104,13 +109,13 @@ class PredictionHead(nn.Module):
 
     def forward(self, x: Tensor) -> Prediction:
         maps, keypoints = soft_argmax(nn.functional.pixel_shuffle(self.to_maps(x), 2))
-        # Confidence only reads: its loss must not move the maps.
+        # Detached: the loss of the scores must not move the maps.
         attention = nn.functional.avg_pool2d(maps, 2).detach() * 4  # (B, K, S/8, S/8)
         visual = torch.einsum("bkhw,bchw->bkc", attention, self.score_features(x.detach()))
         # The largest mass of a 2x2 window (TPAMI'20, confidence of a soft-argmax).
         peak = nn.functional.avg_pool2d(maps, 2, stride=1).flatten(2).amax(-1).detach() * 4
-        # A product of matrices and not a sum of products: OpenVINO 2026.4 joins that sum with what is added to it, and
-        # is then wrong in all rows of a batch but the first.
+        # A matrix product and not a sum of products: OpenVINO 2026.4 fuses that sum with the additions after it, and is
+        # then wrong in all rows of a batch but the first.
         read = (visual[:, :, None] @ self.score_weight[..., None])[..., 0, 0]  # (B, K)
         logits = read + self.score_bias + self.score_peak * torch.log(peak + 1e-4)
         return Prediction(maps, keypoints, logits)
@@ -124,7 +129,7 @@ class FrameConfig:
 
 
 class FrameNetwork(nn.Module):
-    """RGB crop (B, 3, S, S) in -1..1, S a multiple of 32, to one `Prediction` per pyramid, the last the best."""
+    """RGB crops (B, 3, S, S) in -1..1, S a multiple of 32, to one `Prediction` per pyramid, the last the best."""
 
     def __init__(self, config: FrameConfig = FrameConfig()) -> None:
         super().__init__()
@@ -161,13 +166,13 @@ class FrameNetwork(nn.Module):
             prediction: Prediction = head(features)
             predictions.append(prediction)
             if pyramid == 0:
-                # 64 cells of a map share a mass of 1: scaled so that a peak is of the order of the features.
+                # A map sums to 1: scaled so that a peak is of the order of the features.
                 x8 = features + self.reinject(nn.functional.avg_pool2d(prediction.heatmaps, 2) * 16)
         return predictions
 
 
 class ServedFrame(nn.Module):
-    """The frame network as Triton serves it: pixels in, scaling to -1..1 inside, one prediction out, lifted to 3D.
+    """The frame network as Triton serves it: pixels in; keypoints lifted to 3D, calibrated scores, action features out.
 
     `lift` maps keypoints (B, K, 2) in 0..1 of the crop and scores (B, K) to millimetres from the pelvis (B, K, 3).
     """
@@ -177,9 +182,9 @@ class ServedFrame(nn.Module):
         self.network, self.lift, self.calibration = network, lift, calibration
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, S, S, 3) uint8 to keypoints (B, K, 3), scores (B, K) and action features (B, 3 K)."""
+        """Crops (B, S, S, 3), uint8, to keypoints (B, K, 3) in 0..1, scores (B, K) and action features (B, 3 K)."""
         last = self.network(to_network_range(image))[-1]
         scores = self.calibration.scores(last.score_logits, torch.sigmoid)
-        keypoints = likeliest_place(last.heatmaps)
+        keypoints = likeliest_position(last.heatmaps)
         z = (self.lift(keypoints, scores)[..., 2:] / DEPTH_SCALE_MM + 0.5).clamp(0, 1)
         return torch.cat((keypoints, z), dim=-1), scores, torch.cat((keypoints.flatten(1), scores), dim=1)

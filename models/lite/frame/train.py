@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from models.deephar.pixels import to_network_range
 from models.lite.frame import clean_labels
 from models.lite.frame import data as pose_data
-from models.lite.frame.network import FrameNetwork, Prediction, likeliest_place
-from models.lite.frame.plain_crops import look
+from models.lite.frame.network import FrameNetwork, Prediction, likeliest_position
+from models.lite.frame.plain_crops import predict
 from models.lite.layout import ANKLES, WRISTS
 from models.lite.platt import sigmoid
 from models.lite.training import Training, best_device, command_line, cosine
@@ -32,15 +32,15 @@ WEIGHT_DECAY = 0.02
 
 @dataclass(frozen=True)
 class Round:
-    """Passes over the data with one fall of the learning rate; `schedule` is (side of the crops in pixels, passes)."""
+    """Passes over the data with one learning rate schedule; `schedule` is (side of the crops in pixels, passes)."""
 
     name: str
     schedule: tuple[tuple[int, int], ...]
     learning_rate: float
 
 
-# Coarse pictures first: a pass at 64 px costs a quarter of one at 128 and teaches most of what a body is. The second
-# round goes on with labels that the first one's network has mended.
+# Low resolution first: a pass at 64 px costs a quarter of one at 128, and the network learns most of it there. The
+# second round continues on people whom the first one's network has relabelled.
 ROUNDS = (
     Round("teacher", ((64, 8), (96, 7), (128, 6)), 2e-3),
     Round("frame", ((128, 12), (160, 5)), 1.5e-3),
@@ -71,7 +71,7 @@ class AugmentedBatches(torch.utils.data.IterableDataset):
                 people = some.people
                 samples.append(augmentation.person(people.images[i], people.joints[i], people.valid[i]))
             samples += [
-                augmentation.nobody(self.empty[rng.integers(len(self.empty))]) for _ in range(NEGATIVES_PER_BATCH)
+                augmentation.empty(self.empty[rng.integers(len(self.empty))]) for _ in range(NEGATIVES_PER_BATCH)
             ]
             yield {
                 "image": torch.from_numpy(np.stack([s.image for s in samples])),
@@ -90,13 +90,14 @@ def gaussian_maps(joints: Tensor, cells: int, sigma: float) -> Tensor:
 
 
 def jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
-    """Divergence of two sets of maps (B, K, H, W), per map (B, K). Bounded, so that a wrong label costs little."""
+    """Jensen-Shannon divergence (B, K) of maps (B, K, H, W). It is bounded, so that a wrong label costs little."""
     m = torch.log((p + q) / 2 + 1e-12)
     kl = p * (torch.log(p + 1e-12) - m) + q * (torch.log(q + 1e-12) - m)
     return kl.flatten(2).sum(-1) / 2
 
 
 def loss_of(prediction: Prediction, batch: dict[str, Tensor]) -> Tensor:
+    """Divergence of the heat maps, L1 of the keypoints, and cross-entropy of the scores with the hits."""
     valid = batch["valid"].float()
     joints, torso = batch["joints"], batch["torso"]
     cells = prediction.heatmaps.shape[-1]
@@ -105,7 +106,7 @@ def loss_of(prediction: Prediction, batch: dict[str, Tensor]) -> Tensor:
     maps = (jensen_shannon(prediction.heatmaps, target) * valid).sum() / count
     distance = (prediction.keypoints - joints).abs().sum(-1)
     position = (distance * valid).sum() / count
-    served = likeliest_place(prediction.heatmaps.detach())
+    served = likeliest_position(prediction.heatmaps.detach())
     hit = ((served - joints).norm(dim=-1) < pose_data.HIT_TORSO * torso[:, None]).float() * valid
     score = nn.functional.binary_cross_entropy_with_logits(prediction.score_logits, hit)
     return maps + 2.0 * position + 0.1 * score
@@ -113,7 +114,7 @@ def loss_of(prediction: Prediction, batch: dict[str, Tensor]) -> Tensor:
 
 def evaluate(network: FrameNetwork, people: pose_data.People, size: int) -> dict[str, float]:
     """PCK@0.2 of LSP's 14 joints on plain crops, and the mean score."""
-    keypoints, logits = look(network, people, size)
+    keypoints, logits = predict(network, people, size)
     hits = pose_data.hits(people, keypoints)
     per_joint = hits.sum(0) / np.maximum(people.valid.sum(0), 1)
     measured = pose_data.LSP_TO_PA16
@@ -129,7 +130,7 @@ def in_fp32(prediction: Prediction) -> Prediction:
 
 
 def train(data: Path, out: Path, seed: int, rounds: tuple[Round, ...] = ROUNDS) -> None:
-    """All rounds, each from where the one before ended; a round that is finished already is left as it is."""
+    """All rounds, each from the weights of the one before; a finished round is not repeated."""
     torch.manual_seed(seed)
     device = best_device()
     sets, empty = pose_data.load_training(data), pose_data.load_without_people(data)
@@ -155,7 +156,7 @@ def train_round(
     seed: int,
     passes_before: int,
 ) -> FrameNetwork:
-    """The averaged network at the end of the round. Resumes from the round's checkpoint."""
+    """The network with averaged weights at the end of the round. Resumes from the round's checkpoint."""
     training = Training(network, out, round_.name, "frame", WEIGHT_DECAY)
     shown = sum(len(some.people.images) * some.times for some in sources[0])
     steps_per_pass = shown // (BATCH - NEGATIVES_PER_BATCH)

@@ -1,8 +1,8 @@
-"""Bodies to train and measure the lift on: CMU motion capture as pa16, in other proportions and other poses.
+"""The lift's data: CMU motion capture as pa16, in other proportions.
 
-All sequences of the file stand on one skeleton, so no subject can be kept apart: whole sequences are. Axes are a
-camera's that looks at an upright body from the front: x right, y down, z away; bodies face the camera (hips along x),
-the pelvis is at 0, lengths are millimetres of a person of 1.7 m.
+All sequences have one skeleton, so no subject can be held out: whole sequences are. Axes are those of a camera in front
+of an upright body: x right, y down, z away from the camera. Bodies face the camera (hips along x), the pelvis is at 0,
+lengths are millimetres of a person of 1.7 m.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Names = NDArray[np.str_]
 
 STATURE_MM = 1700.0
 CMU_FILE = "cmu3d_30fps.npz"
-# Kept apart besides the file's own test sequences: of each action that has none there, one sequence.
+# Held out besides the file's own test sequences: one sequence of each action that has none there.
 ALSO_HELD_OUT = ("basketball_signal_5.txt", "directing_traffic_4.txt")
 FIRST_FRAME = 1  # frame 0 of every sequence is the same T-pose
 
-# CMU's joints for pa16[4:16]. The hips, shoulders, ... are where the bones named after them begin.
+# CMU's joints for pa16[4:16]: each is where the bone of its name begins.
 CMU_LIMBS = (30, 21, 31, 22, 32, 23, 8, 2, 9, 3, 10, 4)
 CMU_LOWER_NECK, CMU_UPPER_NECK, CMU_HEAD = 17, 18, 19
 # LSP marks the neck 0.15 torsos above the shoulders and the top of the head 0.425 above that (medians of upright
@@ -40,8 +40,8 @@ THIGH_BONES, SHANK_BONES = (11, 12), (13, 14)
 ACROSS = np.array([-1, 1, 1], np.float32)
 # Which of these lengths a bone has: torso, neck, head, shoulder, upper arm, forearm, hip, thigh, shank.
 LENGTH_OF_BONE = np.array([0, 1, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8])
-# What labels in photographs make of a body (LSP's upright people, arms after Winter's anthropometry) over what CMU's
-# skeleton has: its thighs are long and its torso is short.
+# Lengths of labelled bodies in photographs (LSP's upright people, arms after Winter's anthropometry) over those of
+# CMU's skeleton, whose thighs are long and whose torso is short.
 PHOTOGRAPHED = np.array([1.26, 1.0, 1.03, 0.92, 1.03, 1.25, 1.1, 0.84, 0.935], np.float32)
 LENGTH_SPREAD = 0.05
 ABOVE_ANKLE = 0.961  # share of the stature
@@ -52,6 +52,8 @@ CLUSTERS = 300
 
 @dataclass(frozen=True)
 class Bodies:
+    """N poses of the motion capture."""
+
     joints_mm: Floats  # (N, 16, 3)
     action: Names  # (N,)
     sequence: Ints  # (N,)
@@ -61,7 +63,11 @@ class Bodies:
 
 
 def load_bodies(data: Path, held_out: bool) -> Bodies:
-    """The held-out sequences or all others."""
+    """The poses of the held-out sequences, or of all others.
+
+    Raises:
+        FileNotFoundError: There is no motion capture in the folder `data`.
+    """
     file = data / CMU_FILE
     if not file.exists():
         raise FileNotFoundError(f"there is no {file}; name the folder of the data by --data")
@@ -86,7 +92,7 @@ def to_pa16(xyz: Floats) -> Floats:
 
 
 def facing(joints: Floats) -> Floats:
-    """Turned about the vertical so that the hips lie along x, the right one at the left of the picture."""
+    """Joints (N, 16, 3) rotated about the vertical so that the hips lie along x, the right one at smaller x."""
     right, left = HIPS
     to_left = joints[:, left] - joints[:, right]
     angle = np.arctan2(to_left[:, 2], to_left[:, 0])
@@ -94,13 +100,13 @@ def facing(joints: Floats) -> Floats:
 
 
 def to_stature(joints: Floats) -> Floats:
-    """Scaled by one factor for all poses, so that their mean skeleton is of STATURE_MM."""
+    """Joints (N, 16, 3) scaled by one factor, so that their mean skeleton has the stature STATURE_MM."""
     lengths = np.linalg.norm(to_bones(joints), axis=-1).mean(0)
     return (joints * (STATURE_MM / stature(lengths[None])[0])).astype(np.float32)
 
 
 def stature(lengths: Floats) -> Floats:
-    """Of people whose bones (N, 15) have these lengths, standing upright."""
+    """Height (N,) of people standing upright, from the lengths of their bones (N, 15)."""
     by_kind = np.stack([lengths[:, kind == LENGTH_OF_BONE].mean(1) for kind in IN_STATURE], axis=1)
     return np.asarray(by_kind.sum(1) / ABOVE_ANKLE)
 
@@ -111,7 +117,7 @@ def to_bones(joints: Floats) -> Floats:
 
 
 def to_joints(bones: Floats) -> Floats:
-    """The inverse of `to_bones`, pelvis at 0."""
+    """The inverse of `to_bones`: bones (B, 15, 3) to joints (B, 16, 3), pelvis at 0."""
     joints = np.zeros((len(bones), NUM_JOINTS, 3), np.float32)
     for bone, parent in enumerate(PARENTS):
         joints[:, bone + 1] = joints[:, parent] + bones[:, bone]
@@ -119,7 +125,7 @@ def to_joints(bones: Floats) -> Floats:
 
 
 def flipped(joints: Floats) -> Floats:
-    """Joints (..., 16, 3) as in a mirror: right is left."""
+    """Joints (..., 16, 3) mirrored: x changes its sign, left and right change places."""
     return joints[..., FLIP, :] * ACROSS
 
 
@@ -133,12 +139,12 @@ def about_axis(axis: NDArray[np.float64], angle: NDArray[np.floating]) -> Floats
 
 
 def rotate(points: NDArray[Any], rotation: NDArray[Any]) -> NDArray[Any]:
-    """Points (B, K, 3) by one rotation (B, 3, 3) each."""
+    """Points (B, K, 3) rotated by (B, 3, 3)."""
     return np.asarray(points @ rotation.transpose(0, 2, 1))
 
 
 def in_proportions(bones: Floats, factors: Floats) -> Floats:
-    """Bones (B, 15, 3) with their lengths times `factors` (B, 9; a length each), at the same stature."""
+    """Bones (B, 15, 3) of people with other lengths, times `factors` (B, 9), and of stature STATURE_MM."""
     stretched = bones * factors[:, LENGTH_OF_BONE, None]
     scale = STATURE_MM / stature(np.linalg.norm(stretched, axis=-1))
     return (stretched * scale[:, None, None]).astype(np.float32)
@@ -152,9 +158,9 @@ def some_proportions(rng: np.random.Generator, batch: int) -> Floats:
 
 
 def diverse_weights(joints: Floats) -> NDArray[np.float64]:
-    """Chances (N,) to draw each pose: half of them alike, half alike for each cluster of poses (walking is most).
+    """Probabilities (N,) to draw each of the poses (N, 16, 3): half uniform, half uniform over clusters of poses.
 
-    Clusters are around poses that are as far as can be from all before (farthest-point sampling).
+    Most frames are of walking. The clusters' centres come from farthest-point sampling.
     """
     points = joints.reshape(len(joints), -1)
     cluster, distance = np.zeros(len(points), np.int64), np.full(len(points), np.inf)

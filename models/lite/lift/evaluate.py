@@ -1,4 +1,4 @@
-"""Measures the lift on CMU sequences that were kept apart: from torch, or its part of the served frame network.
+"""Accuracy of the lift on held-out CMU sequences: from torch, or as a part of the served frame network.
 
 python -m models.lite.lift.evaluate --data ../shared/data --weights build/lite/lift_checkpoint.pt
 python -m models.lite.lift.evaluate --data ../shared/data --weights model_repository/lite_frame/1/model.onnx
@@ -30,13 +30,13 @@ LiftOf = Callable[[Floats, Floats], Floats]  # keypoints (B, 16, 2), scores (B, 
 
 
 def mpjpe(predicted: Floats, truth: Floats) -> Floats:
-    """Mean distance of the joints (..., K, 3) for each pose (...), root-aligned: joint 0 of both is put to 0."""
+    """Mean per joint position error (...), root-aligned: of joints (..., K, 3) after joint 0 of both is moved to 0."""
     difference = (predicted - predicted[..., :1, :]) - (truth - truth[..., :1, :])
     return np.asarray(np.linalg.norm(difference, axis=-1).mean(-1))
 
 
 def flat(keypoints: Floats, truth: Floats) -> Floats:
-    """What no knowledge of depth gives: keypoints at the scale that fits the true x, y best, in the pelvis's plane."""
+    """A baseline without depth (B, 16, 3): keypoints in the pelvis's plane, at the scale that fits x and y best."""
     points = keypoints - keypoints[:, :1]
     scale = (points * truth[..., :2]).sum((1, 2)) / np.maximum((points**2).sum((1, 2)), 1e-9)
     return np.concatenate([points * scale[:, None, None], np.zeros_like(truth[..., :1])], axis=-1)
@@ -59,20 +59,26 @@ def figures(errors_mm: Floats, flat_mm: Floats, action: lift_data.Names) -> dict
 
 
 def measure(lift_of: LiftOf, bodies: lift_data.Bodies, bank: ErrorBank) -> dict[str, Any]:
-    """MPJPE with exact keypoints and with errors drawn from `bank`, the same cameras and errors at each call."""
+    """MPJPE with exact keypoints and with errors drawn from `bank`; cameras and errors are the same at each call."""
     rng = np.random.default_rng(SEED)
-    view = lift_views.see(bodies.joints_mm, rng)
+    view = lift_views.random_views(bodies.joints_mm, rng)
     found, scores = lift_views.with_errors(view.keypoints, bank, rng)
     result = {}
-    for name, keypoints, told in (("exact", view.keypoints, np.ones_like(scores)), ("found", found, scores)):
-        errors = mpjpe(lift_all(lift_of, keypoints, told), view.positions_mm)
+    for name, keypoints, given in (("exact", view.keypoints, np.ones_like(scores)), ("found", found, scores)):
+        errors = mpjpe(lift_all(lift_of, keypoints, given), view.positions_mm)
         flat_errors = mpjpe(flat(keypoints, view.positions_mm), view.positions_mm)
         result[name] = figures(errors, flat_errors, bodies.action)
     return result
 
 
 def evaluate(lift_of: LiftOf, data: Path, bank: ErrorBank) -> dict[str, Any]:
-    """Held-out sequences on CMU's own skeleton, and with the lengths that bodies have in labelled photographs."""
+    """Figures on the held-out sequences, with CMU's skeleton and with the proportions of labelled photographs.
+
+    Args:
+        lift_of: Keypoints (B, 16, 2) in 0..1 of the crop and scores (B, 16) to positions (B, 16, 3) in mm.
+        data: Folder of the training data.
+        bank: Of people that no network was trained on.
+    """
     held_out = lift_data.load_bodies(data, held_out=True)
     chosen = np.repeat(np.arange(0, len(held_out.joints_mm), EVERY), VIEWS)
     bodies = lift_data.Bodies(held_out.joints_mm[chosen], held_out.action[chosen], held_out.sequence[chosen])
@@ -103,9 +109,9 @@ def torch_lift(weights: Path) -> LiftOf:
 
 
 def onnx_lift(frame: Path) -> LiftOf:
-    """The lift within a served frame network: what stands between its x, y and its z.
+    """The lift cut out of a served frame network: the nodes between its x, y and its z.
 
-    `keypoints` joins x, y with z; z is a slice of the lift's places, scaled.
+    `keypoints` concatenates x, y with z; z is a slice of the lift's positions, scaled.
     """
     import onnx
     import onnxruntime

@@ -1,7 +1,7 @@
-"""The lift of `lite`: one person's joints in a picture to places in space.
+"""The lift of `lite`: 2D keypoints of one person to 3D positions.
 
 After Martinez et al. (2017, A simple yet effective baseline for 3d human pose estimation): a few residual blocks of
-fully connected layers. Scores go in beside the joints, so that the network can distrust some of them.
+fully connected layers. The scores are inputs too, so that the network can discount uncertain joints.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from torch import Tensor, nn
 from models.lite.layout import FLIP, NUM_JOINTS
 from models.lite.lift.data import STATURE_MM
 
-COORDINATE_LIMIT = 4.0  # in body sizes; a joint farther away is no joint
+COORDINATE_LIMIT = 4.0  # in body sizes; a keypoint farther away is an outlier
 MIN_WEIGHT = 1e-2  # keeps means defined where every score is 0
 SMALLEST = 1e-7  # of a squared body size; a body in its crop has 0.04. (The exporter takes 1e-8 for 0 and drops it.)
 ROUNDS = 2
 
 
 def normalise(keypoints: Tensor, scores: Tensor) -> Tensor:
-    """Keypoints (B, K, 2) relative to the body's middle, in body sizes. Shift and scale of the crop cancel out.
+    """Keypoints (B, K, 2) relative to the body's centre, in body sizes: the crop's position and scale cancel out.
 
-    Two rounds of reweighting by distance keep joints far from the others out of middle and size.
+    Centre and size are robust to outliers by two rounds of reweighting by distance. Scores are (B, K).
     """
     weight = (scores + MIN_WEIGHT)[..., None]
     trust = weight
@@ -38,9 +38,11 @@ def normalise(keypoints: Tensor, scores: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LiftConfig:
+    """Size of the network."""
+
     width: int = 384
     blocks: int = 3
-    dropout: float = 0.0  # the views never repeat
+    dropout: float = 0.0  # no view is drawn twice
 
 
 class LinearResidual(nn.Module):
@@ -63,7 +65,7 @@ class LinearResidual(nn.Module):
 
 
 class LiftNetwork(nn.Module):
-    """Normalised keypoints (B, 16, 2) and scores (B, 16) to places (B, 16, 3) in statures, at no certain origin."""
+    """Normalised keypoints (B, 16, 2) and scores (B, 16) to positions (B, 16, 3) in statures, of no fixed origin."""
 
     def __init__(self, config: LiftConfig = LiftConfig()) -> None:
         super().__init__()
@@ -73,26 +75,26 @@ class LiftNetwork(nn.Module):
         )
         self.blocks = nn.Sequential(*(LinearResidual(config.width, config.dropout) for _ in range(config.blocks)))
         self.leave = nn.Linear(config.width, NUM_JOINTS * 3)
-        self.straight = nn.Linear(described, NUM_JOINTS * 3, bias=False)  # x and y are there already, but for scale
+        self.straight = nn.Linear(described, NUM_JOINTS * 3, bias=False)  # x and y are inputs, but for scale
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.straight.weight)
 
     def forward(self, normalised: Tensor, scores: Tensor) -> Tensor:
         trusted = normalised * scores[..., None]
         x = torch.cat((normalised.flatten(1), trusted.flatten(1), scores * 2.0 - 1.0), dim=1)
-        places: Tensor = self.leave(self.blocks(self.enter(x))) + self.straight(x)
-        return places.unflatten(1, (NUM_JOINTS, 3))
+        positions: Tensor = self.leave(self.blocks(self.enter(x))) + self.straight(x)
+        return positions.unflatten(1, (NUM_JOINTS, 3))
 
 
-def in_mm(places: Tensor) -> Tensor:
-    """Places (B, 16, 3) in statures to millimetres from the pelvis."""
-    return (places - places[:, :1]) * STATURE_MM
+def in_mm(positions: Tensor) -> Tensor:
+    """Positions (B, 16, 3) in statures to millimetres from the pelvis."""
+    return (positions - positions[:, :1]) * STATURE_MM
 
 
 class ServedLift(nn.Module):
     """The lift within the served frame network: keypoints (B, 16, 2), scores (B, 16) to (B, 16, 3) mm, pelvis at 0.
 
-    The mean of what the network says of the picture and of its mirror image.
+    A flip test is built in: the mean of the outputs for the keypoints and for their mirror image.
     """
 
     joints: Tensor
@@ -108,6 +110,6 @@ class ServedLift(nn.Module):
 
     def forward(self, keypoints: Tensor, keypoint_scores: Tensor) -> Tensor:
         normalised = normalise(keypoints, keypoint_scores)
-        places = self.network(normalised, keypoint_scores)
+        positions = self.network(normalised, keypoint_scores)
         mirrored = self.network((normalised * self.plane)[:, self.joints], keypoint_scores[:, self.joints])
-        return in_mm((places + (mirrored * self.space)[:, self.joints]) * 0.5)
+        return in_mm((positions + (mirrored * self.space)[:, self.joints]) * 0.5)

@@ -1,10 +1,9 @@
-"""Trains the lift of `lite` on CMU motion capture seen by random cameras. Resumes from its checkpoint.
+"""Trains the lift of `lite` on CMU motion capture through random cameras. Resumes from its checkpoint.
 
     python -m models.lite.lift.train --data ../shared/data --out build/lite
 
-One JSON line a round in `lift_log.jsonl`; weights to serve are `average` in `lift_checkpoint.pt`. Needs the error bank
-(models.lite.frame.error_bank), which needs the frame network. The log's error is of training poses: the held-out
-sequences are for `evaluate` and choose nothing here.
+Needs the frame network's error bank (models.lite.frame.error_bank). One JSON line a round in `lift_log.jsonl`. The
+error in the log is of training poses: the held-out sequences are for `evaluate` and choose nothing here.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def train(data: Path, out: Path, seed: int, rounds: int, batch: int = BATCH, ste
     views = TrainingViews(bodies.joints_mm, weights, error_bank.load(out / error_bank.BANK))
 
     for round_ in range(training.passes, rounds):
-        # Seeded per round, so that a resumed run sees what an unbroken one would.
+        # Seeded for each round, so that a resumed training draws the same views.
         torch.manual_seed(seed + round_)
         source = batches(views, np.random.default_rng([seed, round_]), batch)
         running = 0.0
@@ -55,8 +54,8 @@ def train(data: Path, out: Path, seed: int, rounds: int, batch: int = BATCH, ste
         for step in range(round_ * steps, (round_ + 1) * steps):
             keypoints, scores, truth = (array.to(training.device) for array in next(source))
             with training.autocast():
-                places = network(normalise(keypoints, scores), scores)
-            error_mm = (in_mm(places.float()) - truth)[:, 1:].norm(dim=-1).mean()
+                positions = network(normalise(keypoints, scores), scores)
+            error_mm = (in_mm(positions.float()) - truth)[:, 1:].norm(dim=-1).mean()
             training.step(error_mm / lift_data.STATURE_MM, step, cosine(step, rounds * steps, LEARNING_RATE))
             running += float(error_mm.detach())
         training.finish_pass(loss=running / steps / lift_data.STATURE_MM, train_error_mm=running / steps)

@@ -1,11 +1,11 @@
-"""Random poses, cameras and frame-network errors: what the lift is trained on.
+"""The lift's training views: random poses, cameras and errors of the frame network.
 
-Poses: half are CMU's as they are; the others are mixtures (one's legs under another's trunk), some with arms
-turned, with hips and knees bent to a squat or seat, with trunks bent, or tilted as a whole, as in push-ups.
+Poses: three in four are CMU's unchanged. Of the others some are mixtures (one's legs under another's trunk), have arms
+rotated, hips and knees flexed to a squat or seat, the trunk bent, or are tilted as a whole, as in push-ups.
 
-Cameras (drawn uniformly unless said otherwise): any azimuth, elevation -20..40 degrees, roll of 6 degrees (normal; one
-in ten up to 60), distance 2.5..12 m (uniform in its logarithm), the person up to 20 degrees beside and 12 above or
-below the optical axis. The focal length and the crop's field of view are free: the lift normalises its input.
+Cameras (uniform unless said otherwise): any azimuth, elevation -20..40 degrees, roll of 6 degrees (normal; one in ten
+up to 60), distance 2.5..12 m (log-uniform), the person up to 20 degrees beside and 12 above or below the optical axis.
+Focal length and the crop's field of view do not matter: the lift normalises its input.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from models.lite.platt import logit, sigmoid
 ELEVATION = (-20.0, 40.0)
 DISTANCE_MM = (2500.0, 12000.0)
 BESIDE_AXIS, ABOVE_AXIS = 20.0, 12.0
-AS_THEY_ARE = 0.75
-EXACT = 0.25  # share of training views without errors
+UNCHANGED = 0.75  # share of CMU's own poses
+EXACT = 0.25  # share of views without errors
 # Which joints change sides, and between which of a uniform draw.
 SWAPPED = ((np.concatenate([ARMS, LEGS]), (0.0, 0.06)), (LEGS, (0.06, 0.1)), (ARMS, (0.1, 0.13)))
 MARGIN = (1.1, 1.6)  # side of the crop over the larger side of the joints' box
@@ -44,6 +44,8 @@ X, Y, Z = np.eye(3)
 
 @dataclass(frozen=True)
 class View:
+    """B poses through one camera each."""
+
     keypoints: Floats  # (B, 16, 2) x, y in 0..1 of a square crop
     positions_mm: Floats  # (B, 16, 3) x right, y down, z along the ray to the pelvis, relative to it
 
@@ -52,13 +54,13 @@ def uniform_degrees(rng: np.random.Generator, low: float, high: float, batch: in
     return np.deg2rad(rng.uniform(low, high, batch))
 
 
-def some(rng: np.random.Generator, chance: float, batch: int) -> Ints:
-    """Rows of a batch, each with this chance."""
+def random_rows(rng: np.random.Generator, chance: float, batch: int) -> Ints:
+    """Rows of a batch, each with this probability."""
     return np.flatnonzero(rng.random(batch) < chance)
 
 
 def turn(bones: Floats, rows: Ints, which: tuple[int, ...], rotation: Floats) -> None:
-    """Rotates, in place, bones `which` of (B, 15, 3) in some rows by one rotation (rows, 3, 3) each."""
+    """Rotates, in place, the bones `which` of (B, 15, 3) in the given rows, by (rows, 3, 3)."""
     chosen = np.ix_(rows, np.array(which))
     bones[chosen] = rotate(bones[chosen], rotation)
 
@@ -71,34 +73,34 @@ def any_rotation(rng: np.random.Generator, largest: float, batch: int) -> Floats
 
 
 def other_poses(bones: Floats, rng: np.random.Generator) -> Floats:
-    """Poses that CMU's few actions lack, of bodies (B, 15, 3) that face the camera."""
+    """Poses that CMU's few actions lack, made of the bones (B, 15, 3) of bodies that face the camera."""
     bones, batch = bones.copy(), len(bones)
-    rows = some(rng, 0.3, batch)
+    rows = random_rows(rng, 0.3, batch)
     bones[np.ix_(rows, np.array(UPPER_BONES))] = bones[rng.permutation(rows)][:, UPPER_BONES]
     for upper, fore in ARM_BONES:
-        rows = some(rng, 0.25, batch)
+        rows = random_rows(rng, 0.25, batch)
         turn(bones, rows, (upper, fore), any_rotation(rng, 110, len(rows)))
-        rows = some(rng, 0.15, batch)
+        rows = random_rows(rng, 0.15, batch)
         turn(bones, rows, (fore,), any_rotation(rng, 60, len(rows)))
     # Bodies look along -z: a positive turn about x brings what points down (+y) to +z, backwards.
-    rows = some(rng, 0.25, batch)
+    rows = random_rows(rng, 0.25, batch)
     hip, knee = uniform_degrees(rng, 0, 115, len(rows)), uniform_degrees(rng, 0, 140, len(rows))
     for thigh, shank in zip(THIGH_BONES, SHANK_BONES, strict=True):
         flexion = hip + np.deg2rad(rng.normal(0, 12, len(rows)))
         turn(bones, rows, (thigh,), about_axis(X, -flexion))
         turn(bones, rows, (shank,), about_axis(X, knee - flexion))
-        aside = some(rng, 0.2, batch)
+        aside = random_rows(rng, 0.2, batch)
         turn(bones, aside, (thigh, shank), about_axis(Z, np.deg2rad(rng.normal(0, 20, len(aside)))))
-    rows = some(rng, 0.25, batch)
+    rows = random_rows(rng, 0.25, batch)
     twist = about_axis(Y, uniform_degrees(rng, -35, 35, len(rows)))
     turn(bones, rows, UPPER_BONES, twist @ about_axis(X, uniform_degrees(rng, -20, 100, len(rows))))
-    rows = some(rng, 0.3, batch)
+    rows = random_rows(rng, 0.3, batch)
     turn(bones, rows, tuple(range(15)), any_rotation(rng, 120, len(rows)))
     return bones
 
 
-def see(joints_mm: Floats, rng: np.random.Generator) -> View:
-    """Bodies (B, 16, 3) through random cameras."""
+def random_views(joints_mm: Floats, rng: np.random.Generator) -> View:
+    """Views of bodies (B, 16, 3), in mm, through random cameras."""
     batch = len(joints_mm)
     roll = np.where(rng.random(batch) < 0.1, uniform_degrees(rng, -60, 60, batch), np.deg2rad(rng.normal(0, 6, batch)))
     aim = about_axis(Z, roll) @ about_axis(X, uniform_degrees(rng, *ELEVATION, batch))
@@ -111,13 +113,13 @@ def see(joints_mm: Floats, rng: np.random.Generator) -> View:
 
 
 def project(positions_mm: Floats, distance_mm: NDArray[np.float64], off_axis: Floats) -> Floats:
-    """Positions (B, 16, 3) about a pelvis at `distance_mm` (B,), turned off the optical axis, to the plane z = 1."""
+    """Positions (B, 16, 3) about a pelvis at `distance_mm` (B,), rotated off the optical axis, on the plane z = 1."""
     points = rotate(positions_mm + distance_mm[:, None, None] * Z, off_axis)
     return (points[..., :2] / points[..., 2:]).astype(np.float32)
 
 
 def crop(points: Floats, rng: np.random.Generator) -> Floats:
-    """Points (B, 16, 2) of any plane in 0..1 of square crops around them."""
+    """Points (B, 16, 2) in 0..1 of random square crops around them."""
     low, high = points.min(1), points.max(1)
     extent = (high - low).max(-1)
     side = extent * rng.uniform(*MARGIN, len(points))
@@ -129,9 +131,16 @@ def crop(points: Floats, rng: np.random.Generator) -> Floats:
 def with_errors(
     keypoints: Floats, bank: ErrorBank, rng: np.random.Generator, strength: Floats | float = 1.0
 ) -> tuple[Floats, Floats]:
-    """Keypoints (B, 16, 2) as the frame network would find them in the crop, and its scores (B, 16).
+    """Keypoints with errors of the frame network.
 
-    The errors are `strength` (one, or one for each of B) times as large as measured.
+    Args:
+        keypoints: (B, 16, 2), exact, in 0..1 of the crop.
+        bank: The errors to draw from.
+        rng: Draws them.
+        strength: Factor on the errors: one, or (B,).
+
+    Returns:
+        Keypoints (B, 16, 2) in 0..1 of the crop, and the network's scores (B, 16).
     """
     poses, torso = to_torsos(keypoints)
     errors, scores = bank.draw(rng, poses)
@@ -141,7 +150,7 @@ def with_errors(
 def swap_sides(keypoints: Floats, rng: np.random.Generator) -> Floats:
     """Exchanges left and right in the arms, the legs or both of some people (B, 16, 2).
 
-    That happens to people whom a network was not trained on more often than to those of a bank of training people.
+    The bank, of training people, has fewer such errors than there are on people whom the network has not seen.
     """
     swapped = keypoints.copy()
     kind = rng.random(len(keypoints))
@@ -152,7 +161,7 @@ def swap_sides(keypoints: Floats, rng: np.random.Generator) -> Floats:
 
 
 class TrainingViews:
-    """Endless views: some with exact keypoints, the others with measured errors."""
+    """Draws training views: some with exact keypoints, the others with measured errors."""
 
     def __init__(self, joints_mm: Floats, weights: NDArray[np.float64], bank: ErrorBank) -> None:
         self.bones, self.bank = to_bones(joints_mm), bank
@@ -162,20 +171,20 @@ class TrainingViews:
         """Keypoints (B, 16, 2), scores (B, 16) and positions in mm (B, 16, 3)."""
         drawn = np.searchsorted(self.cumulated, rng.random(batch)).clip(max=len(self.bones) - 1)
         bones = self.bones[drawn]
-        changed = some(rng, 1 - AS_THEY_ARE, batch)
+        changed = random_rows(rng, 1 - UNCHANGED, batch)
         bones[changed] = other_poses(bones[changed], rng)
         bones = lift_data.in_proportions(bones, lift_data.some_proportions(rng, batch))
         joints = lift_data.to_joints(bones)
         joints = np.where((rng.random(batch) < 0.5)[:, None, None], lift_data.flipped(joints), joints)
-        view = see(joints, rng)
+        view = random_views(joints, rng)
         strength = rng.uniform(0.75, 1.25, batch).astype(np.float32)
         seen = swap_sides(view.keypoints, rng)
         found, scores = with_errors(seen, self.bank, rng, strength)
         logits = logit(scores, 1e-3)
-        # Another calibration of the scores must not matter.
+        # The lift must not depend on the calibration of the scores.
         logits = logits * rng.uniform(0.8, 1.25, (batch, 1)) + rng.normal(0, 0.4, (batch, 1))
         scores = sigmoid(logits).astype(np.float32)
         exact = rng.random((batch, 1)) < EXACT
-        sure = exact & (rng.random((batch, 1)) < 0.5)
+        certain = exact & (rng.random((batch, 1)) < 0.5)
         found = np.where(exact[..., None], view.keypoints, found)
-        return found, np.where(sure, np.float32(1), scores), view.positions_mm
+        return found, np.where(certain, np.float32(1), scores), view.positions_mm

@@ -1,9 +1,9 @@
-"""How well people are found: average precision, and recall of tall people at one false box a picture.
+"""Accuracy of the person detector: average precision, and recall at one false positive a picture.
 
     python -m models.lite.person.evaluate --data ../shared/data --out build/lite [--onnx model.onnx]
 
-The measures take any `detect(image) -> (boxes_px, scores)`, so that torch, ONNX and a running service are measured by
-the same code; they need NumPy only.
+`measure` takes any `detect(image) -> (boxes_px, scores)`, so that torch, ONNX and a running service are measured by the
+same code. It needs no torch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ Detect = Callable[[Picture], Detections]
 
 
 def matches(detections: Sequence[Detections], truth: Sequence[Boxes], min_iou: float = 0.5) -> list[NDArray[np.intp]]:
-    """For each picture the index of the true box that each detection finds, or -1. Best scores choose first."""
+    """Matches detections with true boxes, each at most once, the highest score first.
+
+    Returns:
+        For each picture, for each detection: the index of the true box, or -1 for a false positive.
+    """
     found = []
     for (boxes, scores), true_boxes in zip(detections, truth, strict=True):
         overlaps = iou(boxes, true_boxes)
@@ -58,7 +62,7 @@ def average_precision(detections: Sequence[Detections], truth: Sequence[Boxes], 
 
 
 def threshold_at(detections: Sequence[Detections], truth: Sequence[Boxes], false_per_picture: float = 1.0) -> float:
-    """The score from which on there are at most so many false boxes a picture on average."""
+    """The lowest threshold of the score with at most so many false positives a picture on average."""
     found = np.concatenate(matches(detections, truth))
     scores = np.concatenate([scores for _, scores in detections])
     wrong = np.sort(scores[found < 0])[::-1]
@@ -73,7 +77,7 @@ def above(detections: Sequence[Detections], threshold: float) -> list[Detections
 def recall(
     detections: Sequence[Detections], truth: Sequence[Boxes], counted: Sequence[NDArray[np.bool_]] | None = None
 ) -> float:
-    """Share of the true boxes that are found; of those only that `counted` marks, if given."""
+    """Share of the true boxes that are matched; of those only that `counted` marks, where given."""
     hit = 0
     for found, boxes, marked in zip(
         matches(detections, truth), truth, counted or [np.ones(len(b), bool) for b in truth], strict=True
@@ -86,7 +90,7 @@ def recall(
 
 
 def best_threshold(detections: Sequence[Detections], truth: Sequence[Boxes]) -> tuple[float, float]:
-    """The score with the highest F1, and that F1."""
+    """The threshold with the highest F1, and that F1."""
     found = np.concatenate(matches(detections, truth)) >= 0
     scores = np.concatenate([scores for _, scores in detections])
     order = np.argsort(-scores, kind="stable")
@@ -97,7 +101,13 @@ def best_threshold(detections: Sequence[Detections], truth: Sequence[Boxes]) -> 
 
 
 def measure(detect: Detect, pictures: BoxedPictures) -> dict[str, float]:
-    """All figures of a detector on these pictures. It should hold low scores back from nobody: say, from 0.02 on."""
+    """All figures of a detector on these pictures.
+
+    Args:
+        detect: A picture (H, W, 3) to boxes (n, 4) as x, y, width, height in pixels and scores (n,), after NMS. Low
+            scores count in the average precision: they must be among them.
+        pictures: With a box for every person.
+    """
     truth = pictures.boxes_px
     detections = [detect(image) for image in pictures.images]
     tall = [b[:, 3] > TALL * image.shape[0] for b, image in zip(truth, pictures.images, strict=True)]
@@ -118,7 +128,14 @@ def measure(detect: Detect, pictures: BoxedPictures) -> dict[str, float]:
 def detector(
     run: Callable[[NDArray[np.uint8]], Sequence[NDArray[np.float32]]], size: int, nms_iou: float, lowest: float = 0.02
 ) -> Detect:
-    """`run` takes (1, S, S, 3) to boxes (1, N, 4) in 0..1 and scores (1, N), as the served graph does."""
+    """A network as `measure` takes it: with letterbox and NMS around it.
+
+    Args:
+        run: The network: a letterboxed picture (1, S, S, 3), uint8, to boxes (1, N, 4) in 0..1 and scores (1, N).
+        size: S.
+        nms_iou: IoU above which the box with the lower score is dropped.
+        lowest: Boxes with lower scores are left out.
+    """
 
     def detect(image: Picture) -> Detections:
         boxes, scores = (np.asarray(output[0], np.float32) for output in run(letterbox(image, size)[None]))

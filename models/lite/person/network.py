@@ -1,8 +1,8 @@
-"""The person detector of `lite`: one look at a whole picture, the centres and the boxes of the people in it.
+"""The person detector of `lite`: a whole picture to the boxes of the people in it.
 
-Anchor-free after CenterNet (Zhou et al., 2019): peaks of a map of centres at an eighth of the resolution, and in each
-cell the distances to the sides of the box. Its trunk is the first pyramid of the frame network and starts from that
-network's weights: who knows joints knows people.
+Anchor-free after CenterNet (Zhou et al., 2019): peaks of a heat map of centres at stride 8, and in each cell the
+distances to the sides of the box. Its trunk is the first pyramid of the frame network and is initialised with that
+network's weights.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ PERSON_SIZE = 256  # pixels; a multiple of 64
 MAX_DETECTIONS = 100
 SCORE_THRESHOLD = 0.4  # on held-out training pictures 79 % of such boxes are right; F1 is flat from here to 0.5
 NMS_IOU = 0.5
-LOWEST_SCORE = 0.01  # detections below it are given as zeros: the order of what is nearly nothing says nothing
+LOWEST_SCORE = 0.01  # detections below it are all zeros: the order of scores near 0 differs between runtimes
 
 REFERENCE = 4.0  # cells; distances are learnt as logarithms of multiples of it
 # Added to each distance, so that people narrower than a cell, whose centre is beside the cell's, have a logarithm.
 HALF_CELL = 0.5
-TWICE = ("down16", "down32", "up16", "mix16", "up8")  # parts that the frame network has once a pyramid
+PER_PYRAMID = ("down16", "down32", "up16", "mix16", "up8")  # modules that the frame network has once a pyramid
 UNCALIBRATED = (1.0, 0.0)  # scale and bias
-RARE = 0.02  # a new network's score everywhere
+PRIOR = 0.02  # score of every cell of an untrained network
 
 
 class Maps(NamedTuple):
-    """One cell for each 8 x 8 pixels."""
+    """The network's output: one cell for each 8 x 8 pixels."""
 
     heat_logits: Tensor  # (B, G, G)
     log_sides: Tensor  # (B, 4, G, G), left, top, right, bottom
@@ -48,7 +48,7 @@ class Maps(NamedTuple):
 
 
 class Context(nn.Module):
-    """A look from farther away, for people as large as the picture: stride 64, few channels."""
+    """A level at stride 64 with few channels, for people as large as the picture."""
 
     def __init__(self, channels: int, narrow: int = 64) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Context(nn.Module):
 
 
 class PersonNetwork(nn.Module):
-    """Pictures (B, 3, S, S) in -1..1, S a multiple of 64, to maps."""
+    """Pictures (B, 3, S, S) in -1..1, S a multiple of 64, to `Maps`."""
 
     def __init__(self, config: FrameConfig = FrameConfig(), head_channels: int = 64) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class PersonNetwork(nn.Module):
         self.neck = conv_bn_relu(c8, head_channels)
         self.to_heat = nn.Sequential(conv_bn_relu(head_channels, head_channels), nn.Conv2d(head_channels, 1, 1))
         self.to_sides = nn.Sequential(conv_bn_relu(head_channels, head_channels), nn.Conv2d(head_channels, 4, 1))
-        nn.init.constant_(self.to_heat[1].bias, math.log(RARE / (1 - RARE)))
+        nn.init.constant_(self.to_heat[1].bias, math.log(PRIOR / (1 - PRIOR)))
         # Scale and bias of the served score's Platt scaling, fitted after training.
         self.calibration: Tensor
         self.register_buffer("calibration", torch.tensor(UNCALIBRATED))
@@ -91,11 +91,11 @@ class PersonNetwork(nn.Module):
 
 
 def from_frame_network(network: PersonNetwork, frame_state: dict[str, Tensor]) -> int:
-    """Takes over the frame network's first pyramid, where names and shapes agree. Gives the number of tensors taken."""
+    """Copies the frame network's first pyramid, where names and shapes agree. Returns the number of tensors copied."""
     ours, taken = network.state_dict(), {}
     for name, value in frame_state.items():
         first, _, rest = name.partition(".")
-        if first in TWICE:
+        if first in PER_PYRAMID:
             pyramid, _, rest = rest.partition(".")
             name = f"{first}.{rest}" if pyramid == "0" else ""
         if name in ours and ours[name].shape == value.shape:
@@ -115,9 +115,15 @@ def boxes_of(sides: Tensor) -> Tensor:
 
 
 def detect(maps: Maps, calibration: Tensor, count: int = MAX_DETECTIONS) -> tuple[Tensor, Tensor]:
-    """Boxes (B, N, 4) in 0..1 of the square and scores (B, N), best first, of the peaks of the centres' map.
+    """Boxes at the peaks of the heat map, by descending score.
 
-    Where there are fewer peaks than `count`, the rest is zeros.
+    Args:
+        maps: Of B pictures.
+        calibration: (2,), scale and bias of the scores' Platt scaling.
+        count: N, the number of boxes of each picture. Where there are fewer peaks, the rest is zeros.
+
+    Returns:
+        Boxes (B, N, 4) as x, y, width, height in 0..1 of the square picture, and scores (B, N).
     """
     logits = maps.heat_logits
     peak = nn.functional.max_pool2d(logits[:, None], 3, stride=1, padding=1)[:, 0]
@@ -130,12 +136,12 @@ def detect(maps: Maps, calibration: Tensor, count: int = MAX_DETECTIONS) -> tupl
 
 
 class ServedPerson(nn.Module):
-    """The detector as Triton serves it: pixels in, scaling to -1..1 inside, boxes and scores out."""
+    """The detector as Triton serves it: pixels in, boxes and scores out, before NMS."""
 
     def __init__(self, network: PersonNetwork) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, S, S, 3) uint8 to boxes (B, N, 4) x, y, width, height in 0..1 of the square and scores (B, N)."""
+        """Letterboxed pictures (B, S, S, 3), uint8, to boxes (B, N, 4) in 0..1 of the square and scores (B, N)."""
         return detect(self.network(to_network_range(image)), self.network.calibration)

@@ -1,7 +1,7 @@
-"""What the person detector learns from a picture's boxes: a heat map of centres, and distances to the boxes' sides.
+"""Targets of the person detector: a heat map of centres, and the distances to the sides of the boxes.
 
-After TTFNet (Liu et al., AAAI 2020): Gaussians as wide as the people are, and several cells round a centre learn the
-box, which teaches faster than the centre alone.
+After TTFNet (Liu et al., AAAI 2020): Gaussians in proportion to the boxes, and several cells around a centre regress
+the box, which trains faster than the centre alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from models.lite.person.data import Boxes
 STRIDE = 8  # pixels a cell
 SPREAD = 0.54 / 6  # a Gaussian's deviation over the box's side
 SMALLEST_DEVIATION = 0.4  # cells
-REGION = 0.3  # cells with this height of the Gaussian learn the box
+REGION = 0.3  # height of the Gaussian from which a cell regresses the box
 
 Map = NDArray[np.float32]
 
@@ -24,11 +24,11 @@ Map = NDArray[np.float32]
 class Targets(NamedTuple):
     heat: Map  # (G, G), 1 in the centre's cell of each person
     sides: Map  # (4, G, G), left, top, right, bottom in cells from the cell's centre; may be negative by half a cell
-    weight: Map  # (G, G), of the sides; sums to 1 over a person that nobody smaller overlaps
+    weight: Map  # (G, G), of the sides; sums to 1 over a person whom no smaller one overlaps
 
 
 def encode(boxes_px: Boxes, size: int) -> Targets:
-    """Boxes (n, 4) in pixels of a square picture of this size, their centres inside it."""
+    """Targets for boxes (n, 4) in pixels of a square picture of this size, with their centres inside it."""
     cells = size // STRIDE
     heat, weight = np.zeros((cells, cells), np.float32), np.zeros((cells, cells), np.float32)
     sides = np.ones((4, cells, cells), np.float32)

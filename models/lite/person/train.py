@@ -2,8 +2,8 @@
 
     python -m models.lite.person.train --data ../shared/data --out build/lite
 
-Resumes from its checkpoint; one JSON line a pass in `person_log.jsonl`. The figures in the log are of training pictures
-held out; the validation pictures are for `evaluate` and choose nothing here.
+Resumes from its checkpoint; one JSON line a pass in `person_log.jsonl`. The figures in the log are of held-out training
+pictures; the validation pictures are for `evaluate` and choose nothing here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from models.lite.frame import data as pose_data
 from models.lite.frame.network import FrameNetwork
 from models.lite.person import data as person_data
 from models.lite.person import evaluate as evaluate_person
-from models.lite.person.augmentation import Draw, PersonAugmentation, boxed, with_joints, without_people
+from models.lite.person.augmentation import PersonAugmentation, Source, boxed, with_joints, without_people
 from models.lite.person.network import (
     NMS_IOU,
     PERSON_SIZE,
@@ -49,7 +49,7 @@ OVERLAP_WEIGHT, LOG_SIDES_WEIGHT = 3.0, 0.5
 
 @dataclass(frozen=True)
 class Sources:
-    draws: list[tuple[float, Draw]]  # share of the pictures drawn, where from
+    draws: list[tuple[float, Source]]  # share of the drawn pictures, source
     empty: list[person_data.Picture]
     held_out: person_data.BoxedPictures
 
@@ -68,7 +68,7 @@ def load_sources(data: Path, frame: FrameNetwork | None) -> Sources:
     draws += [
         (share, with_joints(people)) for share, people in zip((0.08, 0.02), pose_data.load_careful(data), strict=True)
     ]
-    if frame is not None:  # LSPET's limbs are too often wrong to take a box from them unseen
+    if frame is not None:  # LSPET's limbs are too often wrong: no boxes from its labels without relabelling
         crowd = pose_data.load_people([data / "pose2d_lspet_0.npz"])
         crowd = clean_labels.clean(frame, pose_data.select(crowd, range(LSPET_PEOPLE)), TEACHER_SIZE)
         draws.append((0.07, with_joints(person_data.with_most_joints(crowd))))
@@ -111,10 +111,11 @@ def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
 
 
 def loss_of(maps: Maps, batch: dict[str, Tensor]) -> Tensor:
+    """Focal loss of the heat map, GIoU and L1 of the logarithms of the sides: for each person of the batch."""
     heat, weight, sides = batch["heat"], batch["weight"], batch["sides"]
     centre = heat == 1.0
     people = centre.sum().clamp(min=1)
-    # CenterNet's focal loss: cells near a centre are punished less for being taken for it.
+    # CenterNet's focal loss: cells near a centre weigh less as negatives.
     score = torch.sigmoid(maps.heat_logits)
     log_score, log_rest = nn.functional.logsigmoid(maps.heat_logits), nn.functional.logsigmoid(-maps.heat_logits)
     at_centres = -((1 - score) ** 2 * log_score)[centre].sum()
@@ -127,7 +128,7 @@ def loss_of(maps: Maps, batch: dict[str, Tensor]) -> Tensor:
 
 
 def as_detector(network: PersonNetwork) -> evaluate_person.Detect:
-    """The network as `evaluate` measures it."""
+    """The network, after NMS, as `evaluate` measures it."""
     served = ServedPerson(network).eval()
     device = next(network.parameters()).device
 

@@ -13,7 +13,7 @@ from models.lite.clip import data as clip_data
 from models.lite.clip import evaluate as evaluate_clip
 from models.lite.clip import negatives as clip_negatives
 from models.lite.clip.batches import TrainingBatches, vary
-from models.lite.clip.data import OTHER, Clips, Floats, Windows
+from models.lite.clip.data import BACKGROUND, Clips, Floats, Windows
 from models.lite.clip.frame_errors import FrameErrors
 from models.lite.clip.negatives import Movement, Negatives
 from models.lite.clip.real_errors import RealErrors
@@ -173,7 +173,7 @@ def test_a_batch_has_all_that_it_should() -> None:
     assert boxes.shape == (64, NUM_FRAMES, 4)
     assert np.isfinite(features).all()
     assert np.isfinite(boxes).all()
-    assert (labels == OTHER).sum() == round(64 * 0.28) + round(64 * 0.02)
+    assert (labels == BACKGROUND).sum() == round(64 * 0.28) + round(64 * 0.02)
 
 
 def test_what_is_held_out_is_not_trained_on(shared_data: Path) -> None:
@@ -195,7 +195,7 @@ def test_measures_of_made_scores() -> None:
     confusion = np.array(figures["confusion_matrix"])
     assert confusion.shape == (15, 16)
     assert confusion.sum() == 2
-    assert confusion[4, 4] == confusion[2, OTHER] == 1
+    assert confusion[4, 4] == confusion[2, BACKGROUND] == 1
 
 
 @given(st.integers(1, 200), st.integers(1, 16))

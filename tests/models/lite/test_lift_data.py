@@ -77,7 +77,7 @@ def test_the_nearer_of_two_equal_lengths_looks_longer(seed: int, distance: float
 
 @given(SEEDS)
 def test_a_crop_holds_the_person_and_keeps_its_shape(seed: int) -> None:
-    view = lift_views.see(some_bodies(seed), np.random.default_rng(seed))
+    view = lift_views.random_views(some_bodies(seed), np.random.default_rng(seed))
     assert view.keypoints.min() >= 0
     assert view.keypoints.max() <= 1
     extent = np.ptp(view.keypoints, axis=1).max(-1)
@@ -87,7 +87,7 @@ def test_a_crop_holds_the_person_and_keeps_its_shape(seed: int) -> None:
 
 def test_a_camera_above_sees_the_head_nearer() -> None:
     rng = np.random.default_rng(0)
-    positions = lift_views.see(np.tile(STANDING, (400, 1, 1)), rng).positions_mm
+    positions = lift_views.random_views(np.tile(STANDING, (400, 1, 1)), rng).positions_mm
     assert positions[:, 3, 1].mean() < -600  # the head is up
     assert positions[:, 3, 2].mean() < -50  # and on the average towards the camera: it stands higher
 

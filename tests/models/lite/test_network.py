@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.lite.clip.network import MIRROR, NUM_ACTIONS, ClipNetwork, ServedClip
-from models.lite.frame.network import FrameNetwork, ServedFrame, likeliest_place, soft_argmax
+from models.lite.frame.network import FrameNetwork, ServedFrame, likeliest_position, soft_argmax
 from models.lite.frame.train import gaussian_maps, jensen_shannon
 from models.lite.layout import FEATURES_PER_FRAME, NUM_FRAMES, NUM_JOINTS
 from models.lite.lift.network import LiftNetwork, ServedLift
@@ -24,7 +24,7 @@ def test_soft_argmax_of_one_peak_is_its_cell(column: int, row: int) -> None:
 def test_of_two_peaks_one_is_chosen_and_not_the_place_between() -> None:
     peaks = [gaussian_maps(torch.tensor([[place]]), 32, 1.3) for place in ([0.2, 0.3], [0.8, 0.7])]
     maps = 0.6 * peaks[0] + 0.4 * peaks[1]
-    assert likeliest_place(maps)[0, 0].tolist() == pytest.approx([0.2, 0.3], abs=0.03)
+    assert likeliest_position(maps)[0, 0].tolist() == pytest.approx([0.2, 0.3], abs=0.03)
 
 
 @settings(max_examples=20)
@@ -33,7 +33,7 @@ def test_a_gaussian_map_has_its_mean_at_the_joint(x: float, y: float) -> None:
     maps = gaussian_maps(torch.tensor([[[x, y]]]), 32, 1.3)
     _, points = soft_argmax(torch.log(maps))
     assert points[0, 0].tolist() == pytest.approx([x, y], abs=2e-3)
-    assert likeliest_place(maps)[0, 0].tolist() == pytest.approx([x, y], abs=5e-3)
+    assert likeliest_position(maps)[0, 0].tolist() == pytest.approx([x, y], abs=5e-3)
 
 
 def test_the_divergence_is_zero_for_equal_maps_and_bounded() -> None:

@@ -13,7 +13,7 @@ from models.lite.clip import train as train_clip
 from models.lite.frame import clean_labels, error_bank, network
 from models.lite.frame import data as pose_data
 from models.lite.frame import train as train_frame
-from models.lite.frame.plain_crops import look
+from models.lite.frame.plain_crops import predict
 from tests.models.lite.test_clip_data import some_bank, some_clips, some_movements
 
 
@@ -47,7 +47,7 @@ def test_augmented_joints_stay_on_what_they_mark(monkeypatch: pytest.MonkeyPatch
 def test_mirroring_swaps_left_and_right() -> None:
     flip = layout.FLIP
     assert np.array_equal(flip[flip], np.arange(16))
-    assert [int(flip[i]) for i in (layout.R_SHOULDER, layout.R_HIP)] == [layout.L_SHOULDER, layout.L_HIP]
+    assert flip[[*layout.SHOULDERS, *layout.HIPS]].tolist() == [*layout.SHOULDERS[::-1], *layout.HIPS[::-1]]
 
 
 def test_people_held_out_are_not_trained_on(shared_data: Path) -> None:
@@ -71,15 +71,15 @@ class BrightestPlace(torch.nn.Module):
         return [network.Prediction(maps, keypoints, torch.zeros(len(x), 16))]
 
 
-@pytest.mark.parametrize("shaken", [None, np.random.default_rng(2)])
-def test_what_is_found_in_a_crop_is_told_in_pixels_of_the_picture(shaken: np.random.Generator | None) -> None:
+@pytest.mark.parametrize("jitter", [None, np.random.default_rng(2)])
+def test_what_is_found_in_a_crop_is_told_in_pixels_of_the_picture(jitter: np.random.Generator | None) -> None:
     rng = np.random.default_rng(1)
     people = some_people(20)
     places = rng.integers(40, 80, (20, 2))
     for image, (x, y) in zip(people.images, places, strict=True):
         image[:] = 0
         image[y - 2 : y + 3, x - 2 : x + 3] = 255
-    keypoints, logits = look(BrightestPlace(), people, 160, shaken=shaken)
+    keypoints, logits = predict(BrightestPlace(), people, 160, jitter=jitter)
     assert np.abs(keypoints - places[:, None]).max() < 2.5
     assert logits.shape == (20, 16)
 
@@ -92,7 +92,7 @@ def test_labels_are_mended_where_the_network_is_sure(monkeypatch: pytest.MonkeyP
     people.joints[:, [4, 6]] += 500
     people.valid[:, 5] = False
     logits[:, 6] = -1
-    monkeypatch.setattr(clean_labels, "look", lambda *_, **__: (seen, logits))
+    monkeypatch.setattr(clean_labels, "predict", lambda *_, **__: (seen, logits))
     mended = clean_labels.clean(network.FrameNetwork(), people, 128)
     assert np.array_equal(np.delete(mended.joints, 6, 1), np.delete(seen, 6, 1))
     assert np.array_equal(mended.joints[:, 6], people.joints[:, 6])
