@@ -23,7 +23,7 @@ def test_a_catalogue_stops_though_triton_is_lost_at_that_very_moment(
         triton = FakeServer(tmp_path)  # without models
         catalogue = Catalogue(triton, "lite", None, poll_s=60)
         catalogue.start()
-        await asyncio.sleep(0.05)  # now it waits for a doubt, or for its next reading
+        await asyncio.sleep(0.05)  # now it waits for `doubted`, or for its next reading
         triton.doubted.set()
         stopped_in_time, _ = await asyncio.wait({asyncio.create_task(catalogue.stop())}, timeout=2)
         assert stopped_in_time

@@ -13,7 +13,7 @@ from service.workers import Workers
 
 
 def with_pool(test: Callable[[Workers], Awaitable[None]], threads: int = 1) -> None:
-    """Runs the test; the loop may have nothing to complain about at its end."""
+    """Runs the test with a pool. Its event loop must have reported no error by the end."""
     complaints: list[dict[str, Any]] = []
 
     async def run() -> None:

@@ -25,7 +25,7 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built of a copy, with the environment's own setuptools: nothing is left in the checkout, no index is asked."""
+    """The wheel, built from a copy with this environment's setuptools: no index is asked, the checkout stays clean."""
     folder = tmp_path_factory.mktemp("wheel")
     source = shutil.copytree(PACKAGE, folder / "source", ignore=shutil.ignore_patterns("build", "*.egg-info"))
     pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation")
@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the commands of an environment that has the client and what it needs, in the locked versions."""
+    """The `bin` folder of an environment that has the client and its dependencies, in the locked versions."""
     folder = tmp_path_factory.mktemp("bare")
     run(sys.executable, "-m", "venv", "--without-pip", folder / "venv", cwd=folder)
     commands = folder / "venv" / "bin"

@@ -17,7 +17,7 @@ def test_mirroring_the_joints_twice_changes_nothing(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_views_that_agree_give_what_both_say(dims: int) -> None:
+def test_views_that_agree_are_averaged_to_the_same(dims: int) -> None:
     layout = LAYOUTS["pa16"]
     keypoints = RNG.uniform(0.2, 0.8, (3, 16, dims)).astype(np.float32)
     scores = RNG.uniform(0.2, 0.8, (3, 16)).astype(np.float32)
@@ -29,7 +29,7 @@ def test_views_that_agree_give_what_both_say(dims: int) -> None:
     assert np.allclose(both["keypoint_scores"], scores)
 
 
-def test_where_views_contradict_each_other_the_surer_one_counts() -> None:
+def test_where_views_contradict_each_other_the_one_with_higher_scores_counts() -> None:
     layout = LAYOUTS["pa16"]
     a = {"keypoints": np.full((1, 16, 2), 0.2, np.float32), "keypoint_scores": np.full((1, 16), 0.9, np.float32)}
     b = {"keypoints": np.full((1, 16, 2), 0.2, np.float32), "keypoint_scores": np.full((1, 16), 0.3, np.float32)}

@@ -18,7 +18,7 @@ def test_the_best_pair_comes_first() -> None:
 
 
 @given(boxes, boxes)
-def test_everybody_is_matched_once_and_above_the_threshold(tracks: list[Box], detections: list[Box]) -> None:
+def test_each_is_matched_once_at_most_and_above_the_threshold(tracks: list[Box], detections: list[Box]) -> None:
     matches = matched(tracks, detections, 0.3)
     overlaps = iou(as_rows(tracks), as_rows(detections))
     assert len(set(matches.values())) == len(matches)

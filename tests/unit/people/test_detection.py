@@ -15,16 +15,16 @@ CARD = PersonCard(
 
 
 @given(st.integers(1, 900), st.integers(1, 900))
-def test_a_picture_of_any_shape_fills_the_square_from_its_top_left(width: int, height: int) -> None:
-    crop_window = letterbox(np.full((height, width, 3), 200, np.uint8), 64)
-    assert crop_window.shape == (64, 64, 3)
-    rows, columns = np.any(crop_window > 0, axis=(1, 2)).sum(), np.any(crop_window > 0, axis=(0, 2)).sum()
+def test_letterbox_puts_a_picture_of_any_shape_at_the_top_left(width: int, height: int) -> None:
+    square = letterbox(np.full((height, width, 3), 200, np.uint8), 64)
+    assert square.shape == (64, 64, 3)
+    rows, columns = np.any(square > 0, axis=(1, 2)).sum(), np.any(square > 0, axis=(0, 2)).sum()
     assert max(rows, columns) == 64
     assert rows == max(1, round(64 * height / max(width, height)))
-    assert crop_window[0, 0].tolist() == [200, 200, 200]
+    assert square[0, 0].tolist() == [200, 200, 200]
 
 
-def test_boxes_come_in_pixels_best_first_each_person_once_and_cut_at_the_edge() -> None:
+def test_detections_are_in_pixels_by_descending_score_after_nms_and_cut_at_the_edge() -> None:
     boxes = np.array([[0.1, 0.1, 0.2, 0.4], [0.11, 0.1, 0.2, 0.4], [0.7, 0.2, 0.5, 0.2], [0, 0, 1, 1]], np.float32)
     scores = np.array([0.6, 0.9, 0.5, 0.3], np.float32)
     first, second = detections(boxes, scores, 640, 480, CARD)
@@ -33,7 +33,7 @@ def test_boxes_come_in_pixels_best_first_each_person_once_and_cut_at_the_edge() 
     assert np.allclose([second.box.x, second.box.width], [448, 192], atol=1e-3)
 
 
-def test_a_box_outside_of_the_picture_is_nobody() -> None:
+def test_a_box_outside_of_the_picture_is_no_detection() -> None:
     boxes = np.array([[0.2, 0.8, 0.2, 0.2]], np.float32)  # of the square's black part
     assert detections(boxes, np.array([0.9], np.float32), 640, 320, CARD) == []
 

@@ -1,4 +1,4 @@
-"""Who is followed, with a frame network and a detector whose answers are made up here."""
+"""The tracker on a frame network and a detector whose answers are made up here."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def tracker(world: World, main_only: bool, limit: int = 5, first_box: Box | None
 
 
 CLOCK = itertools.count(1)
-A_LOOK = round(DETECT_EVERY_S / 0.1) + 1  # frames that hold one for certain
+DETECTOR_RUN = round(DETECT_EVERY_S / 0.1) + 1  # frames within which the detector runs for certain
 
 
 def step(follower: PeopleTracker) -> list[TrackedPerson]:
@@ -111,16 +111,16 @@ def test_who_comes_later_gets_a_new_id_and_who_goes_is_dropped() -> None:
     follower = tracker(world, main_only=False)
     assert ids(follower) == [1]
     world.people = [SMALL, LARGE]
-    assert ids(follower, A_LOOK) == [1, 2]
+    assert ids(follower, DETECTOR_RUN) == [1, 2]
     world.people = [LARGE]
     assert ids(follower) == [2]
     world.people = [SMALL, LARGE]
-    assert ids(follower, A_LOOK) == [2, 3]
+    assert ids(follower, DETECTOR_RUN) == [2, 3]
 
 
 def test_no_more_people_than_asked_for() -> None:
     world = World([Box(40 * i, 50, 30, 60) for i in range(6)])
-    assert len(ids(tracker(world, main_only=False, limit=3), 2 * A_LOOK)) == 3
+    assert len(ids(tracker(world, main_only=False, limit=3), 2 * DETECTOR_RUN)) == 3
 
 
 def test_the_main_person_found_again_is_still_the_main_person() -> None:
@@ -129,16 +129,15 @@ def test_the_main_person_found_again_is_still_the_main_person() -> None:
     assert ids(follower) == [1]
     world.people = []
     world.detected = True
-    follower_sees_nobody = step(follower)
-    assert follower_sees_nobody == []
+    assert step(follower) == []
     world.people = [SMALL]
-    assert ids(follower, A_LOOK) == [1]
+    assert ids(follower, DETECTOR_RUN) == [1]
 
 
 def test_two_windows_on_the_same_person_become_one() -> None:
     world = World([LARGE])
     follower = tracker(world, main_only=False, first_box=Box(195, 60, 70, 70))
-    assert ids(follower, 2 * A_LOOK) == [1]
+    assert ids(follower, 2 * DETECTOR_RUN) == [1]
 
 
 def test_a_box_says_whom_to_follow() -> None:
@@ -149,7 +148,7 @@ def test_a_box_says_whom_to_follow() -> None:
 
 @pytest.mark.parametrize("detected", [False, None])
 @pytest.mark.parametrize("box", [None, LARGE])
-def test_whom_no_detector_sees_is_followed_by_the_joints(detected: bool | None, box: Box | None) -> None:
+def test_a_track_without_detections_is_propagated_from_its_keypoints(detected: bool | None, box: Box | None) -> None:
     world = World([LARGE])
     world.detected = detected
     follower = tracker(world, main_only=True, first_box=box)
@@ -160,7 +159,7 @@ def test_whom_no_detector_sees_is_followed_by_the_joints(detected: bool | None, 
     assert abs(seen.output.crop_windows[0].left + seen.output.crop_windows[0].side / 2 - (LARGE.x + moved + 30)) < 30
 
 
-def test_a_person_whom_the_detector_loses_is_followed_by_the_joints() -> None:
+def test_a_track_whose_detections_end_is_propagated_from_its_keypoints() -> None:
     world = World([LARGE])
     follower = tracker(world, main_only=True)
     step(follower)
@@ -170,7 +169,7 @@ def test_a_person_whom_the_detector_loses_is_followed_by_the_joints() -> None:
         assert [seen.id for seen in step(follower)] == [1]
 
 
-def test_a_doubtful_person_whom_no_look_shows_is_given_up() -> None:
+def test_a_track_of_low_confidence_without_detections_is_dropped() -> None:
     world = World([LARGE])
     follower = tracker(world, main_only=False)
     step(follower)
@@ -187,12 +186,12 @@ def test_where_nobody_is_the_frame_network_searches_seldom() -> None:
     assert world.searches <= 5
 
 
-def test_a_second_box_on_the_same_person_is_nobody_new() -> None:
+def test_a_second_detection_of_the_same_person_is_no_new_track() -> None:
     world = World([LARGE])
     follower = tracker(world, main_only=False)
     step(follower)
     half = Box(LARGE.x, LARGE.y, LARGE.width, 0.45 * LARGE.height)
     world.also_detected = [Detection(half, 0.6)]
-    ids(follower, 2 * A_LOOK)
+    ids(follower, 2 * DETECTOR_RUN)
     world.people = [LARGE, SMALL]
-    assert ids(follower, A_LOOK) == [1, 2]
+    assert ids(follower, DETECTOR_RUN) == [1, 2]

@@ -15,7 +15,7 @@ RNG = np.random.default_rng(1)
 
 
 def output(with_depth: bool, score: float = 0.9) -> FrameOutput:
-    """Two windows."""
+    """What the frame network says of two crops."""
     return FrameOutput(
         crop_windows=[CropWindow(0, 0, 100), CropWindow(10, 0, 100)],
         keypoints_px=RNG.uniform(0, 100, (2, 17, 2)).astype(np.float32),
@@ -62,6 +62,6 @@ def test_places_are_converted_and_not_computed_from_converted_pixels() -> None:
     assert other["shoulder_middle"].position_mm == pytest.approx(middle.tolist(), abs=1e-2)
 
 
-def test_where_too_few_joints_are_sure_the_window_is_the_box() -> None:
+def test_where_too_few_joints_have_high_scores_the_crop_window_is_the_box() -> None:
     person = person_in(output(with_depth=True, score=0.1), 1, None, PA17, PA17)
     assert person.box == Box(10, 0, 100, 100)

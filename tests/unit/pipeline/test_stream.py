@@ -37,7 +37,7 @@ def followed(frames: Frames, every_frame: bool = False, **sent: object) -> list[
     return with_gateway(work)
 
 
-def test_only_samples_are_looked_at_unless_every_frame_is_wanted() -> None:
+def test_only_samples_are_processed_unless_every_frame_is_wanted() -> None:
     times = [i / 30 for i in range(30)]
     assert sum(isinstance(event, PoseEvent) for event in followed(Frames(times))) == 10
     assert sum(isinstance(event, PoseEvent) for event in followed(Frames(times), every_frame=True)) == 30

@@ -19,7 +19,7 @@ MILLIONS = 20_000_000
 
 
 def patched(data: bytes, kind: bytes, offset: int, *numbers: int) -> bytes:
-    """With these numbers of 4 bytes in a box, `offset` bytes after its kind."""
+    """The data with these 4-byte numbers in a box, `offset` bytes after its kind."""
     place = data.index(kind) + 4 + offset
     return data[:place] + struct.pack(f">{len(numbers)}I", *numbers) + data[place + 4 * len(numbers) :]
 
@@ -77,7 +77,7 @@ def test_edits_that_repeat_a_video_are_counted() -> None:
 
 
 def _instead(data: bytes, place: int, size: int, box: bytes) -> bytes:
-    """With another box in the place of one, and its parents as large as they have become."""
+    """The data with another box in place of one, and with parents that are as much larger."""
     grown = bytearray(data)
     for parent in (b"moov", b"trak", b"edts"):
         start = data.index(parent) - 4

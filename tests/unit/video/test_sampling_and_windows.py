@@ -93,7 +93,7 @@ def test_a_short_clip_is_stretched_evenly_and_in_order(count: int) -> None:
     assert window.crop_boxes().shape == (1, 16, 4)
 
 
-def test_who_was_seen_too_shortly_is_not_judged() -> None:
+def test_too_few_samples_are_not_stretched_to_a_window() -> None:
     buffer = WindowBuffer(16, 4)
     for i in range(3):
         buffer.add(sample(i), 1)
@@ -117,7 +117,7 @@ def test_segments_tile_the_time_and_average_their_scores() -> None:
     assert merger.finish() is None
 
 
-def test_a_window_in_which_nothing_leads_belongs_to_no_segment() -> None:
+def test_a_window_in_which_the_background_class_wins_belongs_to_no_segment() -> None:
     merger = SegmentMerger(person_id=1)
     assert merger.add(0.0, 1.5, None, 0.1) is None
     assert merger.add(0.4, 1.9, "squat", 0.8) is None

@@ -17,7 +17,7 @@ places = st.floats(-1000, 3000)
 
 
 @given(places, places, lengths, lengths, st.floats(1, 2))
-def test_square_holds_the_box_in_its_middle(x: float, y: float, width: float, height: float, margin: float) -> None:
+def test_a_crop_window_is_centred_on_the_box(x: float, y: float, width: float, height: float, margin: float) -> None:
     crop_window = crop_window_around(Box(x, y, width, height), margin)
     assert crop_window.side == pytest.approx(max(width, height) * margin)
     assert crop_window.left + crop_window.side / 2 == pytest.approx(x + width / 2)
@@ -68,7 +68,7 @@ def test_any_window_gives_a_crop(width: int, height: int, left: float, top: floa
     assert view.shape == (32, 32, 3)
 
 
-def test_whole_picture_covers_it() -> None:
+def test_the_window_of_the_whole_picture_covers_it() -> None:
     crop_window = whole_picture(640, 480)
     assert (crop_window.left, crop_window.top, crop_window.side) == (0, -80, 640)
 
