@@ -1,4 +1,4 @@
-"""The layers that deephar's networks are made of, with Keras' meaning of 'same' padding and batch normalisation.
+"""Layers of deephar's networks, with Keras' 'same' padding and batch normalisation.
 
 No layer has a bias. Tensors are (B, C, H, W); maps of actions are (B, C, T, K).
 """
@@ -13,7 +13,7 @@ BATCH_NORM_EPSILON = 1e-3  # Keras' default; torch's 1e-5 changes every output b
 
 
 class Conv(nn.Conv2d):
-    """Convolution with 'same' padding; what cannot be split evenly goes to the right and the bottom.
+    """Convolution with 'same' padding; an odd row or column of padding is at the bottom or the right.
 
     A stride of 2 expects even sizes, as all networks here have.
     """
@@ -29,7 +29,7 @@ class Conv(nn.Conv2d):
 
 
 class SeparableConv(nn.Module):
-    """A convolution of each channel by itself, then one across channels, with nothing between."""
+    """A depthwise convolution and a pointwise one, with nothing between."""
 
     def __init__(self, channels: int, out: int, kernel: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class SeparableConv(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """The CVPR'18 networks have no gamma (`scale=False`); SPNet has."""
+    """Batch normalisation; with `scale=False`, as in the CVPR'18 networks, without gamma."""
 
     def __init__(self, channels: int, scale: bool = True) -> None:
         super().__init__(channels, eps=BATCH_NORM_EPSILON, momentum=0.01)
@@ -50,17 +50,17 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 def max_pool(x: Tensor, kernel: int = 2, stride: int = 2) -> Tensor:
-    """'same' padding: a window that reaches over the right or bottom edge sees what is inside."""
+    """Max pooling with 'same' padding, of maps (B, C, H, W)."""
     return F.max_pool2d(x, kernel, stride, ceil_mode=True)
 
 
 def max_min_pool(x: Tensor) -> Tensor:
-    """The largest plus the smallest value of each 2 x 2 window (CVPR'18, action heat maps)."""
+    """Max plus min pooling of 2 x 2 windows (CVPR'18, action heat maps)."""
     return max_pool(x) - max_pool(-x)
 
 
 def global_max_min(x: Tensor) -> Tensor:
-    """(B, A, T, K) -> (B, A): the largest plus the smallest value of each map."""
+    """Global max plus min pooling: maps (B, A, T, K) to (B, A)."""
     return x.amax((2, 3)) + x.amin((2, 3))
 
 
@@ -69,14 +69,12 @@ def upsample(x: Tensor) -> Tensor:
 
 
 def spatial_softmax(maps: Tensor) -> Tensor:
-    """Each map (B, K, H, W) as probabilities over its cells."""
+    """Softmax of each map (B, K, H, W) over its cells."""
     return maps.flatten(2).softmax(dim=-1).unflatten(2, maps.shape[2:])
 
 
 class SoftArgmax(nn.Module):
-    """Expected place in probability maps (B, K, H, W): x, y in 0..1, both reachable.
-
-    CVPR'18, on regression by soft-argmax.
+    """Expected position (B, K, 2) in probability maps (B, K, H, W): x, y in 0..1, the ends included (CVPR'18).
 
     The ramps are part of the released files and are read from there.
     """
@@ -96,7 +94,7 @@ class SoftArgmax(nn.Module):
 
 
 class DepthArgmax(nn.Module):
-    """Expected depth in probabilities (B, D, K): z in 0..1 (CVPR'18, unified 2D/3D pose)."""
+    """Expected depth (B, K, 1) in probabilities (B, D, K): z in 0..1 (CVPR'18, unified 2D/3D pose)."""
 
     ramp_z: Tensor
 

@@ -1,10 +1,10 @@
 """The action network of deephar's CVPR'18 paper: pose-based and appearance-based recognition, aggregated.
 
-The pose network sees each frame; two small networks see the clip, one the poses, one the visual features at the joints,
-and their last maps are weighted and added.
+The pose network takes each frame. Two small networks take the clip, one its poses and one the visual features at its
+joints; their last maps are weighted and added.
 
-It comes in two parts. `MergedFrame` is all that one frame needs, `MergedClip` the rest; one after the other they are
-the whole network (`MergedActionNet`), number by number.
+`MergedFrame` is what one frame needs, `MergedClip` the rest; together they compute the same numbers as the whole
+network, `MergedActionNet`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ V2 = PoseStem(12, 24, 36, 64, 112)
 
 @dataclass(frozen=True)
 class MergedConfig:
+    """Size of the network."""
+
     pose: ReceptionConfig
     actions: int
     pose_stem: PoseStem
@@ -46,12 +48,12 @@ class MergedConfig:
 
     @property
     def sharpness(self) -> float:
-        """The visibility that weights the poses is the sigmoid of so many times the evidence."""
+        """The visibility that weights the poses is the sigmoid of the evidence times this."""
         return 2.0 if self.pose.dims == 3 else 4.0
 
 
 class ActionBlock(nn.Module):
-    """Maps of actions (B, A, T / 4, K / 4) from features (B, C, T / 2, K / 2), and features for the next."""
+    """Features (B, C, T / 2, K / 2) to maps of actions (B, A, T / 4, K / 4) and the next block's features."""
 
     def __init__(self, width: int, actions: int, last: bool) -> None:
         super().__init__()
@@ -102,7 +104,7 @@ class PoseActions(nn.Module):
 
 
 class VisualActions(nn.Module):
-    """Actions from visual features (B, C, T, K) gathered where the joints are (appearance-based)."""
+    """Actions from visual features (B, C, T, K) at the joints (appearance-based recognition)."""
 
     def __init__(self, config: MergedConfig) -> None:
         super().__init__()
@@ -112,15 +114,17 @@ class VisualActions(nn.Module):
         return _maps_of(self.blocks, max_pool(features))
 
 
-class FrameFindings(NamedTuple):
+class FrameOutput(NamedTuple):
+    """What the frame's part computes."""
+
     pose: Tensor  # (B, K, D)
-    visibility: Tensor  # (B, K, 1), the pose network's
-    weight: Tensor  # (B, K, 1), the sharper visibility that the action networks take
-    features: Tensor  # (B, F), for the clip network
+    visibility: Tensor  # (B, K, 1), of the pose network
+    weight: Tensor  # (B, K, 1), the sharper visibility by which the poses are weighted for actions
+    features: Tensor  # (B, F), action features
 
 
 class MergedFrame(nn.Module):
-    """One frame's pose, and its part of the action networks: weighted pose and visual features at the joints."""
+    """One frame's pose and action features."""
 
     def __init__(self, config: MergedConfig) -> None:
         super().__init__()
@@ -128,8 +132,8 @@ class MergedFrame(nn.Module):
         self.pose = ReceptionNet(config.pose)
         self.visual = ConvBn(WIDTH, config.visual_features)
 
-    def forward(self, image: Tensor) -> FrameFindings:
-        """Pictures (B, 3, 256, 256) in -1..1. Only the last block's maps are read."""
+    def forward(self, image: Tensor) -> FrameOutput:
+        """Crops (B, 3, 256, 256) in -1..1. The pose is that of the last block."""
         first, *others = self.pose.blocks
         low = first.reception(self.pose.stem(image))  # the visual features are those of the first block
         maps, x = first.after_reception(low)
@@ -138,17 +142,19 @@ class MergedFrame(nn.Module):
         seen: PoseMaps = self.pose.head(maps)
         weight = (self.config.sharpness * seen.evidence).sigmoid()
         visual = self.visual(at_joints(seen.probabilities, low))  # (B, V, K, 1)
-        return FrameFindings(seen.pose, seen.evidence.sigmoid(), weight, pack(seen.pose * weight, visual))
+        return FrameOutput(seen.pose, seen.evidence.sigmoid(), weight, pack(seen.pose * weight, visual))
 
 
 class MergedScores(NamedTuple):
-    pose: list[Tensor]  # of each block (B, A)
+    """Scores of A actions."""
+
+    pose: list[Tensor]  # (B, A) of each block
     visual: list[Tensor]
-    merged: Tensor  # the network's result
+    merged: Tensor  # (B, A), the network's result
 
 
 class MergedClip(nn.Module):
-    """Actions from the features (B, T, F) of T frames."""
+    """Actions from action features (B, T, F)."""
 
     def __init__(self, config: MergedConfig) -> None:
         super().__init__()
@@ -160,10 +166,10 @@ class MergedClip(nn.Module):
         self.visual_weights = SeparableConv(config.actions, config.actions, 1)
 
     def all_scores(self, features: Tensor) -> MergedScores:
-        poses, looks = unpack(features, self.config.pose.joints, self.config.pose.dims)
-        by_pose, by_look = self.pose(poses), self.visual(looks)
-        merged = self.pose_weights(by_pose[-1]) + self.visual_weights(by_look[-1])
-        return MergedScores([_scores(m) for m in by_pose], [_scores(m) for m in by_look], _scores(merged))
+        poses, visual = unpack(features, self.config.pose.joints, self.config.pose.dims)
+        by_pose, by_visual = self.pose(poses), self.visual(visual)
+        merged = self.pose_weights(by_pose[-1]) + self.visual_weights(by_visual[-1])
+        return MergedScores([_scores(m) for m in by_pose], [_scores(m) for m in by_visual], _scores(merged))
 
     def forward(self, features: Tensor) -> Tensor:
         return self.all_scores(features).merged
@@ -174,12 +180,12 @@ def _scores(maps: Tensor) -> Tensor:
 
 
 class MergedActionNet(nn.Module):
-    """The whole network on clips (B, T, 3, 256, 256)."""
+    """The whole network, on clips (B, T, 3, 256, 256) in -1..1."""
 
     def __init__(self, config: MergedConfig) -> None:
         super().__init__()
         self.frame, self.clip = MergedFrame(config), MergedClip(config)
 
-    def forward(self, clip: Tensor) -> tuple[FrameFindings, MergedScores]:
+    def forward(self, clip: Tensor) -> tuple[FrameOutput, MergedScores]:
         found = self.frame(clip.flatten(0, 1))
         return found, self.clip.all_scores(found.features.unflatten(0, clip.shape[:2]))

@@ -1,4 +1,4 @@
-"""deephar's six released networks: how each is built, and what a service must know to run it."""
+"""deephar's six released networks: their configurations, and what their cards say."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IMAGE_SIZE = 256
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """The clip of the original's evaluation, in media time (the data sets have about 30 frames a second)."""
+    """The clip of the original's evaluation; the data sets have about 30 frames a second."""
 
     frames: int
     interval_s: float
@@ -26,6 +26,8 @@ class ClipSettings:
 
 @dataclass(frozen=True)
 class Network:
+    """One released network."""
+
     model: str
     description: str
     layout: str
@@ -34,11 +36,16 @@ class Network:
     all_blocks: int  # prediction blocks
     config: ReceptionConfig | MergedConfig | SPNetConfig
     clip: ClipSettings | None = None
-    # Whether the file may have maps of their own for the action part; the original's name of it hints at them.
+    # Whether the released file may have separate maps for the action part, as the original's name of it suggests.
     may_have_replica: bool = False
 
     def build(self, blocks: int | None = None, replica: bool = False) -> nn.Module:
-        """With so many prediction blocks, all when absent; `replica`: with such maps, where the file has them."""
+        """The network with random weights.
+
+        Args:
+            blocks: Prediction blocks that are kept; all of them where it is absent.
+            replica: With separate maps for the action part, for a file that has them.
+        """
         config = self.config
         if isinstance(config, SPNetConfig):
             return SPNet(replace(config, blocks=blocks, replica=config.replica or replica))

@@ -1,7 +1,7 @@
 """ReceptionNet: the pose network of deephar's CVPR'18 paper, 2D and, in its unified form, volumetric 3D.
 
-A stem brings 256 x 256 pictures to 32 x 32 x 576. Each of the following blocks predicts the pose anew from maps of its
-own and hands its features and its maps on to the next. This is the original's `cvpr18` form: that of its weights.
+A stem brings 256 x 256 crops to 32 x 32 x 576. Each of the following blocks refines the pose with maps of its own and
+passes its features and maps on to the next. This is the original's `cvpr18` form, the one of its released weights.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from models.deephar.layers import (
 )
 
 WIDTH = 576  # channels between blocks
-OWN_SHARE = 0.8  # of a joint's own map in its place; its contexts have the rest
+OWN_SHARE = 0.8  # of a joint's own map in its position; the rest is of its context maps
 
 
 @dataclass(frozen=True)
 class ReceptionConfig:
+    """Size of the network."""
+
     joints: int
     dims: int = 2
     blocks: int = 8
@@ -43,11 +45,11 @@ class ReceptionConfig:
 
 
 class PoseMaps(NamedTuple):
-    """What one block's maps say, before it is a pose."""
+    """What is read from the maps of one block."""
 
     pose: Tensor  # (B, K, D), x, y (, z) in 0..1
-    evidence: Tensor  # (B, K, 1): the larger the surer; its sigmoid is the visibility
-    probabilities: Tensor  # (B, K, H, W): where each joint is
+    evidence: Tensor  # (B, K, 1), the logit of the visibility
+    probabilities: Tensor  # (B, K, H, W), of the joints' positions
 
 
 class ConvBn(nn.Module):
@@ -67,7 +69,7 @@ class ConvBn(nn.Module):
 
 
 class SeparableResidual(nn.Module):
-    """x + bn(separable convolution(relu(x))); a 1 x 1 shortcut where the width changes."""
+    """x + bn(separable convolution(relu(x))); the shortcut is a 1 x 1 convolution where the width changes."""
 
     def __init__(self, channels: int, out: int, kernel: int) -> None:
         super().__init__()
@@ -107,7 +109,7 @@ class Stem(nn.Module):
 
 
 class ReceptionBlock(nn.Module):
-    """Three resolutions, each with separable residual units, added up."""
+    """Separable residual units at three resolutions, summed."""
 
     def __init__(self, kernel: int) -> None:
         super().__init__()
@@ -129,7 +131,7 @@ class ReceptionBlock(nn.Module):
 
 
 class PredictionBlock(nn.Module):
-    """Maps from features, and features from both for the next block."""
+    """Features to maps, and both to the next block's features."""
 
     def __init__(self, config: ReceptionConfig, last: bool) -> None:
         super().__init__()
@@ -140,7 +142,7 @@ class PredictionBlock(nn.Module):
         self.reinject = None if last else ConvBn(config.maps, WIDTH, relu="before")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The maps, and the next block's input (of the last block: nothing of use)."""
+        """The maps, and the next block's input; that of the last block is not used."""
         return self.after_reception(self.reception(x))
 
     def after_reception(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,7 +152,7 @@ class PredictionBlock(nn.Module):
 
 
 class ContextHead(nn.Module):
-    """2D: first a map for each joint, then `contexts` maps for each, which say where it is by where others are."""
+    """2D: one map for each joint, then `contexts` maps for each, which place it by its surroundings."""
 
     def __init__(self, config: ReceptionConfig) -> None:
         super().__init__()
@@ -164,14 +166,14 @@ class ContextHead(nn.Module):
         evidence = maps.amax((2, 3))[..., None]
         pose = self.place(probabilities[:, :joints])
         if contexts:
-            sure = evidence[:, joints:].sigmoid().unflatten(1, (joints, contexts))  # (B, K, contexts, 1)
+            weight = evidence[:, joints:].sigmoid().unflatten(1, (joints, contexts))  # (B, K, contexts, 1)
             around = self.around(probabilities[:, joints:]).unflatten(1, (joints, contexts))
-            pose = OWN_SHARE * pose + (1 - OWN_SHARE) * (sure * around).sum(2) / sure.sum(2)
+            pose = OWN_SHARE * pose + (1 - OWN_SHARE) * (weight * around).sum(2) / weight.sum(2)
         return PoseMaps(pose, evidence[:, :joints], probabilities[:, :joints])
 
 
 class VolumeHead(nn.Module):
-    """3D: each joint has `depths` maps; place from their mean over depth, depth from their mean over space."""
+    """3D: `depths` maps for each joint; x, y from their mean over depth, z from their mean over space."""
 
     def __init__(self, config: ReceptionConfig) -> None:
         super().__init__()
@@ -189,6 +191,8 @@ class VolumeHead(nn.Module):
 
 
 class ReceptionNet(nn.Module):
+    """The whole network."""
+
     def __init__(self, config: ReceptionConfig) -> None:
         super().__init__()
         self.config = config
@@ -199,7 +203,7 @@ class ReceptionNet(nn.Module):
         self.head = VolumeHead(config) if config.dims == 3 else ContextHead(config)
 
     def forward(self, image: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Pictures (B, 3, 256, 256) in -1..1 -> of each block the pose (B, K, D) and the visibility (B, K, 1)."""
+        """Crops (B, 3, 256, 256) in -1..1 to the pose (B, K, D) in 0..1 and visibility (B, K, 1) of each block."""
         x, outputs = self.stem(image), []
         for block in self.blocks:
             maps, x = block(x)

@@ -1,6 +1,6 @@
-"""deephar's networks as the service runs them: pixels in, the tensors of the frame and the clip network out.
+"""deephar's networks as Triton serves them: a frame network and, where it knows actions, a clip network.
 
-The frame network takes UINT8 crops (B, 256, 256, 3) and brings them to -1..1 itself.
+Frame networks take crops (B, 256, 256, 3), uint8.
 """
 
 from __future__ import annotations
@@ -15,37 +15,41 @@ from models.deephar.spnet_frame import SPNetFrame
 
 
 class ServedPose(nn.Module):
-    """A pose network: keypoints (B, K, D) and keypoint scores (B, K) of its last block."""
+    """A frame network without actions: keypoints (B, K, D) in 0..1 and scores (B, K) of its last block."""
 
     def __init__(self, network: ReceptionNet | SPNetFrame) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        found = self.network(to_network_range(image))
+        output = self.network(to_network_range(image))
         if isinstance(self.network, ReceptionNet):
-            pose, visibility = found[-1]
+            pose, visibility = output[-1]
         else:
-            pose, visibility = found.poses[-1], found.confidences[-1]
+            pose, visibility = output.poses[-1], output.confidences[-1]
         return pose, visibility.squeeze(-1)
 
 
 class ServedFrame(nn.Module):
-    """The frame network of an action network: as above, and action features (B, F)."""
+    """A frame network with actions: keypoints, scores and action features (B, F)."""
 
     def __init__(self, network: MergedFrame | SPNetFrame) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        found = self.network(to_network_range(image))
+        output = self.network(to_network_range(image))
         if isinstance(self.network, MergedFrame):
-            return found.pose, found.visibility.squeeze(-1), found.features
-        return found.poses[-1], found.confidences[-1].squeeze(-1), found.features
+            return output.pose, output.visibility.squeeze(-1), output.features
+        return output.poses[-1], output.confidences[-1].squeeze(-1), output.features
 
 
 def served_parts(network: nn.Module) -> tuple[nn.Module, nn.Module | None]:
-    """The frame network and, where the network knows actions, the clip network."""
+    """The frame network and, where the network knows actions, the clip network.
+
+    Raises:
+        TypeError: This is none of deephar's networks.
+    """
     match network:
         case ReceptionNet():
             return ServedPose(network), None

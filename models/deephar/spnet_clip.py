@@ -13,7 +13,7 @@ from models.deephar.spnet_layers import Bottleneck, Residual
 
 
 class ActionHead(nn.Module):
-    """Maps of actions from features (B, C, T, K), and what of them goes back."""
+    """Features (B, C, T, K) to maps of actions and, with these re-injected, the next block's features."""
 
     def __init__(self, width: int, actions: int, last: bool) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class ActionHead(nn.Module):
 
 
 class ClipAction(nn.Module):
-    """The clip's part of an action block: poses, looks and the block before, brought together."""
+    """The clip's part of an action block: fuses poses, visual features and the block before."""
 
     def __init__(self, config: SPNetConfig, first: bool, last: bool) -> None:
         super().__init__()
@@ -42,18 +42,17 @@ class ClipAction(nn.Module):
         self.action_r2 = Bottleneck((2 if first else 3) * width, width // 4, width)
         self.action_pred = ActionHead(width, config.actions, last)
 
-    def forward(self, poses: Tensor, looks: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
-        """poses (B, D, T, K) and looks (B, V, T, K); maps of actions, and features (B, C, T, K / 2)."""
+    def forward(self, poses: Tensor, visual: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Poses (B, D, T, K), visual features (B, V, T, K) and the block before's to maps and (B, C, T, K / 2)."""
         x = torch.cat([self.action_p_conv0a(poses), self.action_p_conv0b(poses), self.action_p_conv0c(poses)], dim=1)
-        parts = [_pool_joints(self.action_r1(x)), _pool_joints(looks)]
+        parts = [_pool_joints(self.action_r1(x)), _pool_joints(visual)]
         return self.action_pred(self.action_r2(torch.cat(parts if before is None else [*parts, before], dim=1)))
 
 
 def _pool_joints(x: Tensor) -> Tensor:
-    """The largest value of neighbours in time and joints: (B, C, T, K) -> (B, C, T, K' / 2).
+    """Max pooling over neighbours in time and joints: (B, C, T, K) to (B, C, T, K' / 2).
 
-    Joints that do not pool twice evenly are padded with zeros to the next multiple of four, as the original does (17 to
-    20, one on the left).
+    As in the original, joints are padded with zeros to the next multiple of four: 17 to 20, one of them on the left.
     """
     missing = -x.shape[3] % 4
     if missing:
@@ -63,7 +62,7 @@ def _pool_joints(x: Tensor) -> Tensor:
 
 
 class SPNetClip(nn.Module):
-    """Actions from the features (B, T, F) of T frames."""
+    """Actions from action features (B, T, F)."""
 
     def __init__(self, config: SPNetConfig) -> None:
         super().__init__()
@@ -78,7 +77,7 @@ class SPNetClip(nn.Module):
                 self.get_submodule(place.pyramid_name)[place.unit_name] = unit
 
     def all_scores(self, features: Tensor) -> list[Tensor]:
-        """The scores (B, A) of each action block; the last are the network's result."""
+        """The scores (B, A) of each action block; the last ones are the network's result."""
         lateral: dict[int, Tensor] = {}
         before: Tensor | None = None
         scores = []
@@ -88,8 +87,8 @@ class SPNetClip(nn.Module):
             if before is not None:
                 before = self.get_submodule(place.pyramid_name)[place.unit_name]["action_r0"](before)
                 before = before + lateral[place.level] if place.level in lateral else before
-            poses, looks = unpack(part, self.config.joints, self.config.dims)
-            maps, before = self.get_submodule(f"act{number}")(poses, looks, before)
+            poses, visual = unpack(part, self.config.joints, self.config.dims)
+            maps, before = self.get_submodule(f"act{number}")(poses, visual, before)
             lateral[place.level] = before
             scores.append(global_max_min(maps).softmax(dim=-1))
         return scores

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where a prediction block stands. Pyramids count from 1: odd ones go down, even ones up."""
+    """The position of a prediction block. Pyramids count from 1: odd ones go down, even ones up."""
 
     pyramid: int
-    level: int  # the scale: 0 is an eighth of the picture, each further one half of that
+    level: int  # the scale: 0 is at stride 8, each further one at twice the stride
 
     @property
     def down(self) -> bool:
@@ -31,16 +31,18 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class SPNetConfig:
+    """Size of the network."""
+
     joints: int
     dims: int
     actions: int
     pyramids: int
     action_pyramids: tuple[int, ...]
-    action_features: int  # of the pose and of the looks, each
+    action_features: int  # channels: of poses and of visual features, each
     levels: int = 4
     growth: int = 96
     kernel: int = 5
-    replica: bool = False  # maps of their own for the action part (decoupled action poses)
+    replica: bool = False  # separate maps for the action part (decoupled action poses)
     blocks: int | None = None  # prediction blocks that are kept; all when absent
     image_size: int = 256
 

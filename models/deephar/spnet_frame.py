@@ -15,7 +15,7 @@ from models.deephar.spnet_layers import Bottleneck, Residual
 
 
 class Heatmaps(nn.Module):
-    """A map of where each joint is, and what of it goes back into the features."""
+    """Heat maps of the joints, and their re-injection into the features."""
 
     def __init__(self, config: SPNetConfig, width: int, replica: bool, last: bool) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Heatmaps(nn.Module):
 
 
 class Depthmaps(nn.Module):
-    """A map of each joint's depth."""
+    """Depth maps of the joints, and their re-injection into the features."""
 
     def __init__(self, config: SPNetConfig, width: int, last: bool) -> None:
         super().__init__()
@@ -40,13 +40,15 @@ class Depthmaps(nn.Module):
 
 
 class BlockMaps(NamedTuple):
+    """The maps of a prediction block."""
+
     own: Tensor  # (B, K, H, W) probabilities
     for_action: Tensor  # those of the replica where there is one
     depth: Tensor | None  # (B, K, H, W) in 0..1
 
 
 class PredictionBlock(nn.Module):
-    """Features in, maps and features out. The last one of the network has none to give."""
+    """Features to maps and the next block's features; the last block leaves the features as they are."""
 
     def __init__(self, config: SPNetConfig, place: Place) -> None:
         super().__init__()
@@ -77,7 +79,7 @@ class PredictionBlock(nn.Module):
 
 
 def read_pose(place: SoftArgmax, probabilities: Tensor, depth: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The pose (B, K, D) and its confidence (B, K, 1): the largest sum of a 2 x 2 window of the map."""
+    """The pose (B, K, D) and its confidence (B, K, 1), the largest mass of a 2 x 2 window of each map."""
     pose = place(probabilities)
     if depth is not None:
         pose = torch.cat([pose, (probabilities * depth).sum((2, 3))[..., None]], dim=-1)
@@ -86,7 +88,7 @@ def read_pose(place: SoftArgmax, probabilities: Tensor, depth: Tensor | None) ->
 
 
 class FrameAction(nn.Module):
-    """One frame's part of an action block: its weighted pose, and the looks at its joints."""
+    """The frame's part of an action block: the weighted pose and the visual features at the joints."""
 
     def __init__(self, config: SPNetConfig, place: Place) -> None:
         super().__init__()
@@ -94,17 +96,19 @@ class FrameAction(nn.Module):
         self.xy2 = SoftArgmax(size, size)
         self.action_v_conv0 = Conv(config.width(place.level), config.action_features)
 
-    def forward(self, maps: BlockMaps, looks: Tensor) -> Tensor:
-        """(B, F) from the block's maps and the first pyramid's features of this scale (B, C, H, W)."""
+    def forward(self, maps: BlockMaps, features: Tensor) -> Tensor:
+        """The block's maps and the first pyramid's features (B, C, H, W) of this scale to action features (B, F)."""
         pose, confidence = read_pose(self.xy2, maps.for_action, maps.depth)
-        visual = self.action_v_conv0(at_joints(maps.for_action, looks))  # (B, V, K, 1)
+        visual = self.action_v_conv0(at_joints(maps.for_action, features))  # (B, V, K, 1)
         return pack(pose * confidence, visual)
 
 
-class FrameFindings(NamedTuple):
-    poses: list[Tensor]  # of each block (B, K, D), in 0..1
-    confidences: list[Tensor]  # (B, K, 1)
-    features: Tensor | None  # (B, F), for the clip network
+class FrameOutput(NamedTuple):
+    """What the frame's part computes."""
+
+    poses: list[Tensor]  # (B, K, D) of each block, in 0..1
+    confidences: list[Tensor]  # (B, K, 1) of each block
+    features: Tensor | None  # (B, F), action features, where an action block is left
 
 
 class SPNetFrame(nn.Module):
@@ -137,11 +141,11 @@ class SPNetFrame(nn.Module):
         x = max_pool(self.res2(self.res1(x)))
         return self.res4(self.res3(x))
 
-    def forward(self, image: Tensor) -> FrameFindings:
-        """Pictures (B, 3, 256, 256) in -1..1."""
+    def forward(self, image: Tensor) -> FrameOutput:
+        """Crops (B, 3, 256, 256) in -1..1."""
         x = self.entry(image)
         lateral = {0: x}  # the newest features of each level
-        looks = {0: x}  # the first ones
+        visual = {0: x}  # the first ones of each level
         poses: list[Tensor] = []
         confidences: list[Tensor] = []
         features: list[Tensor] = []
@@ -149,7 +153,7 @@ class SPNetFrame(nn.Module):
             pyramid = self.get_submodule(place.pyramid_name)
             x = lateral[place.level - 1 if place.down else place.level + 1]
             x = pyramid[place.unit_name]["r0"](max_pool(x) if place.down else upsample(x))
-            looks.setdefault(place.level, x)
+            visual.setdefault(place.level, x)
             x = x + lateral[place.level] if place.level in lateral else x
             block = pyramid[place.block_name]
             maps, lateral[place.level] = block(x)
@@ -158,5 +162,5 @@ class SPNetFrame(nn.Module):
             confidences.append(confidence)
             if place in self.config.action_places:
                 action = self.get_submodule(f"act{len(features) + 1}")
-                features.append(action(maps, looks[place.level]))
-        return FrameFindings(poses, confidences, torch.cat(features, dim=1) if features else None)
+                features.append(action(maps, visual[place.level]))
+        return FrameOutput(poses, confidences, torch.cat(features, dim=1) if features else None)

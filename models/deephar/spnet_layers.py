@@ -22,7 +22,7 @@ class Residual(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """The same with a 1 x 1 convolution to `inner` channels before a 3 x 3."""
+    """A residual unit of a 1 x 1 convolution to `inner` channels and a 3 x 3 one."""
 
     def __init__(self, channels: int, inner: int, out: int) -> None:
         super().__init__()

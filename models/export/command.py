@@ -1,7 +1,7 @@
-"""`deephar export MODEL`: imported weights become a folder of the model repository that Triton serves.
+"""`deephar export MODEL`: imported weights to models in Triton's repository.
 
-A network can be cut at an earlier prediction block (`--blocks`): less exact and faster (TPAMI'20, its trade of speed
-against accuracy). It is then a model of its own, such as penn@14, and knows actions while an action block is left.
+A network can be cut after an earlier prediction block (`--blocks`): faster and less accurate (TPAMI'20). It is then a
+model of its own, such as penn@14, and knows actions as long as an action block is left.
 """
 
 from __future__ import annotations
@@ -30,13 +30,28 @@ LICENCE = "the weights' authors' (github.com/dluvizon/deephar); their training d
 
 
 class CannotExport(Exception):
-    """The text says what to do."""
+    """The model cannot be exported; the text says what to do."""
 
 
 def export(model: str, repository: Path, cache: Path, blocks: int | None = None, precision: str = "fp32") -> str:
-    """Writes `<name>_frame` and, where the network knows actions, `<name>_clip`, and gives the name.
+    """Writes `<name>_frame` and, where the network knows actions, `<name>_clip`.
 
-    What was written is checked first, and only then takes the place of what was there.
+    They are written and checked aside, and replace existing ones only then.
+
+    Args:
+        model: One of `NETWORKS`, with imported weights.
+        repository: The model repository.
+        cache: The folder that weights are kept in.
+        blocks: Prediction blocks that are kept; all of them where it is absent.
+        precision: Of the stored weights, fp32 or fp16.
+
+    Returns:
+        The name of the model.
+
+    Raises:
+        CannotExport: There are no imported weights, or not so many blocks.
+        WrongWeights: The imported file is damaged.
+        DiffersFromTorch: ONNX Runtime computes something else than torch.
     """
     network = NETWORKS[model]
     blocks = network.all_blocks if blocks is None else blocks
@@ -55,7 +70,7 @@ def export(model: str, repository: Path, cache: Path, blocks: int | None = None,
         write(Path(folder), name, network, built, weights, blocks, precision)
         # In the repository itself: a rename does not leave its file system.
         with tempfile.TemporaryDirectory(dir=repository, prefix=".deephar-export-") as stage:
-            # The clip network first: a frame network whose card promises actions must find it there.
+            # The clip network first: a frame network's card with actions needs it.
             for part in sorted(Path(folder).iterdir()):
                 put_in_place(Path(shutil.copytree(part, Path(stage) / part.name)), repository / part.name)
         if not (Path(folder) / f"{name}_clip").exists():
@@ -127,13 +142,13 @@ def _cut(network: Network, blocks: int, knows_actions: bool) -> str:
 
 
 def _pictures(batch: int) -> tuple[torch.Tensor, ...]:
-    """A person, elsewhere each time."""
+    """Crops (B, 256, 256, 3) of a person at random positions."""
     moves = [(int(right), int(down)) for right, down in torch.randint(-80, 81, (batch, 2))]
     return (torch.from_numpy(person_crops(moves, IMAGE_SIZE)),)
 
 
 def _sizes(frame: nn.Module) -> tuple[int, int]:
-    """Joints, and features of a frame."""
+    """Numbers of joints and of action features."""
     with torch.inference_mode():
         keypoints, _, *features = frame(*_pictures(1))
     return keypoints.shape[1], features[0].shape[1] if features else 0

@@ -1,4 +1,4 @@
-"""torch to ONNX with a dynamic batch, checked in ONNX Runtime before it counts; weights stored as fp16 if wanted."""
+"""Exports torch networks to ONNX with a dynamic batch and checks them in ONNX Runtime; stores weights as fp16."""
 
 from __future__ import annotations
 
@@ -37,7 +37,22 @@ def export(
     file: Path,
     half: bool = True,
 ) -> str:
-    """Writes `file` and gives its SHA-256. `inputs_of(batch)` makes other inputs each time; `half` stores fp16."""
+    """Writes an ONNX file that ONNX Runtime computes as torch does.
+
+    Args:
+        network: In evaluation mode.
+        inputs_of: Random inputs for a batch size.
+        input_names: As many as there are inputs.
+        output_names: As many as there are outputs.
+        file: Written after the checks.
+        half: Whether weights are stored as fp16. They are computed with in fp32.
+
+    Returns:
+        The file's SHA-256.
+
+    Raises:
+        DiffersFromTorch: The difference is greater than the tolerance.
+    """
     batch = torch.export.Dim("batch", min=1, max=1024)
     example = inputs_of(3)
     with _quietly():
@@ -66,7 +81,7 @@ def export(
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """torch's notes to its own developers are no news for who exports a model."""
+    """Silences the exporter's warnings, which are for torch's developers."""
     noisy = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = noisy.level
     noisy.setLevel(logging.ERROR)
@@ -79,14 +94,14 @@ def _quietly() -> Iterator[None]:
 
 
 def forget_origins(model: onnx.ModelProto) -> None:
-    """Removes the exporter's notes: they name files of the machine that it ran on."""
+    """Removes the exporter's metadata: it names files of the machine that it ran on."""
     for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph):
         part.doc_string = ""
         del part.metadata_props[:]
 
 
 def store_as_fp16(model: onnx.ModelProto) -> None:
-    """The same graph with large fp32 weights kept as fp16 and cast back where they are used: half the file."""
+    """Stores large fp32 weights as fp16, with a cast back to fp32 in the graph: half the file."""
     casts = []
     for tensor in model.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= _SMALL:
@@ -106,7 +121,7 @@ def check(
     output_names: Sequence[str],
     tolerance: float,
 ) -> None:
-    """Compares with torch on new inputs of two batch sizes, in ONNX Runtime."""
+    """Compares ONNX Runtime with torch on random inputs of two batch sizes."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     for batch in (1, 5):
         inputs = inputs_of(batch)
@@ -115,7 +130,7 @@ def check(
             expected = network(*inputs)
         expected = expected if isinstance(expected, tuple) else (expected,)
         for name, theirs, ours in zip(output_names, session.run(list(output_names), feed), expected, strict=True):
-            # Features may be large numbers: there it is the relative difference that counts.
+            # Relative to the largest value: features may be large.
             scale = max(1.0, float(ours.abs().max()))
             difference = float(np.abs(theirs - ours.numpy()).max()) / scale
             if not difference <= tolerance:

@@ -18,15 +18,15 @@ def write(
     max_batch: int,
     card: dict[str, object] | None = None,
 ) -> None:
-    """The configuration of the model in `folder`, with dynamic batching and, for a frame network, the card."""
+    """Writes the configuration of the Triton model in `folder`, with dynamic batching and, where given, the card."""
     config = model_config_pb2.ModelConfig(name=folder.name, backend="onnxruntime", max_batch_size=max_batch)
     for name, (kind, dims) in inputs.items():
         config.input.add(name=name, data_type=f"TYPE_{kind}", dims=dims)
     for name, (kind, dims) in outputs.items():
         config.output.add(name=name, data_type=f"TYPE_{kind}", dims=dims)
-    # One instance uses all cores. Triton's default of two made a start longer by half and answered no more pictures.
+    # One instance uses all cores. Triton's default of two takes half as long again to start, at the same throughput.
     config.instance_group.add(kind="KIND_AUTO", count=1)
-    # Requests that wait while the network is busy go together; nobody waits for company.
+    # Requests that queue while the network is busy are batched; none waits for others.
     config.dynamic_batching.max_queue_delay_microseconds = 0
     if card is not None:
         config.parameters["card"].string_value = json.dumps(card)

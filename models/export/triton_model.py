@@ -22,7 +22,17 @@ def write(
     card_of: Callable[[str], dict[str, object]] | None = None,
     half: bool = True,
 ) -> None:
-    """`inputs_of(batch)` makes other inputs each time, to check the file with; `card_of` gets the file's SHA-256."""
+    """Writes a network into its folder of the repository.
+
+    Args:
+        folder: Its name is the Triton model's.
+        network: In evaluation mode.
+        inputs_of: Random inputs for a batch size, to check the ONNX file with.
+        inputs: Type and shape of each input, without the batch.
+        outputs: Likewise.
+        card_of: The card, from the SHA-256 of the ONNX file.
+        half: Whether weights are stored as fp16.
+    """
     file = folder / "1" / "model.onnx"
     sha256 = onnx_file.export(network, inputs_of, tuple(inputs), tuple(outputs), file, half)
     triton_config.write(folder, inputs, outputs, MAX_BATCH, card_of(sha256) if card_of else None)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 
 def md5_of(file: Path) -> str:
-    """For what is published with it; no protection against anybody."""
+    """The MD5 of a file, to compare with a published one. It does not protect against forgery."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A folder takes another's place, or nothing happens."""
+"""Replaces a folder as a whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def put_in_place(new: Path, target: Path) -> None:
-    """Renames `new`, which lies in the same file system, to `target`. What was there goes; it stays if that fails."""
+    """Replaces the folder `target` by `new`, in the same file system. On an error the old one is restored."""
     old = new.with_name(f"{new.name}.old")
     if target.exists():
         target.rename(old)

@@ -1,4 +1,4 @@
-"""The folders that commands work on where they are not told others."""
+"""The default folders of the commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def repository_folder() -> Path:
-    """The model repository of the service: $DEEPHAR_MODEL_REPOSITORY, else the project's own, wherever one stands."""
+    """The service's model repository: $DEEPHAR_MODEL_REPOSITORY, else the one of this checkout."""
     own = os.environ.get("DEEPHAR_MODEL_REPOSITORY")
     return Path(own).absolute() if own else Path(__file__).resolve().parent.parent.parent / "model_repository"
 

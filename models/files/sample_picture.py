@@ -1,4 +1,4 @@
-"""Crops of the sample picture, in which a person stands: what networks are looked at with."""
+"""Crops of the sample picture, of one person: inputs to check networks with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CENTRE_PX, SIDE_PX = (320, 245), 400  # of a crop with the whole person
 
 
 def person_crops(moves_px: list[tuple[int, int]], size: int) -> NDArray[np.uint8]:
-    """(B, size, size, 3): the person, each time with the window moved by so many pixels right and down."""
+    """Crops (B, size, size, 3) of the person, with the window moved by these pixels to the right and down."""
     with Image.open(PICTURE) as file:
         picture = file.convert("RGB")
     crops = []

@@ -1,4 +1,4 @@
-"""From a model's ONNX files to engines that may be served: build, compare, publish. All of a model or nothing."""
+"""Builds a model's engines from its ONNX files, compares and publishes them: all of them or none."""
 
 from __future__ import annotations
 
@@ -30,20 +30,33 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Order:
+    """What to build and where to."""
+
     engines: Path
     cache: Path
     precisions: Mapping[str, str]  # role: precision
 
 
 def build_model(model: str, networks: tuple[Network, ...], order: Order, tensorrt: TensorRT, say: Say) -> None:
-    """Leaves the model's engines in `order.engines`. EngineProblem: they could not be built, or are not good enough."""
+    """Publishes the model's engines in `order.engines`.
+
+    Args:
+        model: Its name.
+        networks: The frame network and, where there is one, the clip network.
+        order: Folders and precisions.
+        tensorrt: The installed TensorRT.
+        say: Prints a line of progress.
+
+    Raises:
+        EngineProblem: An engine cannot be built, or differs from the ONNX file by more than the tolerance.
+    """
     publishing.refuse_others_folders(order.engines, [network.name for network in networks])
     keys = {network: _key(network, order, tensorrt) for network in networks}
     found = {network: report.kept(order.engines / network.name, keys[network]) for network in networks}
     built = {network: found[network] or _build(network, keys[network], order, tensorrt, say) for network in networks}
     if all(found.values()):
         say(f"{model}: nothing has changed, its engines stay")
-        reports = {network: built[network].told for network in networks}
+        reports = {network: built[network].report for network in networks}
     else:
         comparisons = _compare(built, tensorrt)
         for network, comparison in comparisons.items():
@@ -51,7 +64,7 @@ def build_model(model: str, networks: tuple[Network, ...], order: Order, tensorr
         reports = {network: report.report(built[network], tensorrt.gpu, comparisons[network]) for network in networks}
         if not all(comparison.passed for comparison in comparisons.values()):
             raise _refused(model, comparisons, reports, order, tensorrt)
-    # The frame network has the card: with it the model begins to exist for callers.
+    # The frame network last: it has the card, with which the service takes the model up.
     for network in reversed(networks):
         config = engine_config(network.config, keys[network].precision, keys[network].profile.largest)
         files = {"config.pbtxt": config.encode(), "1/model.plan": built[network].plan}
@@ -79,7 +92,7 @@ def _build(network: Network, key: Key, order: Order, tensorrt: TensorRT, say: Sa
         name: ((batches[0], *dims), (batches[1], *dims), (batches[2], *dims))
         for name, dims in network.input_dims.items()
     }
-    # Timings of one GPU and one TensorRT say nothing about others.
+    # Timings hold for one GPU and one version of TensorRT.
     timing_cache = order.cache / f"timing-{key.tensorrt}-{key.compute_capability}.cache"
     start = time.monotonic()
     plan = tensorrt.build(graph.SerializeToString(), recipe, shapes, timing_cache)
@@ -89,7 +102,7 @@ def _build(network: Network, key: Key, order: Order, tensorrt: TensorRT, say: Sa
 
 
 def _compare(built: Mapping[Network, BuiltEngine], tensorrt: TensorRT) -> dict[Network, Comparison]:
-    """Frame networks see the same pictures. A clip network sees what its own side's frame network has made of them."""
+    """Compares with ONNX Runtime: frame networks on the same pictures, clip networks on their own side's features."""
     comparisons = {}
     features: tuple[Arrays, Arrays] = {}, {}
     for network, engine in built.items():
@@ -139,7 +152,7 @@ def _refused(
     order: Order,
     tensorrt: TensorRT,
 ) -> EngineProblem:
-    """Takes the model out of service, keeps the reports and says what the user can do."""
+    """Withdraws the model, keeps the reports, and makes the error that tells the user what to do."""
     refused = order.cache / "refused"
     refused.mkdir(parents=True, exist_ok=True)
     for network, text in reports.items():

@@ -31,9 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The exit status: 1 where a model could not be built or is not good enough to be served.
+    """Runs the command. Returns the exit status: 1 where the model's engines cannot be built or served.
 
-    With --all one such model does not keep the others from being served: then it is 1 only where none is left.
+    With --all, the other models are built all the same, and the status is 1 only where none can be served.
     """
     try:
         return _run(arguments)
@@ -75,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _pass_on(folder: Path, engines: Path) -> None:
-    """A detector, or a model that is none of ours, is served as it is, by whatever backend it names."""
+    """Copies the detector, or a model of somebody else, to be served as it is by the backend that it names."""
     files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     publishing.publish(engines, folder.name, files | {report.FILE: b'{"verdict": "passed on"}\n'})
 

@@ -1,4 +1,4 @@
-"""Whether an engine says the same as the ONNX file in fp32."""
+"""Compares an engine's outputs with those of the ONNX file in fp32."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from service.networks.tensors import ACTION_SCORES, KEYPOINT_SCORES, KEYPOINTS
 
-# Keypoints in parts of the crop, scores as they are. Other outputs are reported, and judged by what comes of them.
+# Absolute. Other outputs (action features) are reported only: the clip network's scores tell whether they are right.
 TOLERANCES = {KEYPOINTS: 0.01, KEYPOINT_SCORES: 0.02, ACTION_SCORES: 0.02}
 
 
 @dataclass(frozen=True)
 class Difference:
+    """Of one output."""
+
     output: str
-    largest: float | None  # None: shapes differ, or something is no finite number
-    allowed: float | None  # None: not judged
+    largest: float | None  # None: shapes differ, or not all numbers are finite
+    allowed: float | None  # None: there is no tolerance
 
     @property
     def acceptable(self) -> bool:
@@ -36,7 +38,7 @@ class Comparison:
     """Of one network's outputs."""
 
     differences: tuple[Difference, ...]
-    other_best_actions: int | None  # clips whose best action is another one; None: the network tells no actions
+    other_best_actions: int | None  # clips with another top action; None: the network has no actions
 
     @property
     def passed(self) -> bool:
@@ -50,7 +52,7 @@ class Comparison:
 
 
 def compare(reference: Mapping[str, NDArray[Any]], engine: Mapping[str, NDArray[Any]]) -> Comparison:
-    """Outputs by name, both from the same inputs; the first axis is the batch."""
+    """Compares outputs by name, from the same inputs; the first axis is the batch."""
     differences = tuple(
         Difference(name, _largest(expected, engine.get(name)), TOLERANCES.get(name))
         for name, expected in reference.items()

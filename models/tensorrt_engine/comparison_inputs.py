@@ -1,4 +1,4 @@
-"""What both sides of the comparison see: the same numbers on every machine."""
+"""Inputs of the comparison: the same numbers on every machine."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from service.networks.tensors import ACTION_FEATURES, CROP_BOXES, IMAGE
 
 _SEED = 20260131
 _GRID = 7  # a picture is made of this many colours along each side
-_STILL = 6  # frames from one set of colours to the next
+_FRAMES_PER_COLOURS = 6  # from one set of colours to the next
 _NOISE = 10.0  # standard deviation, of 255
 
 Arrays = dict[str, NDArray[Any]]
 
 
 def frame_inputs(network: Network, count: int) -> Arrays:
-    """A film of `count` pictures: a person who moves, before colours that flow and slowly change; a camera's noise."""
+    """A video of `count` frames: a moving person on a background of changing colours, with a camera's noise.
+
+    Raises:
+        EngineProblem: The network has other inputs than a frame network's.
+    """
     if set(network.input_dims) != {IMAGE}:
         raise EngineProblem(f"{network.name} should take `{IMAGE}` alone, and takes {', '.join(network.input_dims)}.")
     height, width, channels = network.input_dims[IMAGE]
     random = np.random.default_rng(_SEED)
-    colours = random.uniform(60, 215, (count // _STILL + 2, _GRID, _GRID, channels)).astype(np.float32)
+    colours = random.uniform(60, 215, (count // _FRAMES_PER_COLOURS + 2, _GRID, _GRID, channels)).astype(np.float32)
     pictures = np.empty((count, height, width, channels), np.uint8)
     for i, grid in enumerate(_stretched(colours, 0, count)):
         picture = drawn_person.draw(_stretched(_stretched(grid, 0, height), 1, width), i)
@@ -35,7 +39,16 @@ def frame_inputs(network: Network, count: int) -> Arrays:
 
 
 def clip_inputs(network: Network, features: NDArray[Any], count: int) -> Arrays:
-    """`count` clips out of a film. `features` (frames, F): what the frame network says of it."""
+    """`count` clips of a video.
+
+    Args:
+        network: The clip network.
+        features: Action features (frames, F) of the video.
+        count: Of clips.
+
+    Raises:
+        EngineProblem: The network has an input that is unknown here.
+    """
     inputs: Arrays = {}
     for name, dims in network.input_dims.items():
         frames = dims[0]
@@ -51,7 +64,7 @@ def clip_inputs(network: Network, features: NDArray[Any], count: int) -> Arrays:
 
 
 def _walk(count: int, frames: int) -> NDArray[Any]:
-    """Square crops (B, T, 4) around people who move: x, y, width, height in pixels of the source."""
+    """Square crop boxes (B, T, 4) that follow moving people: x, y, width, height in pixels of the video."""
     random = np.random.default_rng(_SEED)
     corner_px = random.uniform(0, 400, (count, 1, 2)) + np.cumsum(random.normal(0, 4, (count, frames, 2)), axis=1)
     side_px = random.uniform(120, 320, (count, 1, 1)) + np.cumsum(random.normal(0, 1, (count, frames, 1)), axis=1)
@@ -59,7 +72,7 @@ def _walk(count: int, frames: int) -> NDArray[Any]:
 
 
 def _stretched(values: NDArray[Any], axis: int, size: int) -> NDArray[Any]:
-    """`values` with `size` entries along `axis`, linear between those that were there."""
+    """`values` interpolated linearly to `size` entries along `axis`."""
     position = np.linspace(0, values.shape[axis] - 1, size, dtype=np.float32)
     before = np.minimum(position.astype(int), values.shape[axis] - 2)
     shape = [1] * values.ndim

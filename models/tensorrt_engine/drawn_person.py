@@ -1,7 +1,7 @@
-"""A person who does jumping jacks, drawn with NumPy alone.
+"""Draws a person who does jumping jacks, with NumPy alone.
 
-In pictures with nobody the joints have nothing to hold on to: there fp16 alone moves a joint that the network does not
-see (score near 0) by up to 2 % of the crop. In front of a person it is below 0.1 %, as with photographs of people.
+In pictures without a person the heat maps are flat: there fp16 moves keypoints, whose scores are near 0, by up to 2 %
+of the crop. With a person it is less than 0.1 %, as in photographs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Point = NDArray[np.float64]  # x, y in 0..1 of the picture
 
 _PERIOD = 27  # frames of one jumping jack
 _SKIN, _SHIRT, _SHORTS = (224, 172, 138), (196, 44, 52), (38, 52, 92)
-# From joint, to joint, half the width in parts of the picture, colour: those behind first.
+# From joint, to joint, half the width in 0..1 of the picture, colour: from back to front.
 _LIMBS = (
     ("right_knee", "right_ankle", 0.022, _SKIN),
     ("left_knee", "left_ankle", 0.022, _SKIN),
@@ -36,7 +36,7 @@ _LIMBS = (
 
 
 def draw(picture: Picture, frame: int) -> Picture:
-    """`picture` with the person of the film's frame number `frame` in front of it."""
+    """`picture` (H, W, 3) with the person of the video's frame `frame` in front of it."""
     height, width, _ = picture.shape
     rows, columns = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
     places = np.stack(np.meshgrid(columns, rows), axis=-1)  # (H, W, 2)

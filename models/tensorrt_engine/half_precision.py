@@ -1,9 +1,9 @@
 """Writes fp16 or bf16 into an fp32 graph, for a TensorRT that computes in the types that the graph names.
 
-Between the first and the last multiplication with weights everything becomes 16 bit. Inputs, outputs, what stands
-before and after (scaling of pixels, coordinates, scores), and every soft-argmax on the way, stay fp32: they cost
-nothing and are where 16 bits hurt. The published converters (onnxruntime.transformers.float16, onnxconverter-common)
-cannot keep such regions: they pass numbers through fp16 between any two nodes that are to stay fp32.
+Between the first and the last multiplication with weights everything becomes 16 bit. Inputs, outputs, the nodes before
+and after (scaling of pixels, coordinates, scores) and every soft-argmax stay fp32: they take no time, and 16 bits are
+not enough for them. The published converters (onnxruntime.transformers.float16, onnxconverter-common) cannot keep such
+regions: they pass numbers through fp16 between any two nodes that are to stay fp32.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from models.tensorrt_engine.problem import EngineProblem
 _TYPES = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
 _BF16_OPSET = 22  # from here on convolutions and pooling may be bf16
 _HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
-# From here to the next heavy node: small or large numbers, sums over whole maps.
+# Up to the next heavy node these stay fp32: small or large numbers, sums over whole maps.
 _DELICATE = frozenset(
     """CumSum Div Einsum Exp Log LogSoftmax Pow Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean
     ReduceProd ReduceSum ReduceSumSquare Softmax Softplus Sqrt""".split()
@@ -26,7 +26,11 @@ _ALWAYS_FP32 = {"Resize": (1, 2)}  # operator: inputs that ONNX has as float onl
 
 
 def converted(model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
-    """`model` (prepared, fp32) in `precision`. Inputs and outputs keep their types."""
+    """Converts a prepared fp32 model to `precision`. Inputs and outputs keep their types.
+
+    Raises:
+        EngineProblem: Weights overflow, or the graph has subgraphs.
+    """
     if precision == "fp32":
         return model
     if precision == "bf16":
@@ -109,7 +113,7 @@ class _Conversion:
 
 
 def _half_nodes(graph: onnx.GraphProto, fp32: set[str]) -> list[bool]:
-    """For each node whether it computes in 16 bits."""
+    """Whether each node computes in 16 bits."""
     heavy_before: set[str] = set()  # tensors with a heavy node among their ancestors
     heavy_after: set[str] = set()  # tensors with a heavy node among their descendants
     delicate: set[str] = set()  # tensors that come from a delicate node with no heavy one between

@@ -1,4 +1,4 @@
-"""What an engine depends on: when none of it changes, the engine is not built again."""
+"""What an engine depends on: while none of it changes, it is not rebuilt."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Profile:
 
 @dataclass(frozen=True)
 class Key:
+    """All that an engine depends on."""
+
     onnx_sha256: str
     tensorrt: str
     compute_capability: str
@@ -30,6 +32,6 @@ class Key:
 
 
 def profile_for(max_batch: int) -> Profile:
-    """1, 8, 32, but never above what the model's configuration allows."""
+    """The profile of batches of 1, 8 and 32, none above the configuration's largest."""
     largest = min(_LARGEST_BATCH, max_batch)
     return Profile(1, min(_USUAL_BATCH, largest), largest)

@@ -1,4 +1,4 @@
-"""All that touches TensorRT and the GPU. Polygraphy, NVIDIA's own layer over TensorRT 8 to 11, does the work."""
+"""Access to TensorRT and the GPU, through Polygraphy, NVIDIA's own layer over TensorRT 8 to 11."""
 
 from __future__ import annotations
 
@@ -31,20 +31,40 @@ class Gpu:
 
 
 class TensorRT(Protocol):
+    """An installed TensorRT with a GPU."""
+
     version: str
     gpu: Gpu
 
     def build(
         self, onnx: bytes, recipe: Recipe, shapes: Mapping[str, tuple[Shape, Shape, Shape]], timing_cache: Path
     ) -> bytes:
-        """The engine. `shapes`: smallest, usual and largest of each input, batch included."""
+        """Builds an engine.
+
+        Args:
+            onnx: The prepared model.
+            recipe: How its precision is requested.
+            shapes: The smallest, usual and largest shape of each input, batch included.
+            timing_cache: File of timings that later builds use.
+
+        Raises:
+            EngineProblem: TensorRT failed.
+        """
 
     def run(self, engine: bytes, batches: Sequence[Arrays]) -> list[Arrays]:
-        """The engine's outputs for each of the batches of inputs."""
+        """The engine's outputs for each of the batches of inputs.
+
+        Raises:
+            EngineProblem: TensorRT failed.
+        """
 
 
 def installed() -> TensorRT:
-    """EngineProblem: TensorRT or a GPU is missing; the text says what to do."""
+    """The installed TensorRT, with the first GPU.
+
+    Raises:
+        EngineProblem: TensorRT or a GPU is missing; the text says what to do.
+    """
     try:
         version = importlib.import_module("tensorrt").__version__
         importlib.import_module("polygraphy")
@@ -62,7 +82,7 @@ def installed() -> TensorRT:
 
 
 def _gpu() -> Gpu:
-    """The first GPU that CUDA shows (CUDA_VISIBLE_DEVICES counts), asked of the driver itself."""
+    """The first GPU that CUDA shows (CUDA_VISIBLE_DEVICES counts), from the driver."""
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
     except OSError as error:

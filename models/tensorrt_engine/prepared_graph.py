@@ -1,4 +1,4 @@
-"""The exporter's ONNX as TensorRT wants it. The numbers do not change."""
+"""Rewrites the exporter's ONNX for TensorRT. The numbers do not change."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.tensorrt_engine.problem import EngineProblem
 
-# Operators that move numbers and do not compute with them.
+# Operators that move values and compute nothing.
 _MOVING = frozenset({"Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"})
 
 
 def prepare(model: onnx.ModelProto) -> None:
-    """Changes `model` in place: stored weights in fp32, constants as initializers, UINT8 inputs cast first of all."""
+    """Changes `model` in place: weights to fp32, constants to initializers, casts directly after UINT8 inputs.
+
+    Raises:
+        EngineProblem: An operator computes with a UINT8 input.
+    """
     _constants_become_initializers(model.graph)
     _unpack_weights(model.graph)
     for given in model.graph.input:
@@ -36,7 +40,7 @@ def _constants_become_initializers(graph: onnx.GraphProto) -> None:
 
 
 def _unpack_weights(graph: onnx.GraphProto) -> None:
-    """Weights lie in the file as fp16 behind a Cast. As plain fp32 TensorRT sees that they are constant."""
+    """Weights are stored as fp16 with a Cast. TensorRT takes them for constants only as plain fp32."""
     stored = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT16}
     others = []
     for node in graph.node:
@@ -53,8 +57,8 @@ def _unpack_weights(graph: onnx.GraphProto) -> None:
 
 
 def _cast_first(graph: onnx.GraphProto, given: str) -> None:
-    """TensorRT's UINT8 inputs may go into nothing but a Cast, not even a Transpose (NVIDIA/TensorRT issue 3985)."""
-    names = {given: f"{given}_fp32"}  # tensors that have another name now
+    """TensorRT allows nothing but a Cast on UINT8 inputs, not even a Transpose (NVIDIA/TensorRT issue 3985)."""
+    names = {given: f"{given}_fp32"}  # new names of renamed tensors
     were_uint8 = {given}
     others = [helper.make_node("Cast", [given], [names[given]], f"{given}_cast_first", to=TensorProto.FLOAT)]
     for node in graph.node:

@@ -1,4 +1,4 @@
-"""Puts models into the engine repository whole, and takes them out again. A Triton may be polling it."""
+"""Publishes and withdraws models of the engine repository as a whole: a Triton may be polling it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ _STAGE = ".deephar-new"  # in the repository itself: a rename does not leave its
 
 
 def publish(engines: Path, name: str, files: Mapping[str, bytes]) -> None:
-    """Writes the model `name` aside, then renames it into place. Until then the earlier one serves.
+    """Writes the model `name` aside, then renames it into place; until then the earlier one serves.
 
-    A model that is there already, just like that, is left alone: a Triton that polls would load it again.
-    EngineProblem: something else lies there, such as the ONNX model itself.
+    An identical model that is there already is left alone: a polling Triton would reload it.
+
+    Args:
+        engines: The engine repository.
+        name: The model's folder in it.
+        files: Contents by path in that folder.
+
+    Raises:
+        EngineProblem: There is a folder of that name that `publish` has not written, such as an ONNX model.
     """
     if _holds(engines / name, files):
         return
@@ -36,7 +43,7 @@ def publish(engines: Path, name: str, files: Mapping[str, bytes]) -> None:
 
 
 def refuse_others_folders(engines: Path, names: Collection[str]) -> None:
-    """EngineProblem where publishing would replace what `publish` has not written."""
+    """Raises EngineProblem where publishing would replace a folder that `publish` has not written."""
     for name in names:
         if (engines / name).exists() and not _is_ours(engines / name):
             raise EngineProblem(
@@ -46,13 +53,13 @@ def refuse_others_folders(engines: Path, names: Collection[str]) -> None:
 
 
 def withdraw(engines: Path, name: str) -> None:
-    """Nothing is served under this name any more. Only what `publish` wrote is touched."""
+    """Removes the model `name`, if `publish` has written it."""
     if _is_ours(engines / name):
         shutil.rmtree(engines / name)
 
 
 def withdraw_all_but(engines: Path, names: Collection[str]) -> list[str]:
-    """Takes out the models that are gone from the source, and tells them."""
+    """Removes all other models that `publish` has written, and returns their names."""
     gone = [folder.name for folder in sorted(engines.glob("*")) if _is_ours(folder) and folder.name not in names]
     for name in gone:
         withdraw(engines, name)

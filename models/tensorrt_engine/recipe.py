@@ -1,4 +1,4 @@
-"""How a precision is asked for, which differs between TensorRT's versions.
+"""How to request a precision, which differs between TensorRT's versions.
 
 Up to TensorRT 10 a builder flag lets it compute an fp32 graph in fp16 or bf16 where that is faster. TensorRT 11 has no
 such flags: there every network is strongly typed and computes in the types that the graph itself names (NVIDIA,
@@ -18,13 +18,25 @@ _FIRST_WITH_BF16 = 8  # compute capability: Ampere
 
 @dataclass(frozen=True)
 class Recipe:
+    """How TensorRT is to build an engine."""
+
     graph: str  # precision that is written into the graph
-    flag: str | None  # precision that the builder is allowed; None: only the graph's
+    flag: str | None  # precision that the builder may use besides; None: only the graph's
     strongly_typed: bool
 
 
 def recipe_for(tensorrt: str, compute_capability: str, precision: str) -> Recipe:
-    """`tensorrt` as in its `__version__`, `compute_capability` as in "8.9". EngineProblem: the GPU cannot."""
+    """The recipe for a precision.
+
+    Args:
+        tensorrt: Its `__version__`.
+        compute_capability: Of the GPU, such as "8.9".
+        precision: One of `PRECISIONS`.
+
+    Raises:
+        EngineProblem: The GPU does not compute in that precision.
+        ValueError: There is no such precision.
+    """
     if precision not in PRECISIONS:
         raise ValueError(f"{precision} is none of {', '.join(PRECISIONS)}")
     if precision == "bf16" and _major(compute_capability) < _FIRST_WITH_BF16:

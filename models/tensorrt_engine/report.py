@@ -1,4 +1,4 @@
-"""What was built, how long it took and what it was worth: report.json beside each engine."""
+"""report.json beside each engine: what was built, how long it took, how it compares with the ONNX file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ _PACKAGES = ("onnx", "onnxruntime", "polygraphy")
 
 @dataclass(frozen=True)
 class BuiltEngine:
+    """An engine, new or kept from an earlier build."""
+
     key: Key
     plan: bytes
     build_s: float
-    told: str = ""  # the report that it was kept with
+    report: str = ""  # of an engine that was kept
 
 
 def report(built: BuiltEngine, gpu: Gpu, comparison: Comparison) -> str:
-    told = {
+    content = {
         "key": built.key.as_json(),
         "gpu": gpu.name,
         "versions": {"tensorrt": built.key.tensorrt} | {name: _version(name) for name in _PACKAGES},
@@ -36,22 +38,22 @@ def report(built: BuiltEngine, gpu: Gpu, comparison: Comparison) -> str:
         "other_best_actions": comparison.other_best_actions,
         "verdict": "passed" if comparison.passed else "refused",
     }
-    return json.dumps(told, indent=2) + "\n"
+    return json.dumps(content, indent=2) + "\n"
 
 
 def kept(folder: Path, key: Key) -> BuiltEngine | None:
-    """The engine in `folder`, where it is the one that `key` means, whole and passed."""
+    """The engine in `folder`, if it is complete, has this key and has passed; else None."""
     try:
         text = (folder / FILE).read_text()
-        told = json.loads(text)
+        content = json.loads(text)
         plan = (folder / "1" / "model.plan").read_bytes()
-        if told["key"] != key.as_json() or told["verdict"] != "passed":
+        if content["key"] != key.as_json() or content["verdict"] != "passed":
             return None
-        if told["plan_sha256"] != hashlib.sha256(plan).hexdigest():
+        if content["plan_sha256"] != hashlib.sha256(plan).hexdigest():
             return None
-        return BuiltEngine(key, plan, float(told["build_s"]), text)
+        return BuiltEngine(key, plan, float(content["build_s"]), text)
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # none, or half of one
+        return None
 
 
 def _version(package: str) -> str | None:

@@ -37,7 +37,11 @@ class Network:
 
 
 def models_in(repository: Path) -> dict[str, tuple[Network, ...]]:
-    """The networks of each model, the frame network first. EngineProblem: there are none."""
+    """The networks of each model, the frame network first.
+
+    Raises:
+        EngineProblem: There are no models, or one cannot be read.
+    """
     frames = sorted(repository.glob("*_frame/config.pbtxt"))
     if not frames:
         raise EngineProblem(f"{repository} has no models (no folder *_frame). Choose one with --repository.")
@@ -46,13 +50,13 @@ def models_in(repository: Path) -> dict[str, tuple[Network, ...]]:
 
 
 def others_in(repository: Path) -> list[Path]:
-    """Triton models that are neither frame nor clip networks: no engines are built of them."""
+    """Triton models that are neither frame nor clip networks, for which no engines are built."""
     networks = {network.folder for found in models_in(repository).values() for network in found}
     return sorted({file.parent for file in repository.glob("*/config.pbtxt")} - networks)
 
 
 def engine_config(source: model_config_pb2.ModelConfig, precision: str, max_batch: int) -> str:
-    """`source` as text for TensorRT's backend; the card, if it has one, tells the engine's precision."""
+    """The configuration `source`, as text, for an engine; its card, if there is one, names the precision."""
     config = model_config_pb2.ModelConfig()
     config.CopyFrom(source)
     config.ClearField("backend")

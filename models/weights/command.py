@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Does what `configure`'s arguments say. Returns the exit status; problems are told on stderr."""
+    """Runs the command; problems are printed to stderr. Returns the exit status."""
     cache = cache_folder()
     try:
         if arguments.weights_action == "list":
@@ -48,13 +48,13 @@ def run(arguments: argparse.Namespace) -> int:
             return _pull(released, cache)
         return _import(released, arguments.file or released_file(released, cache), cache, not arguments.unchecked)
     except BrokenPipeError:
-        return 1  # whoever reads our output has seen enough
+        return 1  # such as `| head`
     except OSError as error:
         return _failed(f"{error.filename or cache}: {error.strerror or error}")
 
 
 def table(cache: Path) -> str:
-    """The released weights, a line each, and where the files lie."""
+    """A table of the released weights, and where the files lie."""
     rows = [("MODEL", "STATE", "FROM", "FILE", "MD5")]
     rows += [(r.model, _state(r, cache), r.place, r.file, r.md5 or "none published") for r in RELEASED]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -1,8 +1,8 @@
-"""Do these weights see people? Right shapes say nothing of it: random weights have them too.
+"""Whether weights are trained: their shapes do not tell, since random weights have the same ones.
 
-A trained network's joints go where the person goes. The sample picture is shown with the person moved; a random network
-leaves its joints near the image's centre (measured: the six with made weights follow 0.2 of a move and less, `lite`,
-which is trained, 0.98). Of the action part this says nothing.
+With trained weights, keypoints follow a person who moves in the picture; with random ones they stay near the crop's
+centre (measured: networks with random weights follow 0.2 of a move or less, the trained `lite` 0.98). The action part
+is not checked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ MIN_FOLLOWING = 0.5  # how much of a move the joints must make
 
 
 def check_sees_people(joints_of: Callable[[Crops], Joints], size: int) -> None:
-    """Raises WrongWeights where the joints stay at the centre, or do not follow a person who moves."""
+    """Checks that keypoints follow a person who moves.
+
+    Args:
+        joints_of: Crops (B, size, size, 3) to keypoints (B, K, 2 or 3) in 0..1 of the crop.
+        size: Side of the crops in pixels.
+
+    Raises:
+        WrongWeights: The joints stay at the centre, do not follow the person, or are not finite.
+    """
     moves = [(0, 0), (MOVE_PX, 0), (-MOVE_PX, 0), (0, MOVE_PX), (0, -MOVE_PX)]
     joints = joints_of(person_crops(moves, size))[..., :2]  # (5, K, 2)
     if not np.isfinite(joints).all():

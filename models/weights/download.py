@@ -1,4 +1,4 @@
-"""Downloads a released weights file, goes on where an earlier try broke off, and lets only the right file through."""
+"""Downloads a released weights file: resumes interrupted downloads, and checks the file before it is kept."""
 
 from __future__ import annotations
 
@@ -17,15 +17,27 @@ PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # before each further try
 
 
 class DownloadFailed(Exception):
-    """The file could not be had; the text says why and what to do."""
+    """The download failed; the text says why and what to do."""
 
 
 def pull(
     released: Released, cache: Path, report: Report, pauses_s: Sequence[float] = PAUSES_S, timeout_s: float = 30.0
 ) -> Path:
-    """The released file in `cache`, downloaded unless it is there and right.
+    """Downloads a released file, unless it is there already and right.
 
-    Raises DownloadFailed; OSError where the folder cannot be written. What has arrived of a broken download is kept.
+    Args:
+        released: The file.
+        cache: The folder that weights are kept in.
+        report: What is told on the way.
+        pauses_s: Pauses before further tries, as many as fail in a row before it gives up.
+        timeout_s: Of the server's answers.
+
+    Returns:
+        The file in the cache.
+
+    Raises:
+        DownloadFailed: What has arrived is kept for the next try.
+        OSError: The folder cannot be written.
     """
     target = released_file(released, cache)
     if target.exists():
@@ -59,7 +71,7 @@ def pull(
 
 
 def flaw_of(file: Path, md5: str | None) -> str | None:
-    """What is wrong with a weights file, to follow its name in a sentence; None: nothing. OSError: cannot be read."""
+    """What is wrong with a weights file, as a predicate of its name; None where nothing is."""
     with file.open("rb") as stream:
         start = stream.read(len(HDF5_SIGNATURE))
     if start != HDF5_SIGNATURE:
@@ -70,7 +82,7 @@ def flaw_of(file: Path, md5: str | None) -> str | None:
 
 
 def _fetch_patiently(url: str, part: PartialFile, report: Report, pauses_s: Sequence[float], timeout_s: float) -> None:
-    """Tries until all bytes are here; only tries that brought nothing new count towards giving up."""
+    """Retries until all bytes are here. Only tries without any new bytes count towards giving up."""
     furthest, fruitless = part.size, 0
     while True:
         try:

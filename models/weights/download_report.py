@@ -1,4 +1,4 @@
-"""What a download tells the person who waits for it, on stderr: one moving line on a terminal, else a few lines."""
+"""Progress of a download on stderr: one line that is redrawn on a terminal, else a few lines."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ _MB = 1_000_000
 
 
 class Report(Protocol):
+    """Where a download reports its progress."""
+
     def say(self, text: str) -> None:
-        """Something that stays to be read."""
+        """Prints a line that stays."""
 
     def progress(self, done: int, total: int | None) -> None:
-        """How many bytes are here, and of how many."""
+        """Shows how many bytes have arrived, and of how many where that is known."""
 
 
 @dataclass
 class TerminalReport:
-    """One line that is drawn over again: share, size, speed."""
+    """One line that is redrawn: percentage, size, speed."""
 
     stream: TextIO
     _start: tuple[float, int] | None = field(default=None, init=False)  # when, with how many bytes
@@ -45,7 +47,7 @@ class TerminalReport:
 
 @dataclass
 class LineReport:
-    """A line at each tenth of the file, or each 10 MB where its size is not known: for logs."""
+    """A line for each tenth of the file, or each 10 MB where its size is unknown: for logs."""
 
     stream: TextIO
     _last: tuple[int | None, int] | None = field(default=None, init=False)  # of which size, which step of it
@@ -61,7 +63,7 @@ class LineReport:
 
 
 def report_on(stream: TextIO) -> Report:
-    """The report that suits the stream."""
+    """A report for a terminal or for a log, whichever the stream is."""
     return TerminalReport(stream) if stream.isatty() else LineReport(stream)
 
 

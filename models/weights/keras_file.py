@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 
-# What h5py raises over bytes that are not as they were written.
+# What h5py raises on damaged files.
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 
@@ -23,6 +23,8 @@ class WrongWeights(Exception):
 
 @dataclass(frozen=True)
 class FileArray:
+    """One array of a layer."""
+
     name: str  # inside its group, such as conv2d_1/kernel:0
     values: Array
 
@@ -43,7 +45,8 @@ class FileGroup:
 def read(file: Path) -> list[FileGroup]:
     """The groups that have weights, in the file's order.
 
-    Raises WrongWeights where this is no HDF5 file, no Keras weight file, or one that ends too early.
+    Raises:
+        WrongWeights: This is no HDF5 file, no Keras weight file, or a truncated one.
     """
     if not file.is_file():
         raise WrongWeights(f"there is no file {file}")

@@ -1,8 +1,8 @@
-"""Which array of deephar's released files belongs where in our networks.
+"""Where each array of deephar's released files belongs in our networks.
 
-The CVPR'18 files are read by order: groups in the file's order, and inside a group Keras writes what is trained, layer
-by layer, and then the statistics of batch normalisation, layer by layer. Layers come in Keras' order of depth, which
-the tables here spell out as paths of our modules. SPNet's files are read by name: our module paths are the names.
+The CVPR'18 files are read by order. Inside a group, Keras writes the trained arrays layer by layer, then the statistics
+of batch normalisation layer by layer. Layers are in Keras' order of depth, which the tables here list as paths of our
+modules. SPNet's files are read by name: a module's path is the layer's name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RAMP_TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Slot:
-    """One array that the file must have, and what is done with it."""
+    """One array that the file must have, and how it is loaded."""
 
     kind: str  # the end of its name: kernel, beta, ...
     shape: tuple[int, ...]  # in the file
@@ -39,7 +39,11 @@ class Group:
 
 
 def groups_of(network: nn.Module) -> list[Group]:
-    """The groups of the network's file. By order for the CVPR'18 networks; SPNet's may come in any order."""
+    """The groups of the network's file, in the file's order for the CVPR'18 networks.
+
+    Raises:
+        TypeError: This is none of deephar's networks.
+    """
     match network:
         case ReceptionNet():
             return list(_reception(network))

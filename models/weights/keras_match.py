@@ -1,4 +1,4 @@
-"""Arrays of a Keras file into a network: every one used exactly once, every difference reported by name."""
+"""Loads the arrays of a Keras file into a network: each exactly once; differences are reported by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from models.weights.keras_layout import Group, groups_of
 
 
 def load(network: nn.Module, file_groups: list[FileGroup]) -> None:
-    """Fills the network. Raises WrongWeights, naming the first array that is wrong; the network is then of no use."""
+    """Loads all arrays into the network.
+
+    Raises:
+        WrongWeights: Names the first array that is wrong. Some of the network's weights are then replaced already.
+    """
     expected = groups_of(network)
     pairs = _by_name(expected, file_groups) if isinstance(network, SPNet) else _by_order(expected, file_groups)
     for theirs, ours in pairs:

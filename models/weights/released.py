@@ -1,4 +1,4 @@
-"""deephar's released weights: what they are called, where they are published, where they lie on this machine.
+"""deephar's released weights: their names, where they are published, where they lie on this machine.
 
 Names, places and checksums are those of the original repository's README and evaluation scripts.
 """
@@ -57,15 +57,19 @@ RELEASED = (
 
 
 def released_for(model: str) -> Released:
-    """The weights of `model`. KeyError: nothing is released for it."""
+    """The released weights of a model.
+
+    Raises:
+        KeyError: There are none.
+    """
     return {released.model: released for released in RELEASED}[model]
 
 
 def released_file(released: Released, cache: Path) -> Path:
-    """Where the published file lies once it has been pulled."""
+    """Where the published file lies after a download."""
     return cache / "released" / released.file
 
 
 def imported_file(model: str, cache: Path) -> Path:
-    """Where the weights of `model` lie once they have been converted."""
+    """Where the weights of `model` lie after the import."""
     return cache / "imported" / f"{model}.pt"

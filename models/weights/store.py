@@ -1,4 +1,4 @@
-"""A released Keras file becomes weights of ours in the cache, or nothing does."""
+"""The import of released weights: a Keras file to a file of torch weights in the cache."""
 
 from __future__ import annotations
 
@@ -25,19 +25,29 @@ __all__ = ["Imported", "WrongWeights", "import_file", "read_imported"]
 
 @dataclass(frozen=True)
 class Imported:
-    """Where weights came from, and why they are believed."""
+    """The provenance of imported weights, and how they were checked."""
 
     model: str
     file: str
     sha256: str
-    checked: str  # "md5": the published sum; "content": their poses follow people; "no": nobody looked
-    replica: bool  # the action part has maps of its own that the network as published has not
+    checked: str  # "md5": the published sum; "content": keypoints follow a person; "no": unchecked
+    replica: bool  # the action part has separate maps, which the published network has not
 
 
 def import_file(model: str, file: Path, cache: Path, check_content: bool = True) -> Path:
-    """Reads `file` strictly, checks that its weights see people, and keeps them in the cache.
+    """Imports a Keras file into the cache.
 
-    A file with the published MD5 is believed. Raises WrongWeights, with nothing written.
+    Args:
+        model: One of `NETWORKS`.
+        file: The Keras weights.
+        cache: The folder that weights are kept in.
+        check_content: Whether to check that keypoints follow a person, where the MD5 is not the published one.
+
+    Returns:
+        The imported file.
+
+    Raises:
+        WrongWeights: These cannot be the model's weights. Nothing is written.
     """
     groups = keras_file.read(file)
     replica = NETWORKS[model].may_have_replica and any(group.name.endswith("_replica") for group in groups)
@@ -67,9 +77,11 @@ def _joints_by(network: nn.Module) -> Callable[[Crops], Joints]:
 
 
 def read_imported(model: str, cache: Path, blocks: int | None = None) -> tuple[nn.Module, Imported]:
-    """The network, cut to its first `blocks` prediction blocks, and where its weights came from.
+    """The network, cut to its first `blocks` prediction blocks where given, and the provenance of its weights.
 
-    FileNotFoundError: not imported yet. WrongWeights: what was kept is damaged.
+    Raises:
+        FileNotFoundError: The model's weights are not imported yet.
+        WrongWeights: The imported file is damaged.
     """
     with imported_file(model, cache).open("rb") as stream:
         try:

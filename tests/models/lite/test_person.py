@@ -135,7 +135,7 @@ def test_augmented_boxes_stay_on_what_they_mark(monkeypatch: pytest.MonkeyPatch)
     draws = [(1.0, person_augmentation.boxed(pictures))]
     dark = [np.zeros((50, 50, 3), np.uint8)]
     augmentation = person_augmentation.PersonAugmentation(SIZE, np.random.default_rng(2), draws, dark)
-    monkeypatch.setattr(augmentation, "ground", lambda: np.zeros((SIZE, SIZE, 3), np.uint8))
+    monkeypatch.setattr(augmentation, "background", lambda: np.zeros((SIZE, SIZE, 3), np.uint8))
     checked = 0
     for _ in range(60):
         sample = augmentation.sample()

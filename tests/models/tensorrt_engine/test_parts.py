@@ -57,7 +57,7 @@ def test_an_engine_is_kept_for_its_own_key_only(tmp_path: Path, other: dict[str,
     publishing.publish(tmp_path, "m", {"1/model.plan": b"plan", report.FILE: told.encode(), "config.pbtxt": b""})
     kept = report.kept(tmp_path / "m", KEY)
     assert kept is not None
-    assert (kept.plan, kept.build_s, kept.told) == (b"plan", 1.5, told)
+    assert (kept.plan, kept.build_s, kept.report) == (b"plan", 1.5, told)
     assert report.kept(tmp_path / "m", dataclasses.replace(KEY, **other)) is None
 
 
