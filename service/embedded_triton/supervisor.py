@@ -148,6 +148,7 @@ class TritonSupervisor:
             await asyncio.wait([draining], timeout=LAST_WORDS_S)
         finally:
             draining.cancel()
+            await asyncio.wait([draining])
         code = process.returncode
         how = f"it ended with signal {-code}" if code < 0 else f"it ended with code {code}"
         last_words = server_log.last_words(REASON_CHARACTERS - len(how) - 20)
@@ -204,9 +205,15 @@ class ServerLog:
     async def drain(self, pipe: IO[bytes]) -> None:
         """Reads the server's stderr to its end."""
         reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        connecting = asyncio.ensure_future(
+            asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
         )
+        try:
+            transport, _ = await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            # Not cancelled halfway: uvloop would leave the pipe open, and abort the process when it is closed later.
+            (await connecting)[0].close()
+            raise
         try:
             while not reader.at_eof():
                 with contextlib.suppress(ValueError):  # a line longer than the reader's buffer

@@ -28,8 +28,6 @@ def supervised(script: Callable[[TritonSupervisor, list[str]], Awaitable[None]])
         try:
             await script(triton, reasons)
         finally:
-            # uvloop leaves a pipe half closed whose connecting is cancelled: that of a server started a moment ago.
-            await asyncio.sleep(0.1)
             await triton.stop()
         assert await eventually(lambda: not left_of(triton.server_id)), left_of(triton.server_id)
 
