@@ -1,4 +1,4 @@
-"""Which window of the image a network sees, by data set; and the window that predicted poses ask for."""
+"""The window of the image that a network takes, by data set, and the one around predicted poses."""
 
 from __future__ import annotations
 
@@ -34,9 +34,16 @@ def h36m_window(root_uvz: ArrayLike, image_size: tuple[int, int], focal_px: Arra
 def clip_window(
     poses_px: ArrayLike, visible: ArrayLike, image_size: tuple[int, int], margin: float = POSE_MARGIN
 ) -> Window:
-    """Around annotated poses (T, K, >= 2) with visible (T, K): union of the first, middle and last frame's squares.
+    """The union of the squares around the first, the middle and the last frame's pose; in general not square.
 
-    The union is not square in general. A frame without a visible joint counts as the whole image (0, 0, W, H).
+    Args:
+        poses_px: Annotated poses (T, K, >= 2) in pixels of the image.
+        visible: (T, K). A frame without a visible joint counts as the whole image.
+        image_size: Width and height in pixels.
+        margin: Side of a square over the longer side of the joints' box.
+
+    Raises:
+        ValueError: There is no frame.
     """
     poses, seen = np.asarray(poses_px, np.float64), np.asarray(visible) > 0
     return union(
@@ -48,17 +55,29 @@ def clip_window(
 
 
 def key_frames(frames: int) -> tuple[int, int, int]:
-    """First, middle and last index of a clip; ValueError for an empty one."""
+    """First, middle and last index of a clip.
+
+    Raises:
+        ValueError: There is no frame.
+    """
     if frames < 1:
         raise ValueError("a clip needs at least one frame")
     return 0, min(int(frames / 2 + 0.5), frames - 1), frames - 1
 
 
 def predicted_window(poses_crop: ArrayLike, selected: Mask, affine: ArrayLike, margin: float = POSE_MARGIN) -> Window:
-    """Around predicted poses (T, K, >= 2) in 0..1 of the crop that `affine` (3, 3) made; in pixels of the image.
+    """The union, over the frames, of the squares around predicted poses; in pixels of the image.
 
-    Union over the frames of the squares around the `selected` (T, K) joints; the squares are made in the crop. Stored
-    boxes are cut to pixels. ValueError if a frame has no selected joint.
+    The squares are made in the crop. The original stores boxes cut to pixels: see `Window.cut_to_pixels`.
+
+    Args:
+        poses_crop: (T, K, >= 2) in 0..1 of the crop.
+        selected: (T, K), the joints that count.
+        affine: (3, 3), from pixels of the image to 0..1 of the crop.
+        margin: Side of a square over the longer side of the joints' box.
+
+    Raises:
+        ValueError: A frame has no selected joint.
     """
     poses = np.asarray(poses_crop, np.float64)
     empty = np.flatnonzero(~selected.any(axis=-1))

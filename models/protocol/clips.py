@@ -8,8 +8,11 @@ from fractions import Fraction
 def single_clip(frames: int, clip: int, subsampling: int) -> list[int]:
     """`clip` frames, `subsampling` apart, from the middle of a sequence of `frames`.
 
-    A sequence that is too short for the subsampling gets a smaller one. One shorter than the clip is played slower, by
-    1.5 as often as needed, so frames repeat. ValueError if a number is below 1.
+    A sequence that is too short for the subsampling gets a smaller one. One shorter than the clip is slowed down by a
+    power of 1.5, so that frames repeat.
+
+    Raises:
+        ValueError: A number is below 1.
     """
     _check(frames, clip, subsampling)
     slow_down = Fraction(1)  # exact: a rounded factor would pick other frames

@@ -41,10 +41,18 @@ def plan_crop(
     """The crop of `window` from an image of `image_size` (width, height), as a picture of `size` (width, height).
 
     Each corner is cut to a whole pixel on its own and toward zero, as in the original, so a square window can become
-    one pixel off square. ValueError if the window holds no whole pixel.
+    one pixel off square.
 
-    `angle_deg` (training only) turns the image counter-clockwise before the window is cut around the turned centre. The
-    map puts the origin at the smallest turned corner; Pillow's enlarged canvas starts up to a pixel off that.
+    Args:
+        image_size: Width and height of the image in pixels.
+        window: In pixels of the image.
+        size: Width and height of the crop in its own pixels.
+        mirror: Whether the crop is flipped from left to right.
+        angle_deg: Training only: rotates the image counter-clockwise before the window is cut around the rotated
+            centre. The map's origin is the smallest rotated corner; Pillow's canvas starts up to a pixel off that.
+
+    Raises:
+        ValueError: The window holds no whole pixel.
     """
     turn = _rotation(angle_deg)
     image_width, image_height = image_size
@@ -82,7 +90,10 @@ def cut(image: Pixels, plan: CropPlan) -> Pixels:
 
 
 def to_network_range(pixels: Pixels, power: ArrayLike = 1.0) -> NDArray[np.float32]:
-    """0..255 to [-1, 1]: 2 ((v / 255) ** power - 0.5). `power`, one or one a colour, is 1 in evaluation."""
+    """Pixels (H, W, 3) in 0..255 to -1..1: 2 ((v / 255) ** power - 0.5).
+
+    The original's formula, with its augmentation: `power`, one or one for each colour, is 1 in evaluation.
+    """
     share = pixels.astype(np.float32) / np.float32(255)
     return np.float32(2) * (np.power(share, np.asarray(power, np.float32)) - np.float32(0.5))
 

@@ -23,22 +23,29 @@ class ShortSequences(Enum):
 
 @dataclass(frozen=True, eq=False)
 class FusedScores:
+    """Scores of S sequences."""
+
     log_scores: NDArray[np.float64]  # (S, ..., A); 0 where a sequence has no clip
     has_clip: NDArray[np.bool_]  # (S,)
 
     @property
     def labels(self) -> NDArray[np.intp]:
-        """The best class (S, ...); -1 for a sequence without a clip, which no truth can equal."""
+        """The top class (S, ...); -1, which no true class is, for a sequence without a clip."""
         best = self.log_scores.argmax(axis=-1)
         best[~self.has_clip] = -1
         return best
 
 
 def fuse(probabilities: ArrayLike, sequences: ArrayLike, count: int) -> FusedScores:
-    """Clip scores (N, ..., A) of the sequences (N,), numbered 0..count - 1, as one row a sequence.
+    """Sums the log-probabilities of the clips of each sequence.
 
-    Further axes (action blocks) are kept apart. ValueError for scores that are negative or no number, and for sequence
-    numbers out of range.
+    Args:
+        probabilities: (N, ..., A), of clips. Further axes (action blocks) are kept.
+        sequences: (N,), the sequence of each clip, in 0..count - 1.
+        count: S, the number of sequences.
+
+    Raises:
+        ValueError: Scores are negative or not finite, or a sequence is out of range.
     """
     scores, owners = np.asarray(probabilities, np.float64), np.asarray(sequences, np.intp)
     if owners.shape != scores.shape[:1]:
@@ -54,9 +61,18 @@ def fuse(probabilities: ArrayLike, sequences: ArrayLike, count: int) -> FusedSco
 
 
 def accuracy(fused: FusedScores, truth: ArrayLike, short: ShortSequences = ShortSequences.WRONG) -> NDArray[np.float64]:
-    """The share of sequences whose best class is the truth (S,), for every action block: (...).
+    """The share of sequences whose top class is the true one, for each action block.
 
-    ValueError if the truth is not one class a sequence, or if no sequence is left to count.
+    Args:
+        fused: Scores of S sequences.
+        truth: (S,), their classes.
+        short: What a sequence without a clip counts as.
+
+    Returns:
+        (...), the further axes of the scores.
+
+    Raises:
+        ValueError: There is not one class for each sequence, or no sequence to count.
     """
     if np.shape(truth) != fused.has_clip.shape:
         raise ValueError(f"{len(fused.has_clip)} sequences need one true class each, not {np.shape(truth)}")

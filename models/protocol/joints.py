@@ -1,4 +1,4 @@
-"""The joints of deephar's networks and of its data sets, all by the same names, and how one order becomes another.
+"""The joints of deephar's networks and data sets, by the same names, and conversions between their orders.
 
 `points[..., indices(source, target), :]` are the points of `source`'s order in `target`'s order.
 """
@@ -20,7 +20,7 @@ PA16: Joints = (
 PA17: Joints = (*PA16, "spine")
 PA20: Joints = (*PA16[:10], "right_hand", "left_hand", *PA16[10:], "right_foot", "left_foot")
 
-# The order of the joints in the data sets' files; "-" is a joint that no network knows.
+# The order of the joints in the data sets' files; "-" is a joint that no network has.
 MPII: Joints = (
     *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis", "thorax"),
     *("neck", "head", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist"),
@@ -46,7 +46,11 @@ PENN: Joints = PA16[3:]
 
 
 def indices(source: Sequence[str], target: Sequence[str]) -> Indices:
-    """Where in `source` each joint of `target` stands; ValueError names the joints that `source` lacks."""
+    """The index in `source` of each joint of `target`.
+
+    Raises:
+        ValueError: Names the joints that `source` lacks.
+    """
     missing = [joint for joint in target if joint not in source or joint == "-"]
     if missing:
         raise ValueError(f"the source has no {', '.join(missing)}; choose a target without them")
@@ -62,7 +66,7 @@ def spread(points: ArrayLike, source: Sequence[str], target: Sequence[str]) -> N
 
 
 def flip_indices(joints: Sequence[str]) -> Indices:
-    """The permutation that gives a mirrored person's joints their right names: left and right change places."""
+    """The permutation of a mirrored person's joints: left and right change places."""
     return indices(joints, [_other_side(joint) for joint in joints])
 
 

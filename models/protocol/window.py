@@ -1,4 +1,4 @@
-"""The part of an image that a network sees, in pixels of the image."""
+"""The part of an image that a network takes, in pixels of the image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Window:
 
     @classmethod
     def of_whole_image(cls, width_px: int, height_px: int) -> Window:
-        """A square around the whole image: what a network sees where nobody knows the person."""
+        """A square around the whole image, for images without a box of the person."""
         side = float(max(width_px, height_px))
         return cls(width_px / 2, height_px / 2, side, side)
 
@@ -51,7 +51,11 @@ class Window:
 
 
 def union(windows: Iterable[Window]) -> Window:
-    """The smallest window that holds all; ValueError if there is none."""
+    """The smallest window around all of them.
+
+    Raises:
+        ValueError: There are none.
+    """
     corners = [window.corners for window in windows]
     if not corners:
         raise ValueError("a union needs at least one window")
