@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -37,6 +38,7 @@ async def serve(settings: Settings) -> None:
     """Runs the service; returns after a signal, when requests have ended or the grace is over."""
     async with running(settings) as parts:
         rest = RestServer(_rest_config(settings, parts))
+        gc.freeze()  # what exists now stays: the garbage collector need not go through it during requests
         stop = _stop_on_signals(parts)
         serving = asyncio.create_task(rest.serve(), name="REST")
         signalled = asyncio.create_task(stop.wait())

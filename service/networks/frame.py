@@ -16,6 +16,7 @@ from service.vision.crops import CropWindow, Image, crop, depth_from_root, to_pi
 from service.workers import Workers
 
 Array = NDArray[np.float32]
+Crops = NDArray[np.uint8]
 
 
 class FrameOutput(NamedTuple):
@@ -40,6 +41,11 @@ class FrameOutput(NamedTuple):
         return FrameOutput(self.crop_windows[one], self.keypoints_px[one], depths_mm, self.scores[one], features)
 
 
+def crops_of(image: Image, crop_windows: list[CropWindow], size: int) -> Crops:
+    """Returns the crops (N, S, S, 3) of N windows of a picture; `size` is S. Blocks: it is work for a thread."""
+    return np.stack([crop(image, crop_window, size) for crop_window in crop_windows])
+
+
 class FrameInference:
     """Runs the frame networks of all models."""
 
@@ -58,14 +64,17 @@ class FrameInference:
         Raises:
             Unavailable, DeadlineExceeded, Overloaded: The network did not answer.
         """
-        size = model.card.crop.size
-        crops = await self._workers.run(
-            lambda: np.stack([crop(image, crop_window, size) for crop_window in crop_windows])
-        )
+        crops = await self._workers.run(crops_of, image, crop_windows, model.card.crop.size)
+        return await self.run_on(model, crops, crop_windows, flip)
+
+    async def run_on(
+        self, model: Model, crops: Crops, crop_windows: list[CropWindow], flip: bool = False
+    ) -> FrameOutput:
+        """Returns the output for crops (N, S, S, 3) that were made by `crops_of`. Otherwise as `run`."""
         tensors = await self._in_batches(model.frame_network, {IMAGE: crops}, model.max_batch)
         if flip:
             mirrored = await self._in_batches(model.frame_network, {IMAGE: crops[:, :, ::-1]}, model.max_batch)
-            tensors |= flip_averaged(tensors, mirrored, model.layout, size)
+            tensors |= flip_averaged(tensors, mirrored, model.layout, model.card.crop.size)
         keypoints_crop = tensors[KEYPOINTS]  # (N, K, D)
         keypoints_px = np.stack(
             [
@@ -82,5 +91,7 @@ class FrameInference:
     async def _in_batches(self, network: str, tensors: Tensors, largest: int) -> Tensors:
         count = len(next(iter(tensors.values())))
         parts = [{name: a[i : i + largest] for name, a in tensors.items()} for i in range(0, count, largest)]
+        if len(parts) == 1:
+            return await self._server.infer(network, parts[0])
         answers = await asyncio.gather(*(self._server.infer(network, part) for part in parts))
         return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 from service.errors import Overloaded
 from service.pipeline.admission import Held, PixelBudget
@@ -10,6 +12,8 @@ from service.settings import Settings
 from service.vision.crops import Image
 from service.vision.images import OpenPicture, open_picture
 from service.workers import Workers
+
+T = TypeVar("T")
 
 LONGEST_TURN_S = 120.0  # that a picture waits for its turn
 
@@ -31,41 +35,46 @@ class PictureDecoder:
             InvalidImage, UnsupportedMediaType, PayloadTooLarge: The bytes are no picture that can be read.
             Overloaded: There was no room in time.
         """
-        if not isinstance(picture, bytes):
-            return picture
+        return await self.decode_for(picture, held, lambda image: image) if isinstance(picture, bytes) else picture
+
+    async def decode_for(self, picture: bytes, held: Held, work: Callable[[Image], T]) -> T:
+        """Returns `work` of the pixels, done by the job that decodes them. Raises as `decode`, and as `work`."""
         limits = self._settings.max_image_bytes, self._settings.max_image_pixels
         # A small picture, as most are, is decoded by the job that reads its size: one switch of threads less.
         small = PixelBudget.SMALL if held.take_at_once(PixelBudget.SMALL) else 0
-        opened, image = await self._workers.run(_open, picture, *limits, decode_up_to=small)
+        opened, done = await self._workers.run(lambda: _open(picture, *limits, small, work))
         pixels = opened.width * opened.height
-        held.keep(0 if image is None else pixels)
-        if image is not None:
-            return image
+        held.keep(pixels if done else 0)
+        if done:
+            return done[0]
         try:
             try:
                 async with asyncio.timeout(LONGEST_TURN_S):
                     await held.take(pixels)
             except TimeoutError:
                 raise Overloaded("too many large pictures are in work; try again in a second") from None
-            return await self._workers.run(opened.decode)
+            return await self._workers.run(lambda: work(opened.decode()))
         finally:
             opened.close()
 
     async def decode_small(self, picture: bytes) -> Image | None:
         """Returns the pixels of a small picture, outside of the budget; None of a larger one. Raises as `decode`."""
         limits = self._settings.max_image_bytes, self._settings.max_image_pixels
-        opened, image = await self._workers.run(_open, picture, *limits, decode_up_to=PixelBudget.SMALL)
-        if image is None:
-            opened.close()
-        return image
+        opened, done = await self._workers.run(lambda: _open(picture, *limits, PixelBudget.SMALL, lambda image: image))
+        if done:
+            return done[0]
+        opened.close()
+        return None
 
 
-def _open(data: bytes, max_bytes: int, max_pixels: int, decode_up_to: int) -> tuple[OpenPicture, Image | None]:
-    """Returns the open picture and None or, of a picture of at most `decode_up_to` pixels, the closed one and them."""
+def _open(
+    data: bytes, max_bytes: int, max_pixels: int, decode_up_to: int, work: Callable[[Image], T]
+) -> tuple[OpenPicture, list[T]]:
+    """Returns the open picture; one of at most `decode_up_to` pixels is closed, and comes with `work` of its pixels."""
     opened = open_picture(data, max_bytes, max_pixels)
     if opened.width * opened.height > decode_up_to:
-        return opened, None
+        return opened, []
     try:
-        return opened, opened.decode()
+        return opened, [work(opened.decode())]
     finally:
         opened.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from typing import NamedTuple
 
 from service.errors import InvalidArgument
 from service.networks.catalogue import Catalogue, Model
-from service.networks.frame import FrameInference
+from service.networks.frame import Crops, FrameInference, crops_of
 from service.people.search import Found, PeopleSearch
 from service.pipeline.admission import Held
 from service.pipeline.answers import PoseAnswer
@@ -16,7 +18,7 @@ from service.pipeline.person import person_in
 from service.settings import Settings
 from service.vision.boxes import Box, check_box
 from service.vision.camera import check_camera
-from service.vision.crops import Image, crop_window_around
+from service.vision.crops import CropWindow, Image, crop_window_around
 from service.vision.layouts import layout_named
 
 
@@ -55,13 +57,16 @@ class PoseEstimator:
         if camera is not None:
             check_camera(camera, len(boxes) or 1)
         limit = people_limit(options.max_people, self._settings.max_people)
-        pixels = await self._decoder.decode(image, held)
-        decoded = time.perf_counter()
-        found = (
-            await self._at_boxes(model, pixels, boxes, options.flip)
-            if boxes
-            else await self._search.find(model, pixels, limit, options.flip)
-        )
+        found: Found | None
+        if boxes:
+            cropped = await self._decoder.decode_for(image, held, partial(_cropped, boxes, model))
+            pixels, decoded = cropped.image, time.perf_counter()
+            output = await self._inference.run_on(model, cropped.crops, cropped.crop_windows, options.flip)
+            found = Found(output, [(box, None) for box in cropped.boxes])
+        else:
+            pixels = await self._decoder.decode(image, held)
+            decoded = time.perf_counter()
+            found = await self._search.find(model, pixels, limit, options.flip)
         people = []
         if found is not None:
             people = [
@@ -77,8 +82,17 @@ class PoseEstimator:
             raise InvalidArgument(f"{len(boxes)} boxes were sent; at most {self._settings.max_boxes} are taken")
         return boxes
 
-    async def _at_boxes(self, model: Model, image: Image, boxes: list[Box], flip: bool) -> Found:
-        wanted = [check_box(box, image.shape[1], image.shape[0]) for box in boxes]
-        windows = [crop_window_around(box, model.card.crop.margin) for box in wanted]
-        output = await self._inference.run(model, image, windows, flip)
-        return Found(output, [(box, None) for box in wanted])
+
+class _Cropped(NamedTuple):
+    """A picture and the crops at the boxes of its N people."""
+
+    image: Image
+    boxes: list[Box]
+    crop_windows: list[CropWindow]
+    crops: Crops
+
+
+def _cropped(boxes: list[Box], model: Model, image: Image) -> _Cropped:
+    checked = [check_box(box, image.shape[1], image.shape[0]) for box in boxes]
+    crop_windows = [crop_window_around(box, model.card.crop.margin) for box in checked]
+    return _Cropped(image, checked, crop_windows, crops_of(image, crop_windows, model.card.crop.size))

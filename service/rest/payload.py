@@ -57,7 +57,8 @@ async def payload(
     """
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     in_query = _once(request.query_params.multi_items())
-    from_query = _options(kind, in_query)  # checked before the body is read
+    if in_query:
+        _options(kind, in_query)  # checked before the body is read
     if media_type == "multipart/form-data":
         _check_charset(request)
         with _room_for_uploads():
@@ -79,7 +80,7 @@ async def payload(
                 async for part in request.stream():
                     upload.write(part)
                 upload.seek(0)
-            yield Payload(cast(BinaryIO, upload), from_query)
+            yield Payload(cast(BinaryIO, upload), _options(kind, in_query))
     else:
         raise UnsupportedMediaType(
             f"a body of type {media_type} is not taken here; send {' or '.join(kind + '*' for kind in kinds)}, "
