@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable
 from typing import Any, TypeVar
@@ -150,7 +151,7 @@ def _arrays(answer: pb.ModelInferResponse) -> Tensors:
     arrays = {}
     for output, data in zip(answer.outputs, answer.raw_output_contents, strict=False):
         array = np.frombuffer(data, triton_to_np_dtype(output.datatype))
-        if array.size == np.prod(output.shape):
+        if array.size == math.prod(output.shape):
             arrays[output.name] = array.reshape(output.shape)
     return arrays
 

@@ -15,6 +15,7 @@ from service.rest.accept import accepted
 from service.rest.drawing import draw_people
 from service.rest.openapi import PROBLEMS, request_of
 from service.rest.payload import payload
+from service.rest.plain_route import PlainRoute
 from service.rest.schemas import PoseJson
 from service.vision.images import MEDIA_TYPES, encode_image
 
@@ -34,7 +35,7 @@ def place(pipeline: Pipeline) -> Iterator[Held]:
 
 
 def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=PlainRoute)
 
     @router.post(
         PATH,

@@ -19,6 +19,7 @@ from service.rest import problems
 from service.rest.accept import accepted
 from service.rest.openapi import PROBLEMS, request_of
 from service.rest.payload import payload
+from service.rest.plain_route import PlainRoute
 from service.rest.schemas import ActionsJson, event_json
 from service.stopping import STOPPING, Stopping
 from service.video.frame import Frame
@@ -33,7 +34,7 @@ _KINDS = ("video/mp4", "video/webm", "video/quicktime")
 
 
 def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=PlainRoute)
 
     @router.post(
         PATH,

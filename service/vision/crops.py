@@ -82,7 +82,9 @@ def crop(image: Image, crop_window: CropWindow, size: int) -> Image:
             [0, rest, (top - crop_window.top - 0.5) * scale + 0.5 * rest],
         ]
     )
-    out: Image = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    # With a fourth channel OpenCV takes half the time for the same pixels.
+    wide = cv2.warpAffine(cv2.cvtColor(part, cv2.COLOR_RGB2RGBA), matrix, (size, size), flags=cv2.INTER_LINEAR)
+    out: Image = cv2.cvtColor(wide, cv2.COLOR_RGBA2RGB)
     return out
 
 
