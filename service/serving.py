@@ -56,6 +56,7 @@ def _rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
         lifespan="off",
         log_level="error",
         access_log=False,
+        proxy_headers=False,  # nobody asks for the caller's address
     )
 
 
