@@ -32,6 +32,7 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
         version=__version__,
         summary="Human pose and action recognition: joints of a person in a picture, the action in a video.",
         license_info={"name": "MIT", "identifier": "MIT"},
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # otherwise it is looked for at each request
     )
     picture_limit, video_limit = _body_limits(settings)
     app.add_middleware(
