@@ -8,8 +8,9 @@ GATEWAY := .venv
 TRITON := .venv-triton
 MODELS := .venv-models
 MADE := build/made
+CUT := build/made_cut
 
-.PHONY: setup models serve test test-gateway test-models test-accuracy test-long test-compose check lock format proto train-lite export-lite evaluate-lite bench \
+.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-long test-compose check lock format proto train-lite export-lite evaluate-lite bench \
   bench-overload clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
@@ -20,22 +21,27 @@ serve: setup
 	@exec $(GATEWAY)/bin/python -m service
 
 # The gateway's tests wait much, the models' tests compute: side by side they take the time of the longer ones.
-test: setup $(GATEWAY)/dev $(MADE)/done
+test: setup $(GATEWAY)/dev $(CUT)/done
 	+$(MAKE) -j2 --no-print-directory test-gateway test-models
 
 test-gateway: setup $(GATEWAY)/dev
 	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests/unit -m "not long" --cov
 	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit \
-	  -m "not long and not accuracy and not docker"
+	  -m "not long and not accuracy and not docker and not networks"
 
 test-models: $(MODELS)/done
 	@mkdir -p build
 	@echo "tests/models: what they say comes at their end, and is in build/test-models.log meanwhile"
-	@OMP_NUM_THREADS=1 nice -n 5 $(MODELS)/bin/python -u -m pytest tests/models > build/test-models.log 2>&1; \
+	@OMP_NUM_THREADS=1 nice -n 5 $(MODELS)/bin/python -u -m pytest tests/models -m "not networks" > build/test-models.log 2>&1; \
 	  status=$$?; cat build/test-models.log; exit $$status
 
 test-accuracy: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest tests/integration/test_accuracy.py -m accuracy
+
+# Each network takes half a minute to export.
+test-networks: setup $(GATEWAY)/dev $(MADE)/done
+	$(MODELS)/bin/python -m pytest tests/models/export -m networks
+	$(GATEWAY)/bin/python -m pytest tests/integration -m "networks and not long"
 
 # Minutes each: soaking, every signal, many restarts.
 test-long: setup $(GATEWAY)/dev
@@ -122,9 +128,9 @@ $(MODELS)/done: requirements/models.txt requirements/torch.txt $(CLIENT)
 	touch $@
 
 # deephar's networks with made weights, for tests and speed: the released ones are not downloaded for that.
-$(MADE)/done: $(MODELS)/done $(wildcard models/*.py models/deephar/*.py models/weights/*.py models/export/*.py \
-  models/files/*.py models/protocol/*.py tests/golden/*.py tests/golden/spec/* tests/models/made_*.py \
-  model_repository/lite_*/config.pbtxt model_repository/person/config.pbtxt)
-	rm -rf $(MADE)
-	$(MODELS)/bin/python -m tests.models.made_repository $(MADE)
+$(MADE)/done $(CUT)/done: $(MODELS)/done $(wildcard models/*.py models/deephar/*.py models/weights/*.py \
+  models/export/*.py models/files/*.py models/protocol/*.py tests/golden/*.py tests/golden/spec/* \
+  tests/models/made_*.py model_repository/lite_*/config.pbtxt model_repository/person/config.pbtxt)
+	rm -rf $(@D)
+	$(MODELS)/bin/python -m tests.models.made_repository $(@D) $(if $(filter $(CUT),$(@D)),ntu@2)
 	touch $@

@@ -36,10 +36,20 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def made_repository() -> Path:
     """deephar's networks with made weights, as the user's own commands write them; made once for all tests."""
+    return made("made")
+
+
+@pytest.fixture(scope="session")
+def cut_repository() -> Path:
+    """As `made_repository`, but with one cut network only."""
+    return made("made_cut")
+
+
+def made(name: str) -> Path:
     if not (ROOT / ".venv-models" / "done").exists():
         pytest.skip("the models' environment is not set up (make models)")
-    subprocess.run(["make", "build/made/done"], cwd=ROOT, check=True, capture_output=True)
-    return ROOT / "build" / "made" / "repository"
+    subprocess.run(["make", f"build/{name}/done"], cwd=ROOT, check=True, capture_output=True)
+    return ROOT / "build" / name / "repository"
 
 
 @pytest.fixture(scope="session")

@@ -6,28 +6,19 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-import tritonclient.grpc as triton
 from deephar import Client
 from deephar.video import frames_of
 
-from service.testing.running import ROOT, ServiceProcess, running_service
+from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
+from tests.integration.made_networks import BOX, pose, served
+from tests.integration.made_networks import DIMS_AND_ACTIONS as MODELS
 
-MADE = ROOT / "build" / "made"
-MODELS = {
-    "mpii": (2, 0),
-    "h36m": (3, 0),
-    "penn": (2, 15),
-    "ntu": (3, 60),
-    "penn-cvpr18": (2, 15),
-    "ntu-cvpr18": (3, 60),
-}
-BOX = "[[225, 70, 190, 345]]"  # the person in the sample picture
+pytestmark = pytest.mark.networks
 SMALL = 0.01  # of the crop: what bf16 may change
 
 
@@ -35,31 +26,6 @@ SMALL = 0.01  # of the crop: what bf16 may change
 def exact(made_repository: Path) -> Iterator[ServiceProcess]:
     with running_service(model_repository=str(made_repository), precision="fp32") as service:
         yield service
-
-
-def pose(service: ServiceProcess, picture: bytes, box: bool = True, **options: str) -> dict[str, Any]:
-    sent = ({"boxes": BOX} if box else {}) | options
-    response = httpx.post(f"{service.url}/v1/pose", files={"image": picture}, data=sent, timeout=120)
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
-
-
-def infer(service: ServiceProcess, model: str, name: str, values: np.ndarray) -> dict[str, np.ndarray]:
-    tensor = triton.InferInput(name, list(values.shape), "UINT8" if values.dtype == np.uint8 else "FP32")
-    tensor.set_data_from_numpy(values)
-    with triton.InferenceServerClient(service.triton_address()) as client:
-        result = client.infer(model, [tensor])
-    return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
-
-
-def served(service: ServiceProcess, model: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """What Triton answers for the expected pictures, and what torch said."""
-    expected = dict(np.load(MADE / "expected" / f"{model}.npz"))
-    found = infer(service, f"{model}_frame", "image", expected["pictures"])
-    if "action_scores" in expected:
-        found |= infer(service, f"{model}_clip", "action_features", found["action_features"][None])
-    return found, expected
 
 
 def test_all_six_are_served_next_to_lite(exact: ServiceProcess) -> None:
@@ -83,9 +49,9 @@ def test_a_cut_network_says_so_and_knows_actions_while_an_action_block_is_left(e
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_triton_gives_what_the_network_gives_in_torch(exact: ServiceProcess, model: str) -> None:
+def test_triton_gives_what_the_network_gives_in_torch(exact: ServiceProcess, made_repository: Path, model: str) -> None:
     """The whole network on a clip in torch against frame and clip network in Triton."""
-    found, expected = served(exact, model)
+    found, expected = served(exact, model, made_repository)
     for name in set(expected) - {"pictures"}:
         assert np.abs(found[name] - expected[name]).max() < 1e-4, name
 
@@ -173,7 +139,7 @@ def test_bf16_moves_keypoints_by_less_than_a_hundredth_of_the_crop(
 ) -> None:
     with running_service(model_repository=str(made_repository), precision="bf16") as rough:
         for model in MODELS:
-            ours, theirs = served(rough, model)[0], served(exact, model)[0]
+            ours, theirs = served(rough, model, made_repository)[0], served(exact, model, made_repository)[0]
             assert np.abs(ours["keypoints"] - theirs["keypoints"]).max() < SMALL, model
         ours_px, theirs_px = (
             np.array([[k["x"], k["y"]] for k in pose(service, person_jpeg)["people"][0]["keypoints"]])

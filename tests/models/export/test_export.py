@@ -85,16 +85,19 @@ MADE = [
 ]
 
 
+@pytest.mark.networks
 @pytest.mark.parametrize("name", MADE)
 def test_deephars_networks_use_operators_that_tensorrt_has(name: str, made_repository: Path) -> None:
     has_only_tensorrt_operators(made_repository / name)
 
 
+@pytest.mark.networks
 @pytest.mark.parametrize("name", MADE)
 def test_deephars_networks_are_what_their_configuration_says(name: str, made_repository: Path) -> None:
     is_what_its_configuration_says(made_repository / name)
 
 
+@pytest.mark.networks
 def test_nothing_else_was_exported(made_repository: Path) -> None:
     assert {folder.name for folder in made_repository.iterdir()} == {*MADE, *NETWORKS}
 
