@@ -27,12 +27,12 @@ test: setup $(GATEWAY)/dev $(CUT)/done
 test-gateway: setup $(GATEWAY)/dev
 	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests/unit -m "not long" --cov
 	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit \
-	  -m "not long and not accuracy and not docker and not networks"
+	  -n 2 --dist loadfile -m "not long and not accuracy and not docker and not networks"
 
 test-models: $(MODELS)/done
 	@mkdir -p build
 	@echo "tests/models: what they say comes at their end, and is in build/test-models.log meanwhile"
-	@OMP_NUM_THREADS=1 nice -n 5 $(MODELS)/bin/python -u -m pytest tests/models -m "not networks" > build/test-models.log 2>&1; \
+	@OMP_NUM_THREADS=1 nice -n 5 $(MODELS)/bin/python -u -m pytest tests/models -n 2 --dist worksteal -m "not networks" > build/test-models.log 2>&1; \
 	  status=$$?; cat build/test-models.log; exit $$status
 
 test-accuracy: setup $(GATEWAY)/dev

@@ -177,7 +177,7 @@ def test_an_export_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch:
     def fail(*_: object) -> None:
         raise onnx_file.DiffersFromTorch("keypoints differ")
 
-    monkeypatch.setattr(onnx_file, "check", fail)
+    monkeypatch.setattr(onnx_file, "export", fail)
     with pytest.raises(onnx_file.DiffersFromTorch):
         export("mpii", repository, tmp_path, blocks=1)
     assert served.read_text() == "what is served"

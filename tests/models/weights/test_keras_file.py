@@ -39,7 +39,7 @@ def test_damaged_bytes_are_told_as_such(files: Path, tmp_path: Path) -> None:
     file = Path(shutil.copy(made_file("ntu", files), tmp_path / "damaged.h5"))
     listed = file.read_bytes()[:200_000]  # where layers and arrays are listed
     told = 0
-    for seed in range(60):
+    for seed in range(25):
         random = np.random.default_rng(seed)
         damaged = bytearray(listed)
         for place in random.integers(8, len(listed), 4):
@@ -50,7 +50,7 @@ def test_damaged_bytes_are_told_as_such(files: Path, tmp_path: Path) -> None:
             keras_file.read(file)
         except WrongWeights:
             told += 1
-    assert told > 5
+    assert told > 2
 
 
 def test_lists_of_names_in_parts_are_read(files: Path, tmp_path: Path) -> None:
