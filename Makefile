@@ -40,7 +40,7 @@ test-accuracy: setup $(GATEWAY)/dev
 
 # Each network takes half a minute to export.
 test-networks: setup $(GATEWAY)/dev $(MADE)/done
-	$(MODELS)/bin/python -m pytest tests/models/export -m networks
+	$(MODELS)/bin/python -m pytest tests/models -m networks
 	$(GATEWAY)/bin/python -m pytest tests/integration -m "networks and not long"
 
 # Minutes each: soaking, every signal, many restarts.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -28,14 +29,20 @@ def frame_inputs(network: Network, count: int) -> Arrays:
     """
     if set(network.input_dims) != {IMAGE}:
         raise EngineProblem(f"{network.name} should take `{IMAGE}` alone, and takes {', '.join(network.input_dims)}.")
-    height, width, channels = network.input_dims[IMAGE]
+    return {IMAGE: _video(*network.input_dims[IMAGE], count)}
+
+
+@functools.cache
+def _video(height: int, width: int, channels: int, count: int) -> NDArray[np.uint8]:
+    """Returns the pictures (B, H, W, C), which must not be changed."""
     random = np.random.default_rng(_SEED)
     colours = random.uniform(60, 215, (count // _FRAMES_PER_COLOURS + 2, _GRID, _GRID, channels)).astype(np.float32)
     pictures = np.empty((count, height, width, channels), np.uint8)
     for i, grid in enumerate(_stretched(colours, 0, count)):
         picture = drawn_person.draw(_stretched(_stretched(grid, 0, height), 1, width), i)
         pictures[i] = np.clip(picture + random.normal(0, _NOISE, picture.shape), 0, 255)
-    return {IMAGE: pictures}  # (B, H, W, 3)
+    pictures.flags.writeable = False
+    return pictures
 
 
 def clip_inputs(network: Network, features: NDArray[Any], count: int) -> Arrays:

@@ -62,21 +62,30 @@ def read(file: Path) -> list[FileGroup]:
 
 
 def _group(root: h5py.Group, name: str) -> FileGroup:
-    if not isinstance(root.get(name), h5py.Group):
+    group, arrays = _member(root, name), []
+    if not isinstance(group, h5py.Group):
         raise WrongWeights(f"the file lists a layer {name} and does not have it")
-    group, arrays = root[name], []
     for array in _list(group, "weight_names"):
         path = f"{name}/{array}"
-        if not isinstance(group.get(array), h5py.Dataset):
+        dataset = _member(group, array)
+        if not isinstance(dataset, h5py.Dataset):
             raise WrongWeights(f"the file lists an array {path} and does not have it")
         try:
-            values = np.asarray(group[array], np.float32)
+            values = np.asarray(dataset, np.float32)
         except _DAMAGE as error:
             raise WrongWeights(f"the array {path} cannot be read ({error}); download the file again") from None
         if not np.isfinite(values).all():
             raise WrongWeights(f"the array {path} has numbers that are not finite")
         arrays.append(FileArray(array, values))
     return FileGroup(name, tuple(arrays))
+
+
+def _member(group: h5py.Group, name: str) -> object:
+    """Returns what stands under a name, or None. Less than half as slow as `get`, which looks it up first."""
+    try:
+        return group[name]
+    except KeyError:
+        return None
 
 
 def _has_list(group: h5py.Group, attribute: str) -> bool:

@@ -81,6 +81,7 @@ def test_inputs_and_weights_are_those_of_the_golden_data(model: str, weights: Pa
         assert hashlib.sha256(values.tobytes()).hexdigest() == said
 
 
+@pytest.mark.networks
 @pytest.mark.parametrize(
     ("model", "path", "layer"),
     [
@@ -98,6 +99,7 @@ def test_the_probes_name_the_first_layer_that_differs(model: str, path: str, lay
     assert first_difference(model, network) == layer
 
 
+@pytest.mark.networks
 @pytest.mark.parametrize("model", ACTION_MODELS)
 def test_frame_and_clip_network_one_after_the_other_are_the_whole_network(model: str, weights: Path) -> None:
     """The split lets a stream compute each frame once, alone, and never again."""
@@ -110,6 +112,7 @@ def test_frame_and_clip_network_one_after_the_other_are_the_whole_network(model:
     assert np.abs(scores.numpy() - golden[f"a/{result}"]).max() <= TOLERANCE
 
 
+@pytest.mark.networks
 @pytest.mark.parametrize(("model", "blocks", "action_block"), [("ntu", 2, 2), ("penn", 14, 2)])
 def test_a_cut_networks_actions_are_those_of_its_last_action_block(
     model: str, blocks: int, action_block: int, weights: Path

@@ -48,6 +48,7 @@ def test_a_network_cut_short_takes_its_part_of_the_weights(files: Path, tmp_path
     store.import_file("ntu", made_file("ntu", files), tmp_path, check_content=False)
     (cut, _), whole = store.read_imported("ntu", tmp_path, blocks=2), made_network("ntu", files)
     picture = torch.rand(1, 3, 256, 256)
+    cut.to(memory_format=torch.channels_last)  # as the other
     with torch.inference_mode():
         short, long = cut.frame(picture), whole.frame(picture)
     assert len(short.poses) == 2
