@@ -10,7 +10,7 @@ MODELS := .venv-models
 MADE := build/made
 CUT := build/made_cut
 
-.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-long test-compose check lock format proto train-lite export-lite evaluate-lite bench \
+.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-long test-compose check lock format proto train-lite export-lite evaluate-lite bench \
   bench-overload clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
@@ -27,7 +27,7 @@ test: setup $(GATEWAY)/dev $(CUT)/done
 test-gateway: setup $(GATEWAY)/dev
 	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests/unit -m "not long" --cov
 	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit \
-	  -n 2 --dist loadfile -m "not long and not accuracy and not docker and not networks"
+	  -n 2 --dist loadfile -m "not long and not accuracy and not docker and not networks and not faults"
 
 test-models: $(MODELS)/done
 	@mkdir -p build
@@ -42,6 +42,10 @@ test-accuracy: setup $(GATEWAY)/dev
 test-networks: setup $(GATEWAY)/dev $(MADE)/done
 	$(MODELS)/bin/python -m pytest tests/models -m networks
 	$(GATEWAY)/bin/python -m pytest tests/integration -m "networks and not long"
+
+# A service of its own for each.
+test-faults: setup $(GATEWAY)/dev
+	$(GATEWAY)/bin/python -m pytest tests/integration -n 2 -m "faults and not long"
 
 # Minutes each: soaking, every signal, many restarts.
 test-long: setup $(GATEWAY)/dev

@@ -23,6 +23,8 @@ from tests.integration.callers import connect, post_head
 from tests.integration.test_supervisor import REPOSITORY, pose
 from tests.integration.waiting import wait_for
 
+pytestmark = pytest.mark.faults
+
 TOLD_S, BACK_S = 8.0, 15.0  # 5 s and 10 s on a machine that does nothing else
 
 

@@ -22,6 +22,8 @@ from service.testing.running import ROOT, ServiceProcess, running_service
 from tests.integration.left_behind import SHARED_MEMORY, left_of
 from tests.integration.waiting import wait_for
 
+pytestmark = pytest.mark.faults
+
 
 def server_pid(service: ServiceProcess) -> int:
     """The server itself: neither its stubs nor the process that watches it."""
