@@ -58,14 +58,14 @@ class Movement:
 def load_movements(data: Path, held_out: bool) -> list[Movement]:
     """Movements to train on or held-out ones: of CMU by its own split, of MSR Action3D by subject."""
     movements = []
-    cmu = np.load(data / "cmu3d_30fps.npz")
+    cmu = dict(np.load(data / "cmu3d_30fps.npz"))  # each array is read once
     bounds, actions = cmu["offsets"], cmu["action"]
     chosen = np.flatnonzero((cmu["split"] == "test") == held_out)
     for i in chosen:
         joints = on_the_ground(cmu["xyz"][bounds[i] : bounds[i + 1]][:, CMU_TO_BODY])
         weight = 1 / np.sqrt((actions[chosen] == actions[i]).sum())  # most sequences are walking
         movements.append(Movement(joints, CMU_RATE, CMU_AZIMUTH, float(weight), "mocap"))
-    msr = np.load(data / "msr_action3d.npz")
+    msr = dict(np.load(data / "msr_action3d.npz"))
     names = msr["action_names"][msr["action"]]
     for i in np.flatnonzero(np.isin(names, MSR_OTHERS) & (np.isin(msr["subject"], MSR_HELD_OUT) == held_out)):
         joints = msr["xyzc"][msr["offsets"][i] : msr["offsets"][i + 1], :, :3][:, MSR_TO_BODY]
