@@ -24,6 +24,8 @@ from tests.integration.callers import call_with_bytes, connect, pose, post_head
 from tests.integration.process_size import memory_mb, open_files
 from tests.videos import first_frames
 
+pytestmark = pytest.mark.faults
+
 
 def png(side: int) -> bytes:
     buffer = io.BytesIO()
