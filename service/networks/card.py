@@ -6,6 +6,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.networks.tensors import BOX_SCORES, BOXES, IMAGE, KEYPOINTS
+from service.vision.layouts import LAYOUTS
+
 
 class CropRule(BaseModel):
     """The square crop around a person that is the frame network's input."""
@@ -94,3 +97,18 @@ class Card(BaseModel):
     def has_depth(self) -> bool:
         """Whether the keypoints have z."""
         return self.dims == 3
+
+
+def check_detector(card: PersonCard, inputs: dict[str, list[int]], outputs: set[str]) -> None:
+    """Raises `ValueError` where the detector's inputs or outputs are not those of its card."""
+    if inputs != {IMAGE: [card.size, card.size, 3]}:
+        raise ValueError(f"the card promises pictures of {card.size} x {card.size} pixels, the network has {inputs}")
+    if not outputs >= {BOXES, BOX_SCORES}:
+        raise ValueError("the network has no outputs boxes and box_scores")
+
+
+def check_keypoints(card: Card, outputs: dict[str, list[int]]) -> None:
+    """Raises `ValueError` where the number of joints or dimensions is not that of the card."""
+    promised = [len(LAYOUTS[card.layout].joints), card.dims]
+    if outputs[KEYPOINTS] != promised:
+        raise ValueError(f"the card promises keypoints of shape {promised}, the network has {outputs[KEYPOINTS]}")

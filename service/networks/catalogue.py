@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from service.background import BackgroundTask
 from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel, quoted
-from service.networks.card import Card, PersonCard
+from service.networks.card import Card, PersonCard, check_detector, check_keypoints
 from service.networks.server import InferenceServer
-from service.networks.tensors import BOX_SCORES, BOXES, CROP_BOXES, IMAGE, KEYPOINTS
+from service.networks.tensors import CROP_BOXES
 from service.vision.layouts import LAYOUTS, Layout
 
 log = logging.getLogger(__name__)
@@ -252,7 +252,7 @@ class Catalogue:
         try:
             card = PersonCard.model_validate_json(config.parameters["card"].string_value)
             inputs = {tensor.name: list(tensor.dims) for tensor in config.input}
-            _check_detector(card, inputs, {tensor.name for tensor in config.output})
+            check_detector(card, inputs, {tensor.name for tensor in config.output})
             return card
         except ValueError as error:
             self._complain(f"{PERSON_NETWORK} has no valid card and is left out: {error}")
@@ -273,7 +273,7 @@ class Catalogue:
         config = await self._server.config(frame_network)
         try:
             card = Card.model_validate_json(config.parameters["card"].string_value)
-            _check_keypoints(card, {tensor.name: list(tensor.dims) for tensor in config.output})
+            check_keypoints(card, {tensor.name: list(tensor.dims) for tensor in config.output})
         except (ValueError, KeyError) as error:  # pydantic's errors are ValueErrors
             self._complain(f"{frame_network} has no valid card and is left out: {error}")
             return None
@@ -293,21 +293,6 @@ class Catalogue:
             clip_takes_crops=takes_crops,
             clip_max_batch=clip_max_batch,
         )
-
-
-def _check_detector(card: PersonCard, inputs: dict[str, list[int]], outputs: set[str]) -> None:
-    """Raises `ValueError` where the detector's inputs or outputs are not those of its card."""
-    if inputs != {IMAGE: [card.size, card.size, 3]}:
-        raise ValueError(f"the card promises pictures of {card.size} x {card.size} pixels, the network has {inputs}")
-    if not outputs >= {BOXES, BOX_SCORES}:
-        raise ValueError("the network has no outputs boxes and box_scores")
-
-
-def _check_keypoints(card: Card, outputs: dict[str, list[int]]) -> None:
-    """Raises `ValueError` where the number of joints or dimensions is not that of the card."""
-    promised = [len(LAYOUTS[card.layout].joints), card.dims]
-    if outputs[KEYPOINTS] != promised:
-        raise ValueError(f"the card promises keypoints of shape {promised}, the network has {outputs[KEYPOINTS]}")
 
 
 def _away(model: Model) -> Model:
