@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+async def settled(future: asyncio.Future[Any]) -> asyncio.CancelledError | None:
+    """Waits until a future is done, and ignores its outcome. Returns the cancellation that came meanwhile, if any."""
+    cancellation = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if not future.cancelled():
+        future.exception()  # otherwise asyncio logs that nobody asked for it
+    return cancellation
 
 
 class Workers:
@@ -34,11 +46,7 @@ class Workers:
             return results.pop()
         except asyncio.CancelledError:
             job.cancel()  # without effect on one that runs
-            while not done.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([done])
-            if not done.cancelled():
-                done.exception()  # nobody wants it any more
+            await settled(done)
             raise
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from service.video.frame import Frame
 from service.vision.crops import Image
+from service.workers import settled
 
 Samples = AsyncGenerator[tuple[Frame, int], None]
 
@@ -35,18 +36,6 @@ async def decoded_ahead(frames: Samples, decode: Callable[[Frame, int], Awaitabl
             del sample  # not to be kept while the next one is awaited
     finally:
         upcoming.cancel()
-        await _ended(upcoming)
-
-
-async def _ended(task: asyncio.Task[object]) -> None:
-    """Waits for the task even if the caller is cancelled meanwhile: its frames are closed next."""
-    cancelled = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if not task.cancelled():
-        task.exception()  # nobody wants it any more
-    if cancelled is not None:
-        raise cancelled
+        # Waited for even if the caller is cancelled meanwhile: the frames are closed next.
+        if (cancellation := await settled(upcoming)) is not None:
+            raise cancellation
