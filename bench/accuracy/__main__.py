@@ -2,9 +2,9 @@
 
     make evaluate-lite
 
-Starts a service of its own and asks it as a user would; single networks are asked through the same Triton, the lift
-(a part of one) in ONNX Runtime. Needs the data of `make train-lite`. Figures go to build/lite/figures.json too, and the
-model card's pictures are drawn anew.
+Starts a service and sends requests to it. Single networks are run in the same Triton; the lift, a part of the frame
+network, in ONNX Runtime. Needs the data of `make train-lite`. Also writes the figures to build/lite/figures.json, and
+the plots of the model card.
 """
 
 from __future__ import annotations

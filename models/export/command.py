@@ -49,7 +49,7 @@ def export(model: str, repository: Path, cache: Path, blocks: int | None = None,
         The name of the model.
 
     Raises:
-        CannotExport: There are no imported weights, or not so many blocks.
+        CannotExport: The weights are not imported, or the network has fewer blocks.
         WrongWeights: The imported file is damaged.
         DiffersFromTorch: ONNX Runtime computes something else than torch.
     """

@@ -156,8 +156,7 @@ def evaluate(scores_of: ScoresOf, data: Path, held_out: error_bank.ErrorBank | N
     Args:
         scores_of: Features (N, 16, 48) and boxes (N, 16, 4) to scores (N, 15).
         data: Folder of the training data.
-        held_out: Errors on people whom no network is trained on; without them there is neither "real" nor
-            "none_of_these".
+        held_out: Error bank of held-out people. Without it the figures have neither "real" nor "none_of_these".
     """
     clips = clip_data.load_clips(data, train=False)
     frames, owners = test_windows(clips)

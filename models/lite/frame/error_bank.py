@@ -31,8 +31,8 @@ BANK, HELD_OUT_BANK = "error_bank.npz", "error_bank_held_out.npz"
 CANDIDATES = 64  # random entries, of which the one with the nearest pose is drawn
 NEAREST = 4  # entries; the joints that the nearest has no label for are drawn from the next ones
 MIN_LABELS = 12
-# Jittered crops of each training person. The network has been trained on them, but in such crops its errors and scores
-# are as in plain crops of people whom it has not seen. LSPET is left out: its labels are too often wrong.
+# Jittered crops of each training person. On them the network's errors and scores are distributed as on plain crops of
+# held-out people. LSPET is left out: too many of its labels are wrong.
 CROPS_PER_PERSON = 6
 
 

@@ -40,7 +40,7 @@ class Round:
 
 
 # Low resolution first: a pass at 64 px costs a quarter of one at 128, and the network learns most of it there. The
-# second round continues on people whom the first one's network has relabelled.
+# second round trains on labels that the network of the first round has cleaned.
 ROUNDS = (
     Round("teacher", ((64, 8), (96, 7), (128, 6)), 2e-3),
     Round("frame", ((128, 12), (160, 5)), 1.5e-3),

@@ -150,7 +150,7 @@ def with_errors(
 def swap_sides(keypoints: Floats, rng: np.random.Generator) -> Floats:
     """Exchanges left and right in the arms, the legs or both of some people (B, 16, 2).
 
-    The bank, of training people, has fewer such errors than there are on people whom the network has not seen.
+    The error bank is of training people, where side swaps are rarer than on held-out people.
     """
     swapped = keypoints.copy()
     kind = rng.random(len(keypoints))

@@ -62,7 +62,7 @@ def average_precision(detections: Sequence[Detections], truth: Sequence[Boxes], 
 
 
 def threshold_at(detections: Sequence[Detections], truth: Sequence[Boxes], false_per_picture: float = 1.0) -> float:
-    """The lowest threshold of the score with at most so many false positives a picture on average."""
+    """Returns the lowest score threshold with at most `false_per_picture` false positives a picture."""
     found = np.concatenate(matches(detections, truth))
     scores = np.concatenate([scores for _, scores in detections])
     wrong = np.sort(scores[found < 0])[::-1]

@@ -24,7 +24,7 @@ Map = NDArray[np.float32]
 class Targets(NamedTuple):
     heat: Map  # (G, G), 1 in the centre's cell of each person
     sides: Map  # (4, G, G), left, top, right, bottom in cells from the cell's centre; may be negative by half a cell
-    weight: Map  # (G, G), of the sides; sums to 1 over a person whom no smaller one overlaps
+    weight: Map  # (G, G), of the loss on the sides; sums to 1 over a person without a smaller one in front
 
 
 def encode(boxes_px: Boxes, size: int) -> Targets:
