@@ -20,20 +20,16 @@ models: $(MODELS)/done
 serve: setup
 	@exec $(GATEWAY)/bin/python -m service
 
-# The gateway's tests wait much, the models' tests compute: side by side they take the time of the longer ones.
-test: setup $(GATEWAY)/dev $(CUT)/done
-	+$(MAKE) -j2 --no-print-directory test-gateway test-models
+# One part after the other, each on two workers: more processes than that on two cores take longer, all in all.
+test: test-gateway test-models
 
-test-gateway: setup $(GATEWAY)/dev
-	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests/unit -m "not long" --cov
-	PYTHONUNBUFFERED=1 $(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit \
+test-gateway: setup $(GATEWAY)/dev $(CUT)/done
+	$(GATEWAY)/bin/python -m pytest tests/unit -n 2 -m "not long" --cov
+	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit \
 	  -n 2 --dist loadfile -m "not long and not accuracy and not docker and not networks and not faults"
 
 test-models: $(MODELS)/done
-	@mkdir -p build
-	@echo "tests/models: what they say comes at their end, and is in build/test-models.log meanwhile"
-	@OMP_NUM_THREADS=1 nice -n 5 $(MODELS)/bin/python -u -m pytest tests/models -n 2 --dist worksteal -m "not networks" > build/test-models.log 2>&1; \
-	  status=$$?; cat build/test-models.log; exit $$status
+	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models -n 2 --dist worksteal -m "not networks"
 
 test-accuracy: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest tests/integration/test_accuracy.py -m accuracy

@@ -182,7 +182,15 @@ def test_an_export_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch:
         export("mpii", repository, tmp_path, blocks=1)
     assert served.read_text() == "what is served"
     assert [path.name for path in repository.iterdir()] == ["mpii@1_frame"]
-    monkeypatch.undo()
+
+
+@pytest.mark.networks
+def test_an_export_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
+    import_file("mpii", made_file("mpii", tmp_path), tmp_path, check_content=False)
+    repository = tmp_path / "repository"
+    served = repository / "mpii@1_frame" / "config.pbtxt"
+    served.parent.mkdir(parents=True)
+    served.write_text("what is served")
     assert export("mpii", repository, tmp_path, blocks=1, precision="fp16") == "mpii@1"
     is_what_its_configuration_says(served.parent)
     card = json.loads(
