@@ -68,16 +68,45 @@ class Training(Generic[AnyNetwork]):
     """
 
     def __init__(
-        self, network: AnyNetwork, out: Path, part: str, log: str, weight_decay: float, ema_decay: float = 0.998
+        self,
+        network: AnyNetwork,
+        out: Path,
+        part: str,
+        log: str,
+        weight_decay: float,
+        ema_decay: float = 0.998,
+        gentle: tuple[nn.Module | None, float] = (None, 1.0),
     ) -> None:
+        """The state of a training.
+
+        Args:
+            network: Parameters that need no gradient stay as they are.
+            out: Folder of checkpoints and logs.
+            part: Names the checkpoint.
+            log: Names the log.
+            weight_decay: Of matrices and kernels.
+            ema_decay: Of the averaged weights.
+            gentle: A pretrained part, and the share of the learning rate that it gets.
+        """
         out.mkdir(parents=True, exist_ok=True)
         self.network, self.average = network, copy.deepcopy(network)
         self.device = next(network.parameters()).device
         self._bf16, self._ema_decay = computes_in_bf16(self.device), ema_decay
-        decayed = [p for p in network.parameters() if p.ndim > 1]
-        plain = [p for p in network.parameters() if p.ndim <= 1]
-        groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        self._optimizer = torch.optim.AdamW(groups)
+        part_gently, share = gentle
+        gently = set(part_gently.parameters()) if part_gently else set()
+        groups = [
+            {
+                "params": [
+                    p for p in network.parameters()
+                    if p.requires_grad and (p in gently) == is_gentle and (p.ndim > 1) == is_decayed
+                ],
+                "weight_decay": weight_decay if is_decayed else 0.0,
+                "share": share if is_gentle else 1.0,
+            }
+            for is_gentle in (False, True)
+            for is_decayed in (True, False)
+        ]  # fmt: skip
+        self._optimizer = torch.optim.AdamW([group for group in groups if group["params"]])
         self._checkpoint, self._log = checkpoint(out, part), out / f"{log}_log.jsonl"
         self.passes = 0
         if self._checkpoint.exists():
@@ -94,7 +123,7 @@ class Training(Generic[AnyNetwork]):
     def step(self, loss: Tensor, number: int, learning_rate: float) -> None:
         """One step of the optimizer and of the average; `number` counts steps from 0."""
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["share"]
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)

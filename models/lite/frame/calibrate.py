@@ -30,7 +30,7 @@ def predict_without_people(network: FrameNetwork, pictures: list[NDArray[np.uint
         centre = np.array([width / 2, height / 2], np.float32)
         matrix = pose_data.crop_matrix(centre, max(height, width) * pose_data.PERSON_MARGIN, INPUT_SIZE, 0.0, False)
         crop = cv2.warpAffine(picture, matrix, (INPUT_SIZE, INPUT_SIZE))
-        logits.append(network(to_network_range(torch.from_numpy(crop[None])))[-1].score_logits.numpy())
+        logits.append(network(to_network_range(torch.from_numpy(crop[None]))).score_logits.numpy())
     return np.concatenate(logits)
 
 

@@ -148,8 +148,8 @@ def measure_errors(
 def measure_training(network: FrameNetwork, data: Path, size: int, calibration: Calibration, seed: int) -> ErrorBank:
     """The bank of the training people with careful labels, from several jittered crops of each, and their mirror."""
     rng = np.random.default_rng(seed)
-    careful = [people for people in pose_data.load_careful(data) for _ in range(CROPS_PER_PERSON)]
-    banks = [measure_errors(network, people, size, calibration, rng) for people in careful]
+    people = pose_data.load_careful(data)
+    banks = [measure_errors(network, people, size, calibration, rng) for _ in range(CROPS_PER_PERSON)]
     return join(banks + [mirrored(bank) for bank in banks])
 
 

@@ -1,14 +1,17 @@
-"""The frame network of `lite`: a crop of a person to keypoints, after deephar.
+"""The frame network of `lite`: a crop of a person to keypoints, after deephar, on MoveNet's trunk.
 
-Taken from the papers: soft-argmax regression of joints from heat maps (CVPR'18), pyramids with intermediate supervision
-and re-injection of the predicted maps (TPAMI'20), visual features pooled under each joint's map (CVPR'18,
+Taken from deephar's papers: soft-argmax regression of joints from heat maps (CVPR'18), intermediate supervision, with
+the second stage reading the first one's joints (TPAMI'20), visual features pooled under each joint's map (CVPR'18,
 appearance-based recognition). Here those features score the joints; actions come from the joints alone, because the
 data with actions has no pictures.
+
+Taken from MoveNet: the trunk, and how the person in the middle of a crop is told from others. Where the person is says
+where each joint should be (the first stage), and belief in a joint falls with the distance from there (the second).
+MoveNet decodes by two argmaxes; here both are expectations, so that all of it is trained end to end.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,50 +20,25 @@ from torch import Tensor, nn
 from models.deephar.pixels import to_network_range
 from models.lite.frame.calibration import Calibration
 from models.lite.layout import NUM_JOINTS
+from models.lite.movenet.network import FEATURES, HEAD_FEATURES, MoveNet, Trunk, head, separable
+from models.lite.movenet.taught import LIMBS_OF_COCO
 
-INPUT_SIZE = 160  # pixels, side of the crops as served
+INPUT_SIZE = 192  # pixels, side of the crops as served
 # Depth of the crop, z from 0 to 1: 2 m to both sides of the pelvis, more than a person of 1.7 m can reach.
 DEPTH_SCALE_MM = 4000.0
 WINDOW, SHARPNESS = 5, 10.0  # cells; exponent of the mass in a window
-
-
-def conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
-    """A 3x3 convolution, batch normalisation and a relu."""
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(inplace=True),
-    )
-
-
-class Residual(nn.Module):
-    """Two full 3x3 convolutions: on CPUs they come several times nearer to peak speed than depthwise ones."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = conv_bn_relu(channels, channels)
-        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.second(self.first(x)))
-
-
-class Up(nn.Module):
-    """Upsamples a coarse level's features and adds them to those of the next finer level."""
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__()
-        self.project = nn.Sequential(nn.Conv2d(channels_in, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out))
-
-    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        return torch.relu(fine + nn.functional.interpolate(self.project(coarse), scale_factor=2.0, mode="nearest"))
+NEAR = 1.8 / 48  # of the crop's side; MoveNet's: belief halves at about this distance from where a joint should be
+FROZEN_BLOCKS = 3  # of the trunk, up to stride 4: edges and colours need no training, and cost half of its time
+# Of each joint of pa16 those of COCO's whose middle it starts from; the head's top from the eyes.
+FROM_COCO = ((11, 12), (5, 6), (5, 6), (1, 2), *((coco,) for coco in LIMBS_OF_COCO))
 
 
 class Prediction(NamedTuple):
-    """The output of one pyramid. Heat maps have a quarter of the input's side."""
+    """Both stages' output. Heat maps have a quarter of the input's side."""
 
+    coarse: Tensor  # (B, K, 2), x, y in 0..1 of the crop: the first stage's keypoints
     heatmaps: Tensor  # (B, K, S/4, S/4), sums to 1 over each map
-    keypoints: Tensor  # (B, K, 2), x, y in 0..1 of the crop
+    keypoints: Tensor  # (B, K, 2), the second stage's
     score_logits: Tensor  # (B, K)
 
 
@@ -96,79 +74,93 @@ def likeliest_position(maps: Tensor) -> Tensor:
     return keypoints
 
 
-class PredictionHead(nn.Module):
-    """Heat maps at twice the features' resolution, joints by soft-argmax, scores from the joint-wise features."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.to_maps = nn.Conv2d(channels, NUM_JOINTS * 4, 1)
-        self.score_features = nn.Conv2d(channels, 32, 1)
-        self.score_weight = nn.Parameter(torch.zeros(NUM_JOINTS, 32))
-        self.score_bias = nn.Parameter(torch.zeros(NUM_JOINTS))
-        self.score_peak = nn.Parameter(torch.ones(NUM_JOINTS))
-
-    def forward(self, x: Tensor) -> Prediction:
-        maps, keypoints = soft_argmax(nn.functional.pixel_shuffle(self.to_maps(x), 2))
-        # Detached: the loss of the scores must not move the maps.
-        attention = nn.functional.avg_pool2d(maps, 2).detach() * 4  # (B, K, S/8, S/8)
-        visual = torch.einsum("bkhw,bchw->bkc", attention, self.score_features(x.detach()))
-        # The largest mass of a 2x2 window (TPAMI'20, confidence of a soft-argmax).
-        peak = nn.functional.avg_pool2d(maps, 2, stride=1).flatten(2).amax(-1).detach() * 4
-        # A matrix product and not a sum of products: OpenVINO 2026.4 fuses that sum with the additions after it, and is
-        # then wrong in all rows of a batch but the first.
-        read = (visual[:, :, None] @ self.score_weight[..., None])[..., 0, 0]  # (B, K)
-        logits = read + self.score_bias + self.score_peak * torch.log(peak + 1e-4)
-        return Prediction(maps, keypoints, logits)
-
-
-@dataclass(frozen=True)
-class FrameConfig:
-    """Channels at strides 2, 4, 8, 16, 32."""
-
-    channels: tuple[int, int, int, int, int] = (24, 48, 96, 112, 128)
+def far(positions: Tensor, cells: int) -> Tensor:
+    """How far each cell is from positions (B, K, 2) in 0..1: (B, K, cells, cells), 0 there, then as the logarithm."""
+    centres = cell_centres(cells, positions)
+    x = (centres - positions[..., :1]) ** 2  # (B, K, cells)
+    y = (centres - positions[..., 1:]) ** 2
+    return 0.5 * torch.log(1 + (x[:, :, None] + y[..., None]) / NEAR**2)
 
 
 class FrameNetwork(nn.Module):
-    """RGB crops (B, 3, S, S) in -1..1, S a multiple of 32, to one `Prediction` per pyramid, the last the best."""
+    """RGB crops (B, 3, S, S) in -1..1, S a multiple of 32, to a `Prediction`."""
 
-    def __init__(self, config: FrameConfig = FrameConfig()) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        c2, c4, c8, c16, c32 = config.channels
-        self.stem = nn.Sequential(conv_bn_relu(3, c2, 2), conv_bn_relu(c2, c4, 2), Residual(c4))  # S/4
-        self.entry8 = nn.Sequential(conv_bn_relu(c4, c8, 2), Residual(c8))
-        self.down16 = nn.ModuleList(
-            [
-                nn.Sequential(conv_bn_relu(c8, c16, 2), Residual(c16), Residual(c16)),
-                nn.Sequential(conv_bn_relu(c8, c16, 2), Residual(c16)),
-            ]
-        )
-        self.down32 = nn.ModuleList(
-            [
-                nn.Sequential(conv_bn_relu(c16, c32, 2), Residual(c32), Residual(c32)),
-                nn.Sequential(conv_bn_relu(c16, c32, 2), Residual(c32), Residual(c32)),
-            ]
-        )
-        self.up16 = nn.ModuleList(Up(c32, c16) for _ in range(2))
-        self.mix16 = nn.ModuleList(Residual(c16) for _ in range(2))
-        self.up8 = nn.ModuleList(Up(c16, c8) for _ in range(2))
-        self.mix8 = nn.ModuleList(nn.Sequential(Residual(c8), Residual(c8)) for _ in range(2))
-        self.heads = nn.ModuleList(PredictionHead(c8) for _ in range(2))
-        self.reinject = nn.Conv2d(NUM_JOINTS, c8, 1, bias=False)
+        self.trunk = Trunk()
+        # First stage: where the person is, and from there the way to each joint, in MoveNet's cells of 1/48.
+        self.centre = head(1)
+        self.centre_logit, self.centre_far = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(1.0))
+        self.way_features, self.way = separable(FEATURES, HEAD_FEATURES), nn.Linear(HEAD_FEATURES, NUM_JOINTS * 2)
+        # Second stage.
+        self.map_features, self.to_maps = separable(FEATURES, HEAD_FEATURES), nn.Conv2d(HEAD_FEATURES, NUM_JOINTS, 1)
+        self.map_logit, self.map_far = nn.Parameter(torch.ones(NUM_JOINTS)), nn.Parameter(torch.ones(NUM_JOINTS))
+        self.score_weight = nn.Parameter(torch.zeros(NUM_JOINTS, HEAD_FEATURES))
+        self.score_bias = nn.Parameter(torch.zeros(NUM_JOINTS))
+        self.score_peak = nn.Parameter(torch.ones(NUM_JOINTS))
+        self.score_logit = nn.Parameter(torch.zeros(NUM_JOINTS))
+        self.score_agreement = nn.Parameter(torch.zeros(NUM_JOINTS))
 
-    def forward(self, x: Tensor) -> list[Prediction]:
-        x8 = self.entry8(self.stem(x))
-        predictions: list[Prediction] = []
-        for pyramid, head in enumerate(self.heads):
-            x16 = self.down16[pyramid](x8)
-            x32 = self.down32[pyramid](x16)
-            x16 = self.mix16[pyramid](self.up16[pyramid](x32, x16))
-            features = self.mix8[pyramid](self.up8[pyramid](x16, x8))
-            prediction: Prediction = head(features)
-            predictions.append(prediction)
-            if pyramid == 0:
-                # A map sums to 1: scaled so that a peak is of the order of the features.
-                x8 = features + self.reinject(nn.functional.avg_pool2d(prediction.heatmaps, 2) * 16)
-        return predictions
+    def forward(self, x: Tensor) -> Prediction:
+        features = self.trunk(x)
+        cells = features.shape[-1]
+        coarse = self.coarse(features, cells)
+        map_features = self.map_features(features)
+        logits = self.to_maps(map_features)
+        expected = far(coarse, cells)
+        maps, keypoints = soft_argmax(self.map_logit[:, None, None] * logits - self.map_far[:, None, None] * expected)
+        return Prediction(coarse, maps, keypoints, self.score(maps, map_features, logits, expected))
+
+    def coarse(self, features: Tensor, cells: int) -> Tensor:
+        """The first stage's keypoints (B, K, 2): the way from the person's centre, expected over where that is."""
+        middle = torch.full((len(features), 1, 2), 0.5, device=features.device)
+        logits = self.centre_logit * torch.log(torch.sigmoid(self.centre(features)) + 1e-6)
+        where, centre = soft_argmax(logits - self.centre_far * far(middle, cells))
+        pooled = torch.einsum("bhw,bchw->bc", where[:, 0], self.way_features(features))
+        way: Tensor = self.way(pooled).unflatten(1, (NUM_JOINTS, 2)) / 48
+        return centre + way
+
+    def score(self, maps: Tensor, features: Tensor, logits: Tensor, expected: Tensor) -> Tensor:
+        """Score logits (B, K). Detached: the loss of the scores must not move the maps."""
+        attention, features, logits, expected = maps.detach(), features.detach(), logits.detach(), expected.detach()
+        visual = torch.einsum("bkhw,bchw->bkc", attention, features)
+        # The largest mass of a 2x2 window (TPAMI'20, confidence of a soft-argmax).
+        peak = nn.functional.avg_pool2d(attention, 2, stride=1).flatten(2).amax(-1) * 4
+        # A matrix product and not a sum of products: OpenVINO 2026.4 fuses that sum with the additions after it, and is
+        # then wrong in all rows of a batch but the first.
+        read = (visual[:, :, None] @ self.score_weight[..., None])[..., 0, 0]  # (B, K)
+        seen = (attention * logits).flatten(2).sum(-1)
+        astray = (attention * expected).flatten(2).sum(-1)
+        return (
+            read
+            + self.score_bias
+            + self.score_peak * torch.log(peak + 1e-4)
+            + self.score_logit * seen
+            + self.score_agreement * astray
+        )
+
+    def start_from(self, published: MoveNet) -> None:
+        """Takes MoveNet lightning's weights; joints that it does not know start as the middle of two that it does."""
+        self.trunk.load_state_dict(published.trunk.state_dict())
+        self.centre.load_state_dict(published.heads["center"].state_dict())
+        heat, way = published.heads["kpt_heatmap"], published.heads["kpt_regress"]
+        assert isinstance(heat, nn.Sequential)
+        assert isinstance(way, nn.Sequential)
+        self.map_features.load_state_dict(heat[0].state_dict())
+        self.way_features.load_state_dict(way[0].state_dict())
+        ways = {name: value.unflatten(0, (-1, 2)).flip(1) for name, value in way[1].state_dict().items()}  # y, x
+        with torch.no_grad():
+            for joint, known in enumerate(FROM_COCO):
+                of_joint = slice(2 * joint, 2 * joint + 2)
+                self.way.weight[of_joint] = ways["weight"][list(known)].mean(0).flatten(1)
+                self.way.bias[of_joint] = ways["bias"][list(known)].mean(0)
+                for mine, theirs in zip(self.to_maps.parameters(), heat[1].parameters(), strict=True):
+                    mine[joint] = theirs[list(known)].mean(0)
+
+    def freeze(self) -> None:
+        """Leaves the trunk's first blocks as they are."""
+        for part in (self.trunk.stem, *self.trunk.blocks[:FROZEN_BLOCKS]):
+            part.requires_grad_(False)
 
 
 class ServedFrame(nn.Module):
@@ -183,8 +175,8 @@ class ServedFrame(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Crops (B, S, S, 3), uint8, to keypoints (B, K, 3) in 0..1, scores (B, K) and action features (B, 3 K)."""
-        last = self.network(to_network_range(image))[-1]
-        scores = self.calibration.scores(last.score_logits, torch.sigmoid)
-        keypoints = likeliest_position(last.heatmaps)
+        found = self.network(to_network_range(image))
+        scores = self.calibration.scores(found.score_logits, torch.sigmoid)
+        keypoints = likeliest_position(found.heatmaps)
         z = (self.lift(keypoints, scores)[..., 2:] / DEPTH_SCALE_MM + 0.5).clamp(0, 1)
         return torch.cat((keypoints, z), dim=-1), scores, torch.cat((keypoints.flatten(1), scores), dim=1)

@@ -55,10 +55,10 @@ def predict(
             crops.append(cv2.warpAffine(people.images[i], matrix, (size, size), flags=cv2.INTER_LINEAR))
             matrices.append(cv2.invertAffineTransform(matrix))
         x = to_network_range(torch.from_numpy(np.stack(crops)).to(device))
-        prediction = network(x)[-1]
+        prediction = network(x)
         maps, scores = prediction.heatmaps, prediction.score_logits
         if flip_test:
-            mirrored = network(x.flip(3))[-1]
+            mirrored = network(x.flip(3))
             maps = (maps + mirrored.heatmaps.flip(3)[:, flip]) / 2
             scores = (scores + mirrored.score_logits[:, flip]) / 2
         found = likeliest_position(maps).cpu().numpy() * size

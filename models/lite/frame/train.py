@@ -6,7 +6,7 @@ python -m models.lite.frame.train --data ../shared/data --out build/lite
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,67 +17,50 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.deephar.pixels import to_network_range
-from models.lite.frame import clean_labels
 from models.lite.frame import data as pose_data
-from models.lite.frame.network import FrameNetwork, Prediction, likeliest_position
+from models.lite.frame import labels
+from models.lite.frame.augmentation import Augmentation, Sample
+from models.lite.frame.labels import TrainingSet
+from models.lite.frame.network import INPUT_SIZE, FrameNetwork, Prediction, likeliest_position
 from models.lite.frame.plain_crops import predict
 from models.lite.layout import ANKLES, WRISTS
+from models.lite.movenet.published import lightning
 from models.lite.platt import sigmoid
 from models.lite.training import Training, best_device, command_line, cosine
 
 BATCH = 32
-NEGATIVES_PER_BATCH = 2
-WEIGHT_DECAY = 0.02
+NEGATIVES_PER_BATCH = 1
+WEIGHT_DECAY = 0.01
+PASSES, LEARNING_RATE, TRUNK_SHARE = 6, 2.5e-4, 0.2
+STEPS_PER_PASS = 400
+CERTAIN = 0.5  # the teacher's belief in its best cell from which its map counts in full
 
-
-@dataclass(frozen=True)
-class Round:
-    """Passes over the data with one learning rate schedule; `schedule` is (side of the crops in pixels, passes)."""
-
-    name: str
-    schedule: tuple[tuple[int, int], ...]
-    learning_rate: float
-
-
-# Low resolution first: a pass at 64 px costs a quarter of one at 128, and the network learns most of it there. The
-# second round trains on labels that the network of the first round has cleaned.
-ROUNDS = (
-    Round("teacher", ((64, 8), (96, 7), (128, 6)), 2e-3),
-    Round("frame", ((128, 12), (160, 5)), 1.5e-3),
-)
-
-Array = NDArray[Any]
 # People, and pictures without people.
-Sources = tuple[list[pose_data.TrainingSet], list[Array]]
+Sources = tuple[list[TrainingSet], list[NDArray[Any]]]
 
 
-class AugmentedBatches(torch.utils.data.IterableDataset):
-    """One pass over the training people in random order, in whole batches."""
+class AugmentedBatches(torch.utils.data.IterableDataset[dict[str, Tensor]]):
+    """One pass: batches of people drawn at random, as often as their sets say, and of pictures without any."""
 
-    def __init__(self, size: int, epoch: int, seed: int, sources: Sources) -> None:
-        self.size, self.epoch, self.seed = size, epoch, seed
+    def __init__(self, size: int, epoch: int, seed: int, sources: Sources, steps: int) -> None:
+        self.size, self.epoch, self.seed, self.steps = size, epoch, seed, steps
         self.sets, self.empty = sources
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         cv2.setNumThreads(0)
         rng = np.random.default_rng([self.seed, self.epoch])
-        augmentation = pose_data.Augmentation(self.size, rng, self.empty)
+        augmentation = Augmentation(self.size, rng, self.empty)
         entries = [(some, i) for some in self.sets for i in range(len(some.people.images)) for _ in range(some.times)]
-        rng.shuffle(entries)
         per_batch = BATCH - NEGATIVES_PER_BATCH
-        for start in range(0, len(entries) - per_batch + 1, per_batch):
-            samples = []
-            for some, i in entries[start : start + per_batch]:
-                people = some.people
-                samples.append(augmentation.person(people.images[i], people.joints[i], people.valid[i]))
+        chosen = rng.choice(len(entries), self.steps * per_batch, replace=self.steps * per_batch > len(entries))
+        for start in range(0, len(chosen), per_batch):
+            samples = [augmentation.person(*entries[k]) for k in chosen[start : start + per_batch]]
             samples += [
                 augmentation.empty(self.empty[rng.integers(len(self.empty))]) for _ in range(NEGATIVES_PER_BATCH)
             ]
             yield {
-                "image": torch.from_numpy(np.stack([s.image for s in samples])),
-                "joints": torch.from_numpy(np.stack([s.joints for s in samples])),
-                "valid": torch.from_numpy(np.stack([s.valid for s in samples])),
-                "torso": torch.tensor([s.torso for s in samples], dtype=torch.float32),
+                f.name: torch.from_numpy(np.stack([getattr(sample, f.name) for sample in samples]))
+                for f in fields(Sample)
             }
 
 
@@ -96,20 +79,35 @@ def jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
     return kl.flatten(2).sum(-1) / 2
 
 
+def target_maps(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """The maps to learn (B, K, C, C), each with a sum of 1, and their weights (B, K).
+
+    Of joints with a label a Gaussian; of the teacher's joints its own maps, which say where else a joint may be.
+    """
+    belief = batch["maps"].float() / 255
+    mass = belief.flatten(2).sum(-1).clamp(min=1e-6)
+    cells = belief.shape[-1]
+    gaussian = gaussian_maps(batch["joints"], cells, sigma=max(1.0, cells / 24))
+    by_teacher = batch["by_teacher"]
+    maps = torch.where(by_teacher[..., None, None], belief / mass[..., None, None], gaussian)
+    certain = (belief.flatten(2).amax(-1) / CERTAIN).clamp(max=1)
+    return maps, torch.where(by_teacher, certain, batch["valid"].float())
+
+
 def loss_of(prediction: Prediction, batch: dict[str, Tensor]) -> Tensor:
-    """Divergence of the heat maps, L1 of the keypoints, and cross-entropy of the scores with the hits."""
+    """Divergence of the heat maps, L1 of both stages' keypoints, and cross-entropy of the scores with the hits."""
     valid = batch["valid"].float()
     joints, torso = batch["joints"], batch["torso"]
-    cells = prediction.heatmaps.shape[-1]
-    target = gaussian_maps(joints, cells, sigma=max(1.0, cells / 24))
+    target, weight = target_maps(batch)
+    maps = (jensen_shannon(prediction.heatmaps, target) * weight).sum() / weight.sum().clamp(min=1)
     count = valid.sum().clamp(min=1)
-    maps = (jensen_shannon(prediction.heatmaps, target) * valid).sum() / count
-    distance = (prediction.keypoints - joints).abs().sum(-1)
-    position = (distance * valid).sum() / count
+    position = ((prediction.keypoints - joints).abs().sum(-1) * valid).sum() / count
+    coarse = ((prediction.coarse - joints).abs().sum(-1) * valid).sum() / count
     served = likeliest_position(prediction.heatmaps.detach())
     hit = ((served - joints).norm(dim=-1) < pose_data.HIT_TORSO * torso[:, None]).float() * valid
-    score = nn.functional.binary_cross_entropy_with_logits(prediction.score_logits, hit)
-    return maps + 2.0 * position + 0.1 * score
+    known = (~batch["unknown"]).float()
+    score = nn.functional.binary_cross_entropy_with_logits(prediction.score_logits, hit, known)
+    return maps + 2.0 * position + coarse + 0.1 * score
 
 
 def evaluate(network: FrameNetwork, people: pose_data.People, size: int) -> dict[str, float]:
@@ -129,53 +127,32 @@ def in_fp32(prediction: Prediction) -> Prediction:
     return Prediction(*(value.float() for value in prediction))
 
 
-def train(data: Path, out: Path, seed: int, rounds: tuple[Round, ...] = ROUNDS) -> None:
-    """All rounds, each from the weights of the one before; a finished round is not repeated."""
+def train(
+    data: Path, out: Path, seed: int, passes: int = PASSES, steps: int = STEPS_PER_PASS, size: int = INPUT_SIZE
+) -> None:
+    """From MoveNet lightning's weights. Resumes from its checkpoint."""
     torch.manual_seed(seed)
-    device = best_device()
-    sets, empty = pose_data.load_training(data), pose_data.load_without_people(data)
+    network = FrameNetwork()
+    network.start_from(lightning(out))
+    network.freeze()
+    network = network.to(best_device(), memory_format=torch.channels_last)
+    sources = labels.load_training(data, out), pose_data.load_without_people(data)
     held_out = pose_data.load_held_out(data)
-    earlier: FrameNetwork | None = None
-    passes_before = 0
-    for round_ in rounds:
-        network = FrameNetwork().to(device, memory_format=torch.channels_last)
-        if earlier is not None:
-            network.load_state_dict(earlier.state_dict())
-            size = round_.schedule[0][0]
-            sets = [replace(some, people=clean_labels.clean(earlier, some.people, size)) for some in sets]
-        earlier = train_round(network, round_, (sets, empty), held_out, out, seed, passes_before)
-        passes_before += sum(passes for _, passes in round_.schedule)
-
-
-def train_round(
-    network: FrameNetwork,
-    round_: Round,
-    sources: Sources,
-    held_out: pose_data.People,
-    out: Path,
-    seed: int,
-    passes_before: int,
-) -> FrameNetwork:
-    """The network with averaged weights at the end of the round. Resumes from the round's checkpoint."""
-    training = Training(network, out, round_.name, "frame", WEIGHT_DECAY)
-    shown = sum(len(some.people.images) * some.times for some in sources[0])
-    steps_per_pass = shown // (BATCH - NEGATIVES_PER_BATCH)
-    sizes = [size for size, passes in round_.schedule for _ in range(passes)]
-    for epoch in range(training.passes, len(sizes)):
-        size, running = sizes[epoch], 0.0
-        batches = AugmentedBatches(size, passes_before + epoch, seed, sources)
+    training = Training(network, out, "frame", "frame", WEIGHT_DECAY, gentle=(network.trunk, TRUNK_SHARE))
+    for epoch in range(training.passes, passes):
+        running = 0.0
+        batches = AugmentedBatches(size, epoch, seed, sources, steps)
         loader = torch.utils.data.DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=8)
         network.train()
-        for step, batch in enumerate(loader, start=epoch * steps_per_pass):
+        for step, batch in enumerate(loader, start=epoch * steps):
             batch = {name: value.to(training.device) for name, value in batch.items()}
             with training.autocast():
-                predictions = [in_fp32(prediction) for prediction in network(to_network_range(batch["image"]))]
-            loss = sum((loss_of(p, batch) for p in predictions), torch.zeros((), device=training.device))
-            training.step(loss, step, cosine(step, steps_per_pass * len(sizes), round_.learning_rate))
+                prediction = in_fp32(network(to_network_range(batch["image"])))
+            loss = loss_of(prediction, batch)
+            training.step(loss, step, cosine(step, steps * passes, LEARNING_RATE))
             running += float(loss.detach())
         figures = evaluate(training.average, held_out, size)
-        training.finish_pass(round=round_.name, size=size, loss=running / steps_per_pass, **figures)
-    return training.average
+        training.finish_pass(size=size, loss=running / steps, **figures)
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.frame.data import Augmentation, People
+from models.lite.frame.augmentation import Augmentation
+from models.lite.frame.data import People
 from models.lite.person.data import BoxedPictures, Boxes, Picture, body_box
 from models.lite.person.targets import STRIDE
 from service.vision.crops import letterbox
@@ -34,7 +35,7 @@ class Sample:
 
     image: Picture  # (S, S, 3)
     boxes_px: Boxes
-    empty_weight: NDArray[np.float32]  # (S/8, S/8), of cells without a person's centre
+    empty_weight: NDArray[np.float32]  # (S/4, S/4), of cells without a person's centre
 
 
 Source = Callable[[np.random.Generator], LabelledPicture]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.lite.person.data import Boxes
 
-STRIDE = 8  # pixels a cell
+STRIDE = 4  # pixels a cell
 SPREAD = 0.54 / 6  # a Gaussian's deviation over the box's side
 SMALLEST_DEVIATION = 0.4  # cells
 REGION = 0.3  # height of the Gaussian from which a cell regresses the box

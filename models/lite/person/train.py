@@ -1,4 +1,4 @@
-"""Trains the person detector of `lite`, from the frame network's weights where its training has left them.
+"""Trains the person detector of `lite`, from MoveNet lightning's weights.
 
     python -m models.lite.person.train --data ../shared/data --out build/lite
 
@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from models.deephar.pixels import to_network_range
 from models.lite import platt
-from models.lite.frame import clean_labels
 from models.lite.frame import data as pose_data
-from models.lite.frame.network import FrameNetwork
+from models.lite.frame import labels
+from models.lite.movenet.published import lightning
 from models.lite.person import data as person_data
 from models.lite.person import evaluate as evaluate_person
 from models.lite.person.augmentation import PersonAugmentation, Source, boxed, with_joints, without_people
@@ -32,18 +32,15 @@ from models.lite.person.network import (
     Maps,
     PersonNetwork,
     ServedPerson,
-    from_frame_network,
 )
 from models.lite.person.targets import encode
-from models.lite.training import Training, best_device, checkpoint, command_line, cosine, trained
+from models.lite.training import Training, best_device, command_line, cosine
 
 BATCH = 24
 STEPS_PER_PASS = 100
-SCHEDULE = ((128, 8), (192, 12), (256, 13))  # side of the pictures in pixels, passes
-LEARNING_RATE = 1.5e-3
-WEIGHT_DECAY = 0.03
-LSPET_PEOPLE = 2000
-TEACHER_SIZE = 128
+SCHEDULE = ((192, 5), (288, 7))  # side of the pictures in pixels, passes
+LEARNING_RATE, TRUNK_SHARE = 8e-4, 0.25
+WEIGHT_DECAY = 0.02
 OVERLAP_WEIGHT, LOG_SIDES_WEIGHT = 3.0, 0.5
 
 
@@ -54,24 +51,14 @@ class Sources:
     held_out: person_data.BoxedPictures
 
 
-def load_frame_network(out: Path, device: torch.device) -> FrameNetwork | None:
-    file = checkpoint(out, "teacher")
-    return trained(FrameNetwork(), file).to(device) if file.exists() else None
-
-
-def load_sources(data: Path, frame: FrameNetwork | None) -> Sources:
+def load_sources(data: Path, out: Path) -> Sources:
     complete, missed, held_out = person_data.load_training(data)
     empty = pose_data.load_without_people(data)
     kept_out = {image.tobytes() for image in held_out.images}
     empty = [image for image in empty if image.tobytes() not in kept_out]
-    draws = [(0.50, boxed(complete)), (0.20, boxed(missed)), (0.13, without_people(empty))]
-    draws += [
-        (share, with_joints(people)) for share, people in zip((0.08, 0.02), pose_data.load_careful(data), strict=True)
-    ]
-    if frame is not None:  # LSPET's limbs are too often wrong: no boxes from its labels without relabelling
-        crowd = pose_data.load_people([data / "pose2d_lspet_0.npz"])
-        crowd = clean_labels.clean(frame, pose_data.select(crowd, range(LSPET_PEOPLE)), TEACHER_SIZE)
-        draws.append((0.07, with_joints(person_data.with_most_joints(crowd))))
+    draws = [(0.55, boxed(complete)), (0.20, boxed(missed)), (0.12, without_people(empty))]
+    for share, some in ((0.06, labels.careful(data, out)), (0.07, labels.crowd(data, out))):
+        draws.append((share, with_joints(person_data.with_most_joints(some.people))))
     return Sources(draws, empty, held_out)
 
 
@@ -160,14 +147,12 @@ def train(
 ) -> None:
     torch.manual_seed(seed)
     device = best_device()
-    network = PersonNetwork().to(device, memory_format=torch.channels_last)
-    frame = load_frame_network(out, device)
-    if frame is None:
-        print(f"no {checkpoint(out, 'teacher')} (models.lite.frame.train makes it): training from scratch", flush=True)
-    else:
-        print(f"{from_frame_network(network, frame.state_dict())} tensors from the frame network", flush=True)
-    sources = load_sources(data, frame)
-    training = Training(network, out, "person", "person", WEIGHT_DECAY)
+    network = PersonNetwork()
+    network.start_from(lightning(out))
+    network.freeze()
+    network = network.to(device, memory_format=torch.channels_last)
+    sources = load_sources(data, out)
+    training = Training(network, out, "person", "person", WEIGHT_DECAY, gentle=(network.trunk, TRUNK_SHARE))
     sizes = [size for size, passes in schedule for _ in range(passes)]
     for epoch in range(training.passes, len(sizes)):
         running = 0.0

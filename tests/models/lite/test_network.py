@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.lite.clip.network import MIRROR, NUM_ACTIONS, ClipNetwork, ServedClip
-from models.lite.frame.network import FrameNetwork, ServedFrame, likeliest_position, soft_argmax
+from models.lite.frame.network import FrameNetwork, ServedFrame, far, likeliest_position, soft_argmax
 from models.lite.frame.train import gaussian_maps, jensen_shannon
 from models.lite.layout import FEATURES_PER_FRAME, NUM_FRAMES, NUM_JOINTS
 from models.lite.lift.network import LiftNetwork, ServedLift
@@ -44,15 +44,22 @@ def test_the_divergence_is_zero_for_equal_maps_and_bounded() -> None:
     assert jensen_shannon(one, other).item() == pytest.approx(jensen_shannon(other, one).item(), abs=1e-6)
 
 
-@pytest.mark.parametrize("size", [64, 96, 128])
-def test_the_frame_network_works_at_every_size_of_the_schedule(size: int) -> None:
-    network = FrameNetwork().eval()
-    predictions = network(torch.zeros(2, 3, size, size))
-    assert len(predictions) == 2
-    for prediction in predictions:
-        assert prediction.heatmaps.shape == (2, NUM_JOINTS, size // 4, size // 4)
-        assert prediction.keypoints.shape == (2, NUM_JOINTS, 2)
-        assert prediction.score_logits.shape == (2, NUM_JOINTS)
+@pytest.mark.parametrize("size", [64, 160, 192])
+def test_the_frame_network_works_at_every_size(size: int) -> None:
+    prediction = FrameNetwork().eval()(torch.zeros(2, 3, size, size))
+    assert prediction.heatmaps.shape == (2, NUM_JOINTS, size // 4, size // 4)
+    assert prediction.coarse.shape == prediction.keypoints.shape == (2, NUM_JOINTS, 2)
+    assert prediction.score_logits.shape == (2, NUM_JOINTS)
+
+
+@settings(max_examples=20)
+@given(st.floats(0.1, 0.9), st.floats(0.1, 0.9))
+def test_belief_falls_with_the_distance_from_where_a_joint_should_be(x: float, y: float) -> None:
+    distance = far(torch.tensor([[[x, y]]]), 48)
+    row, column = divmod(int(distance.argmin()), 48)
+    assert [(column + 0.5) / 48, (row + 0.5) / 48] == pytest.approx([x, y], abs=0.5 / 48 + 1e-6)
+    assert distance.min() < 0.1
+    assert (distance[0, 0, row].diff().sign().diff() >= 0).all()  # it rises to both sides
 
 
 def test_the_served_frame_takes_pixels_and_packs_its_features() -> None:

@@ -1,0 +1,109 @@
+"""What the frame network learns from: people with labels of people, of a crowd mended by a teacher, or of the teacher.
+
+The teacher (`movenet/teacher.py`) knows the twelve limb joints, pa16[4:16]. Labels of people alone have neck and head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.lite.frame.data import People, decode, load_careful, load_people
+from models.lite.frame.torso import torso_size
+from models.lite.layout import HIPS, NUM_JOINTS, PELVIS, SHOULDERS, THORAX
+from models.lite.movenet.taught import Taught, load
+
+LIMBS = np.arange(SHOULDERS[0], NUM_JOINTS)
+SURE, DOUBTFUL = 0.5, 0.3  # scores of the teacher; of those with 0.5 and more, 96 % are right on LSP
+HIDDEN = 0.1  # below it the joint is not to be seen
+FAR_TORSO = 0.25
+LEAST_JOINTS = 3  # of a boxed person, for the teacher to have seen who it is
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """People to train on."""
+
+    people: People
+    times: int  # how often each is drawn in one pass
+    taught: Taught
+    by_teacher: Bools  # (N, 16), joints whose map is the teacher's
+    unknown: Bools  # (N, 16), joints of which nothing is known: neither where they are nor that they are hidden
+    boxes_px: Floats | None = None  # (N, 4) x, y, width, height to crop by; without, the joints' box
+
+
+def load_training(data: Path, out: Path) -> list[TrainingSet]:
+    """All people to train on; `out` has what the teacher says of them."""
+    return [crowd(data, out), careful(data, out), boxed(data, out, "boxed", 1), boxed(data, out, "everyday", 2)]
+
+
+def careful(data: Path, out: Path) -> TrainingSet:
+    """LSP: the labels as they are."""
+    people = load_careful(data)
+    count = len(people.images)
+    nobody = np.zeros((count, NUM_JOINTS), bool)
+    return TrainingSet(people, 4, _rows(load(out, "lsp"), slice(0, count)), nobody, nobody)
+
+
+def crowd(data: Path, out: Path) -> TrainingSet:
+    """LSPET: the teacher's joint where it is sure and no label is near; none where it half believes otherwise."""
+    people = load_people([data / f"pose2d_lspet_{i}.npz" for i in range(3)])
+    taught = load(out, "lspet")
+    joints, valid = people.joints.copy(), people.valid.copy()
+    distance = np.linalg.norm(taught.joints_px - joints[:, LIMBS], axis=-1)
+    far = valid[:, LIMBS] & (distance > FAR_TORSO * torso_size(joints, valid)[:, None])
+    replaced = (far | ~valid[:, LIMBS]) & (taught.scores >= SURE)
+    doubted = far & ~replaced & (taught.scores >= DOUBTFUL)
+    joints[:, LIMBS] = np.where(replaced[..., None], taught.joints_px, joints[:, LIMBS])
+    valid[:, LIMBS] = (valid[:, LIMBS] | replaced) & ~doubted
+    by_teacher, unknown = np.zeros(valid.shape, bool), ~valid
+    by_teacher[:, LIMBS] = replaced
+    return TrainingSet(_with_middles(people.images, joints, valid), 1, taught, by_teacher, unknown)
+
+
+def boxed(data: Path, out: Path, name: str, times: int) -> TrainingSet:
+    """People with a box and the teacher's joints, but for those of the validation pictures."""
+    taught, images, boxes, chosen = load(out, name), [], [], []
+    files = [data / f"people_boxes_{i}.npz" for i in range(3)] if name == "boxed" else [data / "people_everyday.npz"]
+    number = 0
+    for file in files:
+        held = dict(np.load(file))
+        validation = held["split"] == 1 if "split" in held else np.zeros(len(held["offsets"]) - 1, bool)
+        for i in range(len(held["offsets"]) - 1):
+            of_image = held["boxes"][held["box_offsets"][i] : held["box_offsets"][i + 1]]
+            wanted = [
+                k for k in range(len(of_image))
+                if not validation[i] and (taught.scores[number + k] >= DOUBTFUL).sum() >= LEAST_JOINTS
+            ]  # fmt: skip
+            if wanted:
+                image = decode(held["jpeg"], held["offsets"], i)
+                images += [image] * len(wanted)
+                boxes += [of_image[k] for k in wanted]
+                chosen += [number + k for k in wanted]
+            number += len(of_image)
+    taught = _rows(taught, np.array(chosen))
+    joints, valid = np.zeros((len(images), NUM_JOINTS, 2), np.float32), np.zeros((len(images), NUM_JOINTS), bool)
+    by_teacher = np.zeros(valid.shape, bool)
+    joints[:, LIMBS], valid[:, LIMBS] = taught.joints_px, taught.scores >= DOUBTFUL
+    by_teacher[:, LIMBS] = True
+    people = _with_middles(images, joints, valid)
+    unknown = ~people.valid
+    unknown[:, LIMBS] &= taught.scores >= HIDDEN
+    return TrainingSet(people, times, taught, by_teacher, unknown, np.stack(boxes).astype(np.float32))
+
+
+def _with_middles(images: list[NDArray[np.uint8]], joints: Floats, valid: Bools) -> People:
+    for middle, (right, left) in ((PELVIS, HIPS), (THORAX, SHOULDERS)):
+        joints[:, middle] = (joints[:, right] + joints[:, left]) / 2
+        valid[:, middle] = valid[:, right] & valid[:, left]
+    return People(images, joints, valid)
+
+
+def _rows(taught: Taught, rows: slice | NDArray[np.int64]) -> Taught:
+    return Taught(taught.joints_px[rows], taught.scores[rows], taught.maps[rows], taught.to_cells[rows])
