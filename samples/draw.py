@@ -1,4 +1,4 @@
-"""Draws the sample picture and the sample clip: a person who does jumping jacks in a park. Free to use, like the code.
+"""Draws the samples: a person who does jumping jacks in a park, and people at a bus. Free to use, like the code.
 
 .venv/bin/python samples/draw.py
 """
@@ -18,7 +18,16 @@ WIDTH, HEIGHT, FPS, SECONDS = 640, 480, 25, 4.0
 OVERSAMPLE = 2
 SKIN, SHIRT, SHORTS, SHOE, HAIR = (224, 172, 138), (196, 44, 52), (38, 52, 92), (235, 235, 230), (58, 38, 28)
 
+GROUND = 408  # row of the shadow
+PEOPLE = (
+    (0.00, 130, (196, 44, 52)),
+    (0.16, 330, (40, 96, 150)),
+    (0.45, 560, (226, 190, 60)),
+    (0.04, 740, (70, 130, 80)),
+)
+
 Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
 Point = NDArray[np.float64]
 
 
@@ -40,6 +49,10 @@ def background(rng: np.random.Generator) -> Image:
     return np.clip(scene, 0, 255).astype(np.uint8)
 
 
+def moved(point: Point, x: float, y: float) -> Point:
+    return point + np.array([x, y])
+
+
 def pose(phase: float) -> dict[str, Point]:
     """Joints in pixels at a phase 0..1 of a jumping jack: 0 arms down and feet together, 0.5 arms up and feet apart."""
     spread = 0.5 - 0.5 * np.cos(2 * np.pi * phase)
@@ -52,7 +65,7 @@ def pose(phase: float) -> dict[str, Point]:
         fore = np.deg2rad(6 + 166 * spread)
         elbow = shoulder + 47 * np.array([sign * np.sin(arm), np.cos(arm)])
         wrist = elbow + 43 * np.array([sign * np.sin(fore), np.cos(fore)])
-        hip = [*hips, sign * 16, 4]
+        hip = moved(hips, sign * 16, 4)
         leg = np.deg2rad(3 + 22 * spread)
         knee = hip + 68 * np.array([sign * np.sin(leg), np.cos(leg)])
         ankle = knee + 66 * np.array([sign * np.sin(leg * 1.05), np.cos(leg * 1.05)])
@@ -61,13 +74,13 @@ def pose(phase: float) -> dict[str, Point]:
     return joints
 
 
-def draw_person(scene: Image, joints: dict[str, Point]) -> Image:
+def draw_person(scene: Image, joints: dict[str, Point], shirt: Colour = SHIRT) -> Image:
     large = cv2.resize(scene, None, fx=OVERSAMPLE, fy=OVERSAMPLE, interpolation=cv2.INTER_LINEAR)
 
     def at(point: Point) -> tuple[int, int]:
         return round(point[0] * OVERSAMPLE), round(point[1] * OVERSAMPLE)
 
-    def limb(a: Point, b: Point, wide: float, narrow: float, colour: tuple[int, int, int]) -> None:
+    def limb(a: Point, b: Point, wide: float, narrow: float, colour: Colour) -> None:
         """A tapered limb with light from the left."""
         along = (b - a) / max(float(np.linalg.norm(b - a)), 1e-6)
         across = np.array([-along[1], along[0]])
@@ -83,7 +96,7 @@ def draw_person(scene: Image, joints: dict[str, Point]) -> Image:
 
     shadow = large.copy()
     feet = (joints["right_ankle"] + joints["left_ankle"]) / 2
-    cv2.ellipse(shadow, at(np.array([feet[0], 408])), (150, 22), 0, 0, 360, (60, 80, 40), -1, cv2.LINE_AA)
+    cv2.ellipse(shadow, at(np.array([feet[0], GROUND])), (150, 22), 0, 0, 360, (60, 80, 40), -1, cv2.LINE_AA)
     large = cv2.addWeighted(shadow, 0.55, large, 0.45, 0)
     for side in ("right", "left"):
         hip, knee, ankle = (joints[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
@@ -91,29 +104,29 @@ def draw_person(scene: Image, joints: dict[str, Point]) -> Image:
         limb(hip, knee, 16, 11, SKIN)
         limb(hip, hip + 0.6 * (knee - hip), 18, 16, SHORTS)
         outward = -1 if side == "right" else 1
-        limb([*ankle, 0, 6], [*ankle, outward * 12, 10], 7, 6, SHOE)
+        limb(moved(ankle, 0, 6), moved(ankle, outward * 12, 10), 7, 6, SHOE)
     neck, hips = joints["neck"], joints["hips"]
     right, left = joints["right_shoulder"], joints["left_shoulder"]
-    torso = [[*right, -6, -6], [*neck, -8, -4], [*neck, 8, -4], [*left, 6, -6], [*left, 0, 30]]
-    torso += [[*hips, 27, 4], [*hips, -27, 4], [*right, 0, 30]]
-    cv2.fillPoly(large, [np.array([at(p) for p in torso], np.int32)], SHIRT, cv2.LINE_AA)
-    limb([*neck, -9, 14], [*hips, -9, 0], 15, 14, SHIRT)
-    limb([*hips, -10, 6], [*hips, 10, 6], 18, 18, SHORTS)
-    limb([*neck, 0, 2], joints["head"] + [0, 10], 9, 9, SKIN)
+    torso = [moved(right, -6, -6), moved(neck, -8, -4), moved(neck, 8, -4), moved(left, 6, -6), moved(left, 0, 30)]
+    torso += [moved(hips, 27, 4), moved(hips, -27, 4), moved(right, 0, 30)]
+    cv2.fillPoly(large, [np.array([at(p) for p in torso], np.int32)], shirt, cv2.LINE_AA)
+    limb(moved(neck, -9, 14), moved(hips, -9, 0), 15, 14, shirt)
+    limb(moved(hips, -10, 6), moved(hips, 10, 6), 18, 18, SHORTS)
+    limb(moved(neck, 0, 2), joints["head"] + [0, 10], 9, 9, SKIN)
     for side in ("right", "left"):
         shoulder, elbow, wrist = (joints[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist"))
         limb(shoulder, elbow, 10.5, 8, SKIN)
         limb(elbow, wrist, 8, 5.5, SKIN)
         limb(wrist, wrist + 0.22 * (wrist - elbow), 6, 5, SKIN)
-        limb(shoulder, shoulder + 0.55 * (elbow - shoulder), 12.5, 11, SHIRT)
+        limb(shoulder, shoulder + 0.55 * (elbow - shoulder), 12.5, 11, shirt)
     head = joints["head"]
-    cv2.ellipse(large, at([*head, 0, -3]), (36, 43), 0, 0, 360, HAIR, -1, cv2.LINE_AA)
-    cv2.ellipse(large, at([*head, 0, 3]), (31, 37), 0, 0, 360, SKIN, -1, cv2.LINE_AA)
+    cv2.ellipse(large, at(moved(head, 0, -3)), (36, 43), 0, 0, 360, HAIR, -1, cv2.LINE_AA)
+    cv2.ellipse(large, at(moved(head, 0, 3)), (31, 37), 0, 0, 360, SKIN, -1, cv2.LINE_AA)
     for x in (-7, 7):
-        cv2.circle(large, at([*head, x, 1]), 4, (40, 30, 30), -1, cv2.LINE_AA)
-    cv2.line(large, at([*head, 0, 3]), at([*head, -1.5, 8]), (190, 135, 105), 3, cv2.LINE_AA)
-    cv2.ellipse(large, at([*head, 0, 12]), (11, 5), 0, 10, 170, (150, 60, 60), 3, cv2.LINE_AA)
-    return cv2.resize(large, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        cv2.circle(large, at(moved(head, x, 1)), 4, (40, 30, 30), -1, cv2.LINE_AA)
+    cv2.line(large, at(moved(head, 0, 3)), at(moved(head, -1.5, 8)), (190, 135, 105), 3, cv2.LINE_AA)
+    cv2.ellipse(large, at(moved(head, 0, 12)), (11, 5), 0, 10, 170, (150, 60, 60), 3, cv2.LINE_AA)
+    return cv2.resize(large, scene.shape[1::-1], interpolation=cv2.INTER_AREA)
 
 
 def frames() -> list[Image]:
@@ -123,7 +136,27 @@ def frames() -> list[Image]:
     return [np.clip(f + rng.normal(0, 2, f.shape), 0, 255).astype(np.uint8) for f in drawn]
 
 
+def bus_stop() -> Image:
+    """Four people before a bus: at phases of a jumping jack, from left to right."""
+    rng = np.random.default_rng(5)
+    scene = np.hstack([background(rng), background(rng)])[:, :880]
+    body, glass, dark = (206, 74, 48), (150, 178, 196), (36, 36, 40)
+    cv2.rectangle(scene, (30, 60), (850, 350), body, -1)
+    cv2.rectangle(scene, (30, 300), (850, 316), (240, 240, 236), -1)
+    for left in range(60, 820, 130):
+        cv2.rectangle(scene, (left, 90), (left + 104, 190), glass, -1)
+    for wheel in (160, 700):
+        cv2.circle(scene, (wheel, 352), 44, dark, -1, cv2.LINE_AA)
+        cv2.circle(scene, (wheel, 352), 20, (150, 150, 150), -1, cv2.LINE_AA)
+    scene = np.asarray(cv2.GaussianBlur(scene, (0, 0), 1.2), np.uint8)
+    for phase, x, shirt in PEOPLE:
+        joints = {name: moved(point, x - WIDTH / 2, 0) for name, point in pose(phase).items()}
+        scene = draw_person(scene, joints, shirt)
+    return np.clip(scene + rng.normal(0, 3, scene.shape), 0, 255).astype(np.uint8)
+
+
 def main() -> None:
+    cv2.imwrite(str(HERE / "people.jpg"), bus_stop()[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     pictures = frames()
     cv2.imwrite(str(HERE / "person.jpg"), pictures[9][:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     with av.open(str(HERE / "jumping_jacks.mp4"), "w") as container:

@@ -47,6 +47,16 @@ class LiftRule(BaseModel):
     trained_on: str
 
 
+class ScoreRule(BaseModel):
+    """A detected person's score: the sigmoid of a weighted sum of the logits of two scores, fitted after training."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bias: float
+    keypoints: float = Field(description="weight of the mean keypoint score's logit")
+    detection: float = Field(description="weight of the detection score's logit")
+
+
 class PersonCard(BaseModel):
     """The card of the detector `person`. Its input is the whole picture: it has no layout and no crop."""
 
@@ -74,6 +84,7 @@ class Card(BaseModel):
     crop: CropRule
     clip: ClipRule | None = None
     lift: LiftRule | None = None
+    score: ScoreRule | None = Field(None, description="of detected people; absent: their mean keypoint score")
     blocks: Cut | None = None
     depth_scale_mm: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="depth of the crop: z from 0 to 1; only where dims is 3"

@@ -31,11 +31,12 @@ class Person:
     """One person in a picture or a frame: K keypoints in the layout of the answer."""
 
     box: Box
-    score: float
+    score: float  # the share of the joints that are expected to be right
     keypoints_px: NDArray[np.float32]  # (K, 2)
     scores: NDArray[np.float32]  # (K,)
     depths_mm: NDArray[np.float32] | None = None  # (K,) from the root joint's plane; of models that know or lift depth
     positions_mm: NDArray[np.float32] | None = None  # (K, 3) in the camera's coordinates; where a camera was sent
+    detection_score: float | None = None  # of people that the detector found in a picture
     id: int | None = None  # the same in all frames of a video; None in pictures
 
     def points(self) -> Iterator[Point]:

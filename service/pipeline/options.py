@@ -62,6 +62,7 @@ def _no_bool(value: Any) -> Any:
 
 Number = Annotated[float, Field(strict=True)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(_no_bool)]
+Score = Annotated[float, Field(ge=0, le=1), BeforeValidator(_no_bool)]
 BoxOption = Annotated[
     Box,
     BeforeValidator(_box, json_schema_input_type=tuple[float, float, float, float]),
@@ -102,6 +103,8 @@ class _Options(BaseModel):
             return f"boxes must be {_BOXES_FORM}"
         if name == "camera":
             return f"camera must be {_CAMERA_FORM}"
+        if name == "min_score":
+            return f"min_score must be a number from 0 to 1, not {quoted(error['input'])}"
         if error["type"] == "greater_than_equal":
             return f"{name} must be at least {error['ctx']['ge']}"
         must = error["ctx"]["expected"] if error["type"] == "literal_error" else _MUST.get(error["type"], "a number")
@@ -131,6 +134,11 @@ class PictureOptions(_Options):
         Field(None, description="places each joint in space; for models that know or lift depth")
     )
     flip: bool = Field(False, description="average with the mirrored picture; twice the work")
+    min_score: Score | None = Field(
+        None,
+        description="without boxes: lowest score of a person; absent: poses with a mean keypoint score below 0.3 are "
+        "left out",
+    )
 
 
 class VideoOptions(_Options):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from service.networks.card import ScoreRule
 from service.networks.frame import FrameOutput
 from service.people.keypoint_search import person_box
 from service.pipeline.answers import Person
 from service.vision.boxes import Box
 from service.vision.camera import Camera, positions_mm
 from service.vision.layouts import Layout, convert
+
+SMALLEST = 1e-3  # distance of a probability from 0 and 1
 
 
 def person_in(
@@ -19,7 +24,8 @@ def person_in(
     own: Layout,
     wanted: Layout,
     camera: Camera | None = None,
-    score: float | None = None,
+    detection_score: float | None = None,
+    rule: ScoreRule | None = None,
     person_id: int | None = None,
 ) -> Person:
     """Returns the person of crop `index`.
@@ -35,7 +41,8 @@ def person_in(
         own: The network's joint layout.
         wanted: The layout of the answer.
         camera: Adds positions in its coordinates.
-        score: The detection score; None: the mean keypoint score.
+        detection_score: Of the detector, where it found the person.
+        rule: How a detected person's score is made; None: it is the mean keypoint score.
         person_id: Id of the track.
     """
     keypoints_px = output.keypoints_px[index]  # (K, 2)
@@ -48,10 +55,31 @@ def person_in(
     converted, scores = convert(np.concatenate(numbers, axis=1), output.scores[index], own, wanted)  # (K', 2, 3 or 6)
     return Person(
         box=box or person_box(output, index) or output.crop_windows[index].as_box(),
-        score=float(output.scores[index].mean()) if score is None else score,
+        score=person_score(float(output.scores[index].mean()), detection_score, rule),
         keypoints_px=converted[:, :2],
         scores=scores,
         depths_mm=converted[:, 2] if len(numbers) > 1 else None,
         positions_mm=converted[:, 3:] if len(numbers) > 2 else None,
+        detection_score=detection_score,
         id=person_id,
     )
+
+
+def person_score(mean: float, detection_score: float | None, rule: ScoreRule | None) -> float:
+    """Returns the share of a person's joints that are expected to be right.
+
+    Keypoint scores are calibrated, so that their mean says it; a detection says something more.
+
+    Args:
+        mean: Of the keypoint scores.
+        detection_score: None where the person was not detected.
+        rule: How both are combined; None: not at all.
+    """
+    if detection_score is None or rule is None:
+        return mean
+    return 1 / (1 + math.exp(-rule.bias - rule.keypoints * _logit(mean) - rule.detection * _logit(detection_score)))
+
+
+def _logit(probability: float) -> float:
+    clipped = min(max(probability, SMALLEST), 1 - SMALLEST)
+    return math.log(clipped / (1 - clipped))

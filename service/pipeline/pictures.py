@@ -6,12 +6,15 @@ import time
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from service.errors import InvalidArgument
 from service.networks.catalogue import Catalogue, Model
 from service.networks.frame import Crops, FrameInference, crops_of
 from service.people.search import Found, PeopleSearch
 from service.pipeline.admission import Held
-from service.pipeline.answers import PoseAnswer
+from service.pipeline.answers import Person, PoseAnswer
 from service.pipeline.decoding import PictureDecoder
 from service.pipeline.options import PictureOptions, people_limit
 from service.pipeline.person import person_in
@@ -20,6 +23,8 @@ from service.vision.boxes import Box, check_box
 from service.vision.camera import check_camera
 from service.vision.crops import CropWindow, Image, crop_window_around
 from service.vision.layouts import layout_named
+
+DOUBTFUL = 0.3  # mean keypoint score below which a pose is not answered unless `min_score` asks for it
 
 
 class PoseEstimator:
@@ -37,7 +42,7 @@ class PoseEstimator:
         self._inference, self._search = inference, search
 
     async def estimate(self, image: bytes, options: PictureOptions, held: Held) -> PoseAnswer:
-        """Returns one person per box, in input order; without boxes, all detections by descending score.
+        """Returns one person per box, in input order; without boxes, those with a usable pose by descending score.
 
         Args:
             image: An encoded picture.
@@ -70,9 +75,11 @@ class PoseEstimator:
         people = []
         if found is not None:
             people = [
-                person_in(found.output, i, box, model.layout, layout, camera, score)
-                for i, (box, score) in enumerate(found.boxes)
+                person_in(found.output, i, box, model.layout, layout, camera, detection_score, model.card.score)
+                for i, (box, detection_score) in enumerate(found.boxes)
             ]
+        if found is not None and not boxes:
+            people = usable(people, found.output.person_scores(), options.min_score)
         done = time.perf_counter()
         timing = {"decode": decoded - started, "inference": done - decoded, "total": done - started}
         return PoseAnswer(model, pixels, layout, people, {name: 1e3 * s for name, s in timing.items()})
@@ -81,6 +88,22 @@ class PoseEstimator:
         if len(boxes) > self._settings.max_boxes:
             raise InvalidArgument(f"{len(boxes)} boxes were sent; at most {self._settings.max_boxes} are taken")
         return boxes
+
+
+def usable(people: list[Person], keypoint_scores: NDArray[np.float32], min_score: float | None) -> list[Person]:
+    """Returns the people whose pose is worth an answer, by descending score.
+
+    Args:
+        people: All that were found.
+        keypoint_scores: Their mean keypoint scores (N,).
+        min_score: The lowest score of a person; None: doubtful poses are left out, which is said of the joints alone.
+    """
+    kept = [
+        person
+        for person, mean in zip(people, keypoint_scores.tolist(), strict=True)
+        if (mean >= DOUBTFUL if min_score is None else person.score >= min_score)
+    ]
+    return sorted(kept, key=lambda person: -person.score)
 
 
 class _Cropped(NamedTuple):

@@ -14,11 +14,11 @@ from service.rest.schemas import HealthJson, ModelJson, ModelsJson
 def routes(catalogue: Catalogue, readiness: Readiness) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/v1/models", response_model_exclude_none=True, responses=PROBLEMS, tags=["models"])
+    @router.get("/v1/models", responses=PROBLEMS, tags=["models"])
     async def models() -> ModelsJson:
         return ModelsJson(models=[ModelJson.of(model) for model in catalogue.all()])
 
-    @router.get("/v1/models/{name}", response_model_exclude_none=True, responses=PROBLEMS, tags=["models"])
+    @router.get("/v1/models/{name}", responses=PROBLEMS, tags=["models"])
     async def model(name: str) -> ModelJson:
         return ModelJson.of(catalogue.card_of(name))
 

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 
 from service.pipeline.answers import Person
+from service.vision.boxes import Box
 from service.vision.crops import Image
 from service.vision.layouts import Layout
 
-DRAWN_FROM_SCORE = 0.2
+DRAWN_FROM_SCORE, DRAWN_SHARE = 0.2, 0.5
 _RIGHT, _LEFT, _MIDDLE = (255, 112, 67), (66, 165, 245), (156, 204, 101)
 
 
@@ -19,6 +20,8 @@ def _colour(joint: str) -> tuple[int, int, int]:
 
 def draw_people(image: Image, people: list[Person], layout: Layout) -> Image:
     """Returns a copy of the picture with the bones and joints of people: right side orange, left side blue.
+
+    People with less than half of their joints drawn get a thin box around them as well.
 
     Args:
         image: (H, W, 3), RGB.
@@ -31,6 +34,8 @@ def draw_people(image: Image, people: list[Person], layout: Layout) -> Image:
         thickness = max(2, round(size / 90))
         points = np.clip(person.keypoints_px, -10_000, 20_000).round().astype(int)
         shown = person.scores >= DRAWN_FROM_SCORE
+        if shown.mean() < DRAWN_SHARE:
+            _draw_box(canvas, person.box)
         for a, b in layout.edges:
             if shown[a] and shown[b]:
                 side = layout.joints[a] if not layout.joints[a].startswith(("pelvis", "thorax")) else layout.joints[b]
@@ -40,3 +45,9 @@ def draw_people(image: Image, people: list[Person], layout: Layout) -> Image:
                 cv2.circle(canvas, point.tolist(), thickness + 1, (255, 255, 255), -1, cv2.LINE_AA)
                 cv2.circle(canvas, point.tolist(), thickness, _colour(joint), -1, cv2.LINE_AA)
     return canvas
+
+
+def _draw_box(canvas: Image, box: Box) -> None:
+    low = np.clip([box.x, box.y], 0, canvas.shape[1::-1]).round().astype(int)
+    high = np.clip([box.x + box.width, box.y + box.height], 0, canvas.shape[1::-1]).round().astype(int)
+    cv2.rectangle(canvas, low.tolist(), high.tolist(), _MIDDLE, 1, cv2.LINE_AA)

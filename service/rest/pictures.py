@@ -40,7 +40,6 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
     @router.post(
         PATH,
         response_model=PoseJson,
-        response_model_exclude_none=True,
         responses=PROBLEMS | {200: {"content": {"image/jpeg": {}, "image/png": {}}}},
         openapi_extra=request_of("image", MEDIA_TYPES, PictureOptions),
         tags=["pose"],
@@ -53,7 +52,7 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
         answer = await pipeline.pictures.estimate(image, options, held)
         wanted = accepted(request, ("application/json", "image/jpeg", "image/png"))
         if wanted == "application/json":
-            return Response(PoseJson.of(answer).model_dump_json(exclude_none=True), media_type=wanted)
+            return Response(PoseJson.of(answer).model_dump_json(), media_type=wanted)
         drawn = await pipeline.workers.run(
             lambda: encode_image(draw_people(answer.image, answer.people, answer.layout), wanted)
         )

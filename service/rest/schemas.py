@@ -40,12 +40,12 @@ class ImageJson(BaseModel):
     height: int
 
 
-class UnitsJson(BaseModel):
+class UnitsJson(TypedDict):
     """Of the coordinates of keypoints: `px` of the picture, `mm_from_root` behind the root joint (the pelvis)."""
 
-    x: Literal["px"] = "px"
-    y: Literal["px"] = "px"
-    z: Literal["mm_from_root"] | None = Field(None, description="only of models that know or lift depth")
+    x: Literal["px"]
+    y: Literal["px"]
+    z: NotRequired[Annotated[Literal["mm_from_root"], Field(description="only of models that know or lift depth")]]
 
 
 class LayoutJson(BaseModel):
@@ -57,7 +57,7 @@ class LayoutJson(BaseModel):
     @staticmethod
     @cache
     def of(layout: Layout, has_depth: bool) -> LayoutJson:
-        units = UnitsJson(z="mm_from_root") if has_depth else UnitsJson()
+        units = UnitsJson(x="px", y="px", z="mm_from_root") if has_depth else UnitsJson(x="px", y="px")
         return LayoutJson(name=layout.name, joints=list(layout.joints), edges=list(layout.edges), units=units)
 
 
@@ -98,18 +98,26 @@ def keypoint_json(name: str, point: Point) -> KeypointJson:
     return keypoint
 
 
-class PersonJson(BaseModel):
-    box: tuple[float, float, float, float] = Field(description="x, y, width, height in pixels")
-    score: float
-    id: int | None = Field(None, description="the same in all frames of a video; only there")
+class PersonJson(TypedDict):
+    """A person in a picture, with `detection_score`, or in a video, with `id`."""
+
+    box: Annotated[tuple[float, float, float, float], Field(description="x, y, width, height in pixels")]
+    score: Annotated[float, Field(description="0..1, the share of the joints that are expected to be right")]
+    detection_score: NotRequired[
+        Annotated[float | None, Field(description="0..1; null where no detector found the person; not in videos")]
+    ]
+    id: NotRequired[Annotated[int, Field(description="the same in all frames of a video; only there")]]
     keypoints: list[KeypointJson]
 
-    @staticmethod
-    def of(person: Person, layout: Layout) -> PersonJson:
-        box = person.box
-        keypoints = [keypoint_json(name, point) for name, point in zip(layout.joints, person.points(), strict=True)]
-        place = (box.x, box.y, box.width, box.height)
-        return PersonJson(box=place, score=person.score, id=person.id, keypoints=keypoints)
+
+def person_json(person: Person, layout: Layout) -> PersonJson:
+    """Returns the JSON of a person."""
+    box = person.box
+    keypoints = [keypoint_json(name, point) for name, point in zip(layout.joints, person.points(), strict=True)]
+    place = (box.x, box.y, box.width, box.height)
+    if person.id is None:
+        return PersonJson(box=place, score=person.score, detection_score=person.detection_score, keypoints=keypoints)
+    return PersonJson(box=place, score=person.score, id=person.id, keypoints=keypoints)
 
 
 class PoseJson(BaseModel):
@@ -128,7 +136,7 @@ class PoseJson(BaseModel):
             version=answer.model.version,
             image=ImageJson(width=width, height=height),
             layout=LayoutJson.of(answer.layout, answer.model.card.has_depth),
-            people=[PersonJson.of(person, answer.layout) for person in answer.people],
+            people=[person_json(person, answer.layout) for person in answer.people],
             timing_ms=answer.timing_ms,
         )
 
@@ -204,7 +212,7 @@ def event_json(event: Event) -> dict[str, Any]:
     common: dict[str, Any] = {"frame_id": event.at.frame_id, "time_s": event.at.time_s}
     match event:
         case PoseEvent():
-            people = [PersonJson.of(person, event.layout).model_dump(exclude_none=True) for person in event.people]
+            people = [person_json(person, event.layout) for person in event.people]
             return {"event": "pose", **common, "people": people}
         case ActionEvent():
             actions = [action.model_dump() for action in ActionJson.of(event.actions)]

@@ -80,6 +80,7 @@ def picture_options(request: pb.EstimatePoseRequest, max_boxes: int) -> PictureO
         camera=camera_of(request.camera) if request.HasField("camera") else None,
         max_people=request.max_people or None,
         flip=request.flip,
+        min_score=request.min_score if request.HasField("min_score") else None,
     )
 
 
@@ -92,7 +93,13 @@ def person_message(person: Person, layout: Layout) -> pb.Person:
             pb.Keypoint(name=name, x=point.x, y=point.y, z=point.z_mm, score=point.score, position_mm=place)
         )
     where = pb.Box(x=box.x, y=box.y, width=box.width, height=box.height)
-    return pb.Person(box=where, score=person.score, keypoints=keypoints, id=person.id or 0)
+    return pb.Person(
+        box=where,
+        score=person.score,
+        detection_score=person.detection_score,
+        keypoints=keypoints,
+        id=person.id or 0,
+    )
 
 
 def pose_message(answer: PoseAnswer) -> pb.EstimatePoseResponse:

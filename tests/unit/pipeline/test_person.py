@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from service.networks.card import ScoreRule
 from service.networks.frame import FrameOutput
-from service.pipeline.person import person_in
+from service.pipeline.person import person_in, person_score
 from service.vision.boxes import Box
 from service.vision.camera import Camera
 from service.vision.crops import CropWindow
@@ -12,6 +13,15 @@ from service.vision.layouts import LAYOUTS
 
 PA17, CAMERA = LAYOUTS["pa17"], Camera(1000, 1000, 50, 50, (3000.0, 5000.0))
 RNG = np.random.default_rng(1)
+
+
+def test_a_detection_moves_the_score_of_the_joints() -> None:
+    rule = ScoreRule(bias=0.0, keypoints=1.0, detection=0.5)
+    assert person_score(0.7, None, rule) == person_score(0.7, 0.9, None) == 0.7
+    assert person_score(0.7, 0.5, rule) == pytest.approx(0.7)
+    assert person_score(0.7, 0.9, rule) > 0.8
+    assert person_score(0.7, 0.1, rule) < 0.6
+    assert 0 < person_score(0.0, 0.0, rule) < person_score(1.0, 1.0, rule) < 1
 
 
 def output(with_depth: bool, score: float = 0.9) -> FrameOutput:

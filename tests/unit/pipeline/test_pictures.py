@@ -7,9 +7,11 @@ import pytest
 from PIL import Image as Pillow
 
 from service.errors import DeepharError, InvalidArgument, InvalidImage, Unavailable
-from service.pipeline.answers import PoseAnswer
+from service.pipeline.answers import Person, PoseAnswer
 from service.pipeline.options import PictureOptions
+from service.pipeline.pictures import usable
 from service.testing.networks import JOINT_SCORE, PERSON_BOX
+from service.vision.boxes import Box
 from tests.unit.parts import Gateway, with_gateway
 
 WIDTH, HEIGHT = 400, 300
@@ -27,11 +29,12 @@ async def estimated(parts: Gateway, sent: dict[str, object], image: bytes | None
         return await parts.pipeline.pictures.estimate(picture() if image is None else image, options, held)
 
 
-def test_without_boxes_all_detections_are_answered_by_descending_score() -> None:
+def test_without_boxes_all_detections_with_usable_poses_are_answered() -> None:
     async def work(parts: Gateway) -> None:
         parts.server.people = 2
         answer = await estimated(parts, {})
-        assert [round(person.score, 1) for person in answer.people] == [JOINT_SCORE, JOINT_SCORE - 0.1]
+        assert [round(person.score, 3) for person in answer.people] == [JOINT_SCORE] * 2
+        assert [person.detection_score for person in answer.people] == pytest.approx([JOINT_SCORE, JOINT_SCORE - 0.1])
         best = answer.people[0]
         assert (best.box.x, best.box.height) == pytest.approx((PERSON_BOX[0] * WIDTH, PERSON_BOX[3] * WIDTH))
         middle = best.keypoints_px.mean(axis=0)
@@ -46,6 +49,7 @@ def test_with_boxes_there_is_one_person_per_box_in_their_order() -> None:
         boxes = [[200, 20, 50, 90], [10, 20, 50, 90]]
         answer = await estimated(parts, {"boxes": boxes})
         assert [[p.box.x, p.box.y, p.box.width, p.box.height] for p in answer.people] == boxes
+        assert [person.detection_score for person in answer.people] == [None, None]
         assert [network for network, _ in parts.server.calls].count("person") == 0
         batches = [tensors["image"].shape[0] for network, tensors in parts.server.calls if network == "lite_frame"]
         assert batches == [2]
@@ -60,6 +64,15 @@ def test_a_flip_test_sees_each_crop_twice() -> None:
         assert np.array_equal(seen[:, :, ::-1], mirrored)
 
     with_gateway(work)
+
+
+def test_doubtful_poses_are_answered_where_they_are_asked_for() -> None:
+    box = Box(0, 0, 9, 9)
+    found = [Person(box, score, np.zeros((1, 2), np.float32), np.zeros(1, np.float32)) for score in (0.2, 0.5, 0.9)]
+    means = np.array([0.31, 0.2, 0.8], np.float32)
+    assert [person.score for person in usable(found, means, None)] == [0.9, 0.2]
+    assert [person.score for person in usable(found, means, 0.4)] == [0.9, 0.5]
+    assert [person.score for person in usable(found, means, 0)] == [0.9, 0.5, 0.2]
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ class Client:
         camera: Camera | None = None,
         max_people: int = 0,
         flip: bool = False,
+        min_score: float | None = None,
     ) -> pb.EstimatePoseResponse:
         """Estimates the poses of the people in a picture.
 
@@ -73,9 +74,12 @@ class Client:
             camera: With it, each keypoint gets a position in space; for models that know or lift depth.
             max_people: Without boxes, the largest number of people; 0: the service's limit.
             flip: Average with the mirrored picture (flip test); twice the work.
+            min_score: Without boxes, the lowest score of a person; None: people whose mean keypoint score is below 0.3
+                are left out.
 
         Returns:
-            One person per box, in input order; without boxes, all detections by descending score. Keypoints have x and
+            One person per box, in input order; without boxes, by descending score, which is the share of the joints
+            that are expected to be right; `detection_score` is the detector's. Keypoints have x and
             y in pixels of the upright picture, z in millimetres from the root joint's plane (positive: behind it) where
             the model has depth, and with a camera `position_mm` in the camera's coordinates (x to the right, y down, z
             along the optical axis).
@@ -92,6 +96,7 @@ class Client:
             camera=camera,
             max_people=max_people,
             flip=flip,
+            min_score=min_score,
         )
         return self._stub.EstimatePose(request, timeout=self._timeout_s)
 

@@ -140,19 +140,21 @@ class Position(_message.Message):
     def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ..., z: _Optional[float] = ...) -> None: ...
 
 class Person(_message.Message):
-    __slots__ = ("box", "score", "keypoints", "id")
+    __slots__ = ("box", "score", "keypoints", "id", "detection_score")
     BOX_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     KEYPOINTS_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
+    DETECTION_SCORE_FIELD_NUMBER: _ClassVar[int]
     box: Box
     score: float
     keypoints: _containers.RepeatedCompositeFieldContainer[Keypoint]
     id: int
-    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., score: _Optional[float] = ..., keypoints: _Optional[_Iterable[_Union[Keypoint, _Mapping]]] = ..., id: _Optional[int] = ...) -> None: ...
+    detection_score: float
+    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., score: _Optional[float] = ..., keypoints: _Optional[_Iterable[_Union[Keypoint, _Mapping]]] = ..., id: _Optional[int] = ..., detection_score: _Optional[float] = ...) -> None: ...
 
 class EstimatePoseRequest(_message.Message):
-    __slots__ = ("image", "model", "boxes", "layout", "camera", "max_people", "flip")
+    __slots__ = ("image", "model", "boxes", "layout", "camera", "max_people", "flip", "min_score")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     BOXES_FIELD_NUMBER: _ClassVar[int]
@@ -160,6 +162,7 @@ class EstimatePoseRequest(_message.Message):
     CAMERA_FIELD_NUMBER: _ClassVar[int]
     MAX_PEOPLE_FIELD_NUMBER: _ClassVar[int]
     FLIP_FIELD_NUMBER: _ClassVar[int]
+    MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
     image: bytes
     model: str
     boxes: _containers.RepeatedCompositeFieldContainer[Box]
@@ -167,7 +170,8 @@ class EstimatePoseRequest(_message.Message):
     camera: Camera
     max_people: int
     flip: bool
-    def __init__(self, image: _Optional[bytes] = ..., model: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., layout: _Optional[str] = ..., camera: _Optional[_Union[Camera, _Mapping]] = ..., max_people: _Optional[int] = ..., flip: _Optional[bool] = ...) -> None: ...
+    min_score: float
+    def __init__(self, image: _Optional[bytes] = ..., model: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., layout: _Optional[str] = ..., camera: _Optional[_Union[Camera, _Mapping]] = ..., max_people: _Optional[int] = ..., flip: _Optional[bool] = ..., min_score: _Optional[float] = ...) -> None: ...
 
 class Camera(_message.Message):
     __slots__ = ("fx", "fy", "cx", "cy", "root_depth_mm")
