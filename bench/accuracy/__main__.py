@@ -16,9 +16,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import cv2
 from deephar import Client
 
-from bench.accuracy import card_pictures, clips, lift, pose
+from bench.accuracy import breakdown, card_pictures, clips, lift, pose
 from bench.accuracy.served_networks import ServedNetworks
 from models.lite.clip import evaluate as evaluate_clip
 from models.lite.frame import data as pose_data
@@ -54,6 +55,7 @@ def measure(data: Path) -> dict[str, Any]:
             "pck": pose.pck(answers, names),
             "pck_flip": pose.pck(pose.ask(client, people, with_boxes=True, flip=True), names),
             "calibration_error": pose.calibration_error(answers),
+            **breakdown.measure(answers),
         }
         figures["without_boxes"] = measure_search(client, data)
         figures["people"] = evaluate_person.measure(networks.detector(), person_data.load_validation(data))
@@ -62,6 +64,7 @@ def measure(data: Path) -> dict[str, Any]:
         figures["actions"] = evaluate_clip.evaluate(networks.scores_of, data, bank)
         figures["real_clips"] = clips.measure(client, data / "clips")
     card_pictures.failures(answers, CARD / "failures.png")
+    cv2.imwrite(str(CARD / "reliability.png"), breakdown.reliability(answers))
     card_pictures.confusion_matrix(figures["actions"]["real"], CARD / "confusion.png")
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "without_detector"

@@ -39,7 +39,7 @@ from service.networks.tensors import (
     KEYPOINTS,
 )
 
-LICENCE = "MIT; see models/lite/README.md for the training data"
+LICENCE = "MIT; started from MoveNet (Google, Apache-2.0, see NOTICE); models/lite/README.md has the training data"
 PRECISION = "weights stored as fp16, computed as the server decides"
 
 
@@ -57,7 +57,8 @@ def card(weights_sha256: str) -> dict[str, object]:
             "stature_mm": STATURE_MM,
             "trained_on": "CMU motion capture: depth is a guess from the joints in the picture, not a measurement",
         },
-        "weights": "trained by make train-lite on LSPET, LSP, PARSE (poses) and Penn Action's labels (actions)",
+        "weights": "trained by make train-lite from MoveNet lightning's weights, on LSPET, LSP and everyday pictures "
+        "labelled by MoveNet thunder (poses), CMU motion capture (depth) and Penn Action's labels (actions)",
         "weights_sha256": weights_sha256,
         "licence": LICENCE,
         "precision": PRECISION,
@@ -71,7 +72,7 @@ def person_card(weights_sha256: str) -> dict[str, object]:
         "size": PERSON_SIZE,
         "threshold": SCORE_THRESHOLD,
         "overlap": NMS_IOU,
-        "weights": "trained by make train-lite on boxed photographs and on LSPET, LSP, PARSE",
+        "weights": "trained by make train-lite from MoveNet lightning's weights, on boxed photographs, LSPET and LSP",
         "weights_sha256": weights_sha256,
         "licence": LICENCE,
         "precision": PRECISION,

@@ -35,6 +35,7 @@ BONES = (
 RIGHT_FOREARM = np.array([BODY_ELBOWS[0], BODY_WRISTS[0]])
 LOWER_LEGS = np.concatenate([BODY_KNEES, BODY_ANKLES])
 HEAD_ONLY = np.array([BODY_HEAD])
+SQUAT = ACTIONS.index("squat")
 
 
 def vary(windows: Windows, rng: np.random.Generator) -> Windows:
@@ -72,6 +73,29 @@ def other_bones(joints: Floats, rng: np.random.Generator) -> Floats:
     return moved
 
 
+def other_arms(joints: Floats, rng: np.random.Generator) -> Floats:
+    """Joints (B, T, 13, 2) with both arms held in some other way: forward, on the hips, before the chest, up.
+
+    Whoever squats does it with any arms, and Penn's people nearly always hold a barbell.
+    """
+    batch = len(joints)
+    lengths = np.linalg.norm(joints[:, :, BODY_ELBOWS] - joints[:, :, BODY_SHOULDERS], axis=-1)  # (B, T, 2)
+    length = np.maximum(np.median(lengths, axis=1), np.median(lengths, axis=(1, 2))[:, None])[:, None]  # (B, 1, 2)
+    sideways = rng.choice([-1.0, 1.0], (batch, 1, 1))
+    mirrored = np.where(rng.random((batch, 1, 1)) < 0.5, [-1.0, 1.0], sideways)  # (B, 1, 2)
+    sway = 0.25 * np.sin(np.linspace(0, rng.uniform(2, 12, (batch, 1)), NUM_FRAMES, axis=1))  # (B, T, 1)
+    upper = (
+        rng.uniform(-0.3, 2.6, (batch, 1, 1)) + rng.uniform(0, 1, (batch, 1, 1)) * sway
+    )  # radians from straight down
+    fore = upper + rng.uniform(-2.4, 2.4, (batch, 1, 1)) * (rng.random((batch, 1, 1)) < 0.6)
+    moved = joints.copy()
+    for near, far, angle in ((BODY_SHOULDERS, BODY_ELBOWS, upper), (BODY_ELBOWS, BODY_WRISTS, fore)):
+        seen = length * rng.uniform(0.4, 1.1, (batch, 1, 1))  # arms that point at the camera look short
+        bone = np.stack(np.broadcast_arrays(mirrored * np.sin(angle), np.cos(angle)), axis=-1)  # (B, T, 1 or 2, 2)
+        moved[:, :, far] = moved[:, :, near] + bone * seen[..., None]
+    return moved
+
+
 def cut_off(batch: int, rng: np.random.Generator) -> Bools:
     """Joints (B, 1, 13) outside of the picture for the whole window: of one window in seven, a part of the body."""
     out = np.zeros((batch, 1, BODY_JOINTS), bool)
@@ -87,6 +111,7 @@ class TrainingBatches:
 
     NEGATIVE = 0.28  # share of windows of the background class
     EMPTY = 0.02  # share of windows without a person
+    OTHER_ARMS = 0.5  # share of squats whose arms do something else
     MEASURED = 0.5  # share of windows with measured errors; the others have simulated ones or none
     STRENGTH = (0.7, 1.6)  # factor on measured errors: the bank is of training people, errors on others are larger
     CLEAN = 0.4  # share without any errors of the windows without measured ones
@@ -112,7 +137,10 @@ class TrainingBatches:
         count = self.batch - empty
         chosen = rng.choice(len(self.clips), count - negative, p=self.weight)
         frames = np.stack([self.clips.offsets[c] + random_window(int(self.lengths[c]), rng) for c in chosen])
-        windows = vary(join([cut(self.clips, frames), self.negatives.draw(negative)]), rng)
+        actions = cut(self.clips, frames)
+        squats = np.flatnonzero((self.clips.labels[chosen] == SQUAT) & (rng.random(len(chosen)) < self.OTHER_ARMS))
+        actions.joints[squats] = other_arms(actions.joints[squats], rng)
+        windows = vary(join([actions, self.negatives.draw(negative)]), rng)
         labels = np.concatenate([self.clips.labels[chosen], np.full(negative, BACKGROUND)])
 
         order = rng.permutation(count)

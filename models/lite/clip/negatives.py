@@ -41,7 +41,8 @@ THIGH_FACTORS, LOWER_LEG_FACTORS = (0.5, 1.0), (0.65, 1.05)
 STILL_AS_ACTION = ACTIONS.index("strum_guitar")  # an action with hardly any movement
 SAMPLE_S = (2 / 30, 4.5 / 30)  # time between samples, as in `random_window`
 # Share of each kind in a batch of negatives.
-SHARES = {"mocap": 0.14, "kinect": 0.14, "still": 0.27, "shuffled": 0.27, "wandering": 0.18}
+SHARES = {"mocap": 0.14, "kinect": 0.14, "still": 0.23, "held": 0.11, "shuffled": 0.22, "wandering": 0.16}
+MOST_HELD = 3  # frames of a window of repeated ones
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,8 @@ class Negatives:
         """`count` windows of one kind of SHARES."""
         if kind == "shuffled":
             return self.shuffled(count)
+        if kind == "held":
+            return self.held(count)
         masks = self.penn(count)
         if kind == "still":
             return self.still(masks)
@@ -197,6 +200,14 @@ class Negatives:
         best = np.argsort(-after / (before + 1e-3))[:count]
         picked = rows[best], order[best]
         return windows_of(mixed[best], windows.visible[picked], windows.inside[picked])
+
+    def held(self, count: int) -> Windows:
+        """One to three frames of each window, each held until the next: repeated frames, and one frame a second."""
+        windows = self.penn(count)
+        frames = self.rng.integers(1, MOST_HELD + 1, (count, 1))
+        shown = np.arange(NUM_FRAMES) * frames // NUM_FRAMES * NUM_FRAMES // frames  # (B, T)
+        picked = np.arange(count)[:, None], shown
+        return windows_of(windows.joints[picked], windows.visible[picked], windows.inside[picked])
 
     def wandering(self, windows: Windows) -> Floats:
         """Joints that move smoothly on their own, and rigid bodies that move, rotate and grow."""

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from models.lite.clip import data as clip_data
 from models.lite.clip import evaluate as evaluate_clip
 from models.lite.clip import negatives as clip_negatives
-from models.lite.clip.batches import TrainingBatches, vary
+from models.lite.clip.batches import TrainingBatches, other_arms, vary
 from models.lite.clip.data import BACKGROUND, Clips, Floats, Windows
 from models.lite.clip.frame_errors import FrameErrors
 from models.lite.clip.negatives import Movement, Negatives
 from models.lite.clip.real_errors import RealErrors
 from models.lite.frame.error_bank import ErrorBank
-from models.lite.layout import ACTIONS, NUM_FRAMES
+from models.lite.layout import ACTIONS, BODY_ELBOWS, BODY_SHOULDERS, BODY_WRISTS, NUM_FRAMES
 
 
 def some_windows(count: int = 6) -> Windows:
@@ -217,3 +217,20 @@ def test_penn_actions_official_split(shared_data: Path) -> None:
     both = test.visible[frames][:, [1, 2]].all(1)
     right, left = test.joints[frames][both][:, 1, 0], test.joints[frames][both][:, 2, 0]
     assert (left > right).mean() > 0.95
+
+
+def test_squats_with_other_arms_keep_their_legs() -> None:
+    rng = np.random.default_rng(3)
+    joints = rng.uniform(0, 100, (8, NUM_FRAMES, 13, 2)).astype(np.float32)
+    moved = other_arms(joints, rng)
+    arms = [*BODY_ELBOWS, *BODY_WRISTS]
+    assert np.array_equal(np.delete(moved, arms, axis=2), np.delete(joints, arms, axis=2))
+    upper = np.linalg.norm(moved[:, :, BODY_ELBOWS] - moved[:, :, BODY_SHOULDERS], axis=-1)
+    assert np.ptp(upper, axis=1).max() < 1e-3  # of one length in all frames
+    assert (np.abs(moved[:, :, arms] - joints[:, :, arms]).max((1, 2, 3)) > 1).all()
+
+
+def test_held_frames_are_at_most_three() -> None:
+    negatives = clip_negatives.Negatives(some_movements(), some_clips(), np.random.default_rng(2))
+    for window in negatives.of_kind("held", 20).joints:
+        assert len(np.unique(window.reshape(NUM_FRAMES, -1), axis=0)) <= clip_negatives.MOST_HELD

@@ -146,7 +146,7 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def z_is_the_lift_of_xy(frame: Path) -> None:
     """The part that `onnx_lift` cuts out of a frame network says of its x, y and scores what its z is."""
     onnxruntime = pytest.importorskip("onnxruntime", reason="the models' environment has it, the gateway's has not")
-    image = np.random.default_rng(3).integers(0, 256, (3, 160, 160, 3), np.uint8)
+    image = np.random.default_rng(3).integers(0, 256, (3, 192, 192, 3), np.uint8)
     session = onnxruntime.InferenceSession(str(frame), providers=["CPUExecutionProvider"])
     keypoints, scores = session.run(["keypoints", "keypoint_scores"], {"image": image})
     positions = onnx_lift(frame)(np.ascontiguousarray(keypoints[..., :2]), scores)
@@ -160,13 +160,13 @@ def test_it_is_small_and_exports_within_the_frame_network(tmp_path: Path, served
     import torch
 
     from models.export import onnx_file
-    from models.lite.frame.network import FrameNetwork, ServedFrame
+    from models.lite.frame.network import INPUT_SIZE, FrameNetwork, ServedFrame
 
     assert sum(parameter.numel() for parameter in served.parameters()) <= 1_000_000
     file = tmp_path / "model.onnx"
 
     def inputs_of(batch: int) -> tuple[Any, ...]:
-        return (torch.randint(0, 256, (batch, 160, 160, 3), dtype=torch.uint8),)
+        return (torch.randint(0, 256, (batch, INPUT_SIZE, INPUT_SIZE, 3), dtype=torch.uint8),)
 
     names = ("image",), ("keypoints", "keypoint_scores", "action_features")
     onnx_file.export(ServedFrame(FrameNetwork(), served).eval(), inputs_of, *names, file)  # checks in ONNX Runtime

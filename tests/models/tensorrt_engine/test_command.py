@@ -62,7 +62,7 @@ def test_tensorrt_gets_the_batches_of_the_profile(bench: Bench, max_batch: int, 
     bench.own_repository(max_batch)
     assert bench("lite") == 0
     frame, clip = (shapes for _, shapes in bench.tensorrt.built)
-    assert frame == {"image": tuple((batch, 160, 160, 3) for batch in batches)}
+    assert frame == {"image": tuple((batch, 192, 192, 3) for batch in batches)}
     assert clip == {
         "action_features": tuple((batch, 16, 48) for batch in batches),
         "crop_boxes": tuple((batch, 16, 4) for batch in batches),

@@ -194,7 +194,7 @@ def test_another_shape_is_refused(outputs: Arrays) -> None:
 def test_the_comparisons_inputs_are_the_same_each_time_and_tell_something(outputs: Arrays) -> None:
     frame, clip = models_in(REPOSITORY)["lite"]
     film = comparison_inputs.frame_inputs(frame, 20)["image"]
-    assert film.shape == (20, 160, 160, 3)
+    assert film.shape == (20, 192, 192, 3)
     assert film.dtype == np.uint8
     np.testing.assert_array_equal(film, comparison_inputs.frame_inputs(frame, 20)["image"])
     assert film.std() > 30

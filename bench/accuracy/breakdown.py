@@ -1,0 +1,98 @@
+"""What the mean hides: exchanged sides, views and sizes of people, and how far scores can be believed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.accuracy.pose import Answers
+from models.lite.frame.calibration import BINS
+from models.lite.frame.data import HIT_TORSO, LSP_TO_PA16
+from models.lite.frame.torso import torso_size
+from models.lite.layout import FLIP, NECK, SHOULDERS
+
+LIMBS = np.arange(SHOULDERS[0], 16)
+SIDEWAYS = 0.25  # torsos: shoulders that are nearer to each other, from left to right, are seen from the side
+SIZES_PX = (100, 150, 200)  # bounds of the larger side of the joints' box
+CELL, EDGE = 30, 40
+
+Bools = NDArray[np.bool_]
+
+
+def exchanged(answers: Answers) -> Bools:
+    """(N, 12), limb joints that are not within 0.2 torso of their label but of the other side's."""
+    people, torso = answers.people, torso_size(answers.people.joints, answers.people.valid)
+    distance = np.linalg.norm(answers.keypoints_px - people.joints[:, FLIP], axis=-1)
+    others = (distance < HIT_TORSO * torso[:, None]) & people.valid[:, FLIP] & people.valid
+    return np.asarray((others & ~answers.hits)[:, LIMBS])
+
+
+def views(answers: Answers) -> dict[str, Bools]:
+    """Of N people, who is seen from where, by where the labelled shoulders are."""
+    joints = answers.people.joints
+    across = joints[:, SHOULDERS[1], 0] - joints[:, SHOULDERS[0], 0]
+    upside_down = joints[:, NECK, 1] > joints[:, 0, 1]
+    across = np.where(upside_down, -across, across) / torso_size(joints, answers.people.valid)
+    return {
+        "front": across > SIDEWAYS,
+        "side": np.abs(across) <= SIDEWAYS,
+        "back": across < -SIDEWAYS,
+        "upside_down": upside_down,
+    }
+
+
+def sizes(answers: Answers) -> dict[str, Bools]:
+    """Of N people, who is how large."""
+    valid = answers.people.valid[..., None]
+    low = np.where(valid, answers.people.joints, np.inf).min(1)
+    extent = (np.where(valid, answers.people.joints, -np.inf).max(1) - low).max(1)
+    bounds = (0, *SIZES_PX, np.inf)
+    return {
+        f"{low}_to_{high}_px": (extent >= low) & (extent < high)
+        for low, high in pairwise(bounds)
+        if ((extent >= low) & (extent < high)).any()
+    }
+
+
+def measure(answers: Answers) -> dict[str, Any]:
+    """PCK@0.2 of limbs, exchanged sides, and PCK@0.2 of LSP's 14 joints by view and size."""
+    hits, valid = answers.hits, answers.people.valid
+    groups = {**views(answers), **sizes(answers)}
+    return {
+        "limbs": float(hits[:, LIMBS][valid[:, LIMBS]].mean()),
+        "sides_exchanged": float(exchanged(answers)[valid[:, LIMBS]].mean()),
+        "by_group": {
+            name: {"people": int(chosen.sum()), "pck": _share(hits[chosen], valid[chosen])}
+            for name, chosen in groups.items()
+        },
+    }
+
+
+def _share(hits: Bools, valid: Bools) -> float:
+    return float(hits[:, LSP_TO_PA16][valid[:, LSP_TO_PA16]].mean())
+
+
+def reliability(answers: Answers) -> NDArray[np.uint8]:
+    """A diagram: for each tenth of the scores, the share of joints that are right, and how many joints there are."""
+    valid = answers.people.valid[:, LSP_TO_PA16]
+    scores, right = answers.scores[:, LSP_TO_PA16][valid], answers.hits[:, LSP_TO_PA16][valid]
+    side = CELL * BINS
+    canvas = np.full((side + 2 * EDGE, side + 2 * EDGE, 3), 255, np.uint8)
+    cv2.rectangle(canvas, (EDGE, EDGE), (EDGE + side, EDGE + side), (120, 120, 120), 1)
+    cv2.line(canvas, (EDGE, EDGE + side), (EDGE + side, EDGE), (190, 190, 190), 1, cv2.LINE_AA)
+    bins = np.minimum((scores * BINS).astype(int), BINS - 1)
+    for b in range(BINS):
+        chosen = bins == b
+        if chosen.any():
+            height = round(side * float(right[chosen].mean()))
+            left = EDGE + CELL * b
+            cv2.rectangle(canvas, (left + 3, EDGE + side - height), (left + CELL - 3, EDGE + side), (160, 110, 60), -1)
+            place = left + 4, EDGE + side + 16
+            cv2.putText(canvas, str(chosen.sum()), place, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (60, 60, 60), 1, cv2.LINE_AA)
+    title = "score (number of joints) and share within 0.2 torso"
+    cv2.putText(canvas, title, (EDGE - 20, EDGE - 14), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (60, 60, 60), 1, cv2.LINE_AA)
+    return canvas
