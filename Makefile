@@ -77,7 +77,7 @@ proto: $(GATEWAY)/dev
 	$(GATEWAY)/bin/python proto/generate.py
 
 train-lite: $(MODELS)/done
-	for step in movenet.teacher frame.train frame.calibrate frame.error_bank person.train lift.train clip.train; do \
+	for step in movenet.teacher movenet.box_teacher frame.train frame.calibrate frame.error_bank person.train lift.train clip.train; do \
 	  $(MODELS)/bin/python -m models.lite.$$step --data $(DATA) --out build/lite || exit 1; \
 	done
 	$(MAKE) export-lite

@@ -13,6 +13,7 @@ FEATURES = 24  # channels of the pyramid's last level, at stride 4
 HEAD_FEATURES = 96
 # Of the published networks for one person: output channels, two for x and y.
 HEADS = {"center": 1, "kpt_heatmap": 17, "kpt_regress": 34, "kpt_offset": 34}
+BOX_HEADS = {"center": 1, "box_scale": 2, "box_offset": 2}  # of the one for several people; it has HEADS too
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class TrunkConfig:
 
 
 LIGHTNING = TrunkConfig(32, (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320))
+MULTIPOSE = TrunkConfig(48, (24, 40, 40, 48, 48, 48, 96, 96, 96, 96, 144, 144, 144, 240, 240, 240, 480))
 THUNDER = TrunkConfig(56, (32, 40, 40, 56, 56, 56, 112, 112, 112, 112, 168, 168, 168, 280, 280, 280, 560))
 STRIDED = (1, 3, 6, 13)  # blocks that halve the resolution
 LATERAL = (9, 5, 2)  # blocks that the pyramid takes its levels from

@@ -1,4 +1,4 @@
-"""MoveNet lightning and thunder with their published weights."""
+"""MoveNet lightning, thunder and multipose with their published weights."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ import torch
 from torch import nn
 
 from models.lite.movenet import package
-from models.lite.movenet.network import HEADS, LIGHTNING, THUNDER, MoveNet, Trunk
+from models.lite.movenet.network import BOX_HEADS, HEADS, LIGHTNING, MULTIPOSE, THUNDER, MoveNet, Trunk
 from models.lite.movenet.package import Array, Weights
 
 EXTRACTOR = "StatefulPartitionedCall/center_net_mobile_net_v2fpn_feature_extractor/model_1"
-NUMBERS = {
-    "center": (3, 4),
-    "kpt_heatmap": (4, 5),
-    "kpt_regress": (5, 6),
-    "kpt_offset": (6, 7),
-}  # in TensorFlow's names
+# In TensorFlow's names, of each head's separable and last convolution.
+NUMBERS = {"center": (3, 4), "kpt_heatmap": (4, 5), "kpt_regress": (5, 6), "kpt_offset": (6, 7)}
+BOX_NUMBERS = {"center": (3, 4), "box_scale": (4, 5), "box_offset": (5, 6)}
 
 
 def lightning(folder: Path) -> MoveNet:
@@ -30,11 +27,16 @@ def thunder(folder: Path) -> MoveNet:
     return filled(MoveNet(THUNDER, HEADS), package.read(package.fetch(folder), "thunder"))
 
 
-def filled(network: MoveNet, weights: Weights) -> MoveNet:
+def multipose(folder: Path) -> MoveNet:
+    """The network for several people, its boxes only, for pictures of 256 px and more."""
+    return filled(MoveNet(MULTIPOSE, BOX_HEADS), package.read(package.fetch(folder), "multipose"), BOX_NUMBERS)
+
+
+def filled(network: MoveNet, weights: Weights, numbers: dict[str, tuple[int, int]] = NUMBERS) -> MoveNet:
     """The network with weights by TensorFlow's names, in evaluation mode."""
     with torch.no_grad():
         _fill_trunk(network.trunk, weights)
-        for name, (separable, last) in NUMBERS.items():
+        for name, (separable, last) in numbers.items():
             at = f"StatefulPartitionedCall/{name}_0"
             depthwise, pointwise, map_of = _convolutions(network.heads[name])
             first = f"{at}/separable_conv2d_{separable}"

@@ -27,6 +27,7 @@ class LabelledPicture:
     image: Picture
     boxes_px: Boxes
     outside_weight: float  # of cells outside of the boxes as background: 1 surely without people, 0 unknown
+    unsure_px: Boxes | None = None  # where there may be people or not
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ def boxed(pictures: BoxedPictures) -> Source:
 
     def draw(rng: np.random.Generator) -> LabelledPicture:
         i = int(rng.integers(len(pictures.images)))
-        return LabelledPicture(pictures.images[i], pictures.boxes_px[i], 1.0 if pictures.complete else UNSURE_WEIGHT)
+        unsure = pictures.unsure_px[i] if pictures.unsure_px is not None else None
+        weight = 1.0 if pictures.complete else UNSURE_WEIGHT
+        return LabelledPicture(pictures.images[i], pictures.boxes_px[i], weight, unsure)
 
     return draw
 
@@ -108,6 +111,12 @@ class Canvas:
         visible_low, visible_high = np.clip(low, 0, (width, height)), np.clip(high, 0, (width, height))
         if picture.outside_weight < 1:
             self.set_weight(origin, origin + np.array([width, height], np.float32), picture.outside_weight)
+        if picture.unsure_px is not None:
+            for x, y, wide, tall in picture.unsure_px:
+                first = np.clip(([x, y] - np.array(window[:2])) * scale, 0, (width, height))
+                last = np.clip(([x + wide, y + tall] - np.array(window[:2])) * scale, 0, (width, height))
+                if (last > first).all():
+                    self.set_weight(origin + first, origin + last, 0.0)
         for a, b, c, d in zip(low, high, visible_low, visible_high, strict=True):
             visible = d - c
             if visible.min() <= 0:

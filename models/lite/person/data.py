@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from models.lite.frame.data import People, decode
 from models.lite.frame.torso import torso_size
 from models.lite.layout import NECK
+from models.lite.movenet import taught
+from service.vision.boxes import iou
 
 PARTS = 3
 HELD_OUT_EVERY = 15  # of the training pictures with every person boxed: for calibration and the default threshold
+SURE, SAME_IOU = 0.4, 0.5  # the teacher's score of a person, and IoU with a labelled one from which it is the same
 PAD_TORSO, PAD_EXTENT = 0.15, 0.05  # from the joints to the body's outline, in torsos and in sides of their box
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
@@ -25,6 +28,7 @@ class BoxedPictures:
     images: list[Picture]
     boxes_px: list[Boxes]  # pixels of the picture
     complete: bool  # every person has a box
+    unsure_px: list[Boxes] | None = None  # of each picture, where there may be people or not
 
 
 def load(data: Path, tier: int, split: int) -> BoxedPictures:
@@ -50,16 +54,31 @@ def load_validation(data: Path) -> BoxedPictures:
     return load(data, tier=0, split=1)
 
 
-def load_training(data: Path) -> tuple[BoxedPictures, BoxedPictures, BoxedPictures]:
-    """Training pictures with all boxes, those that may lack some, and held-out pictures with all boxes."""
-    complete, missed = load(data, tier=0, split=0), load(data, tier=1, split=0)
+def load_training(data: Path) -> tuple[BoxedPictures, BoxedPictures]:
+    """Training pictures and held-out pictures with a box for every person."""
+    complete = load(data, tier=0, split=0)
     held_out = range(0, len(complete.images), HELD_OUT_EVERY)
     kept = [i for i in range(len(complete.images)) if i % HELD_OUT_EVERY]
 
     def some(indices: list[int]) -> BoxedPictures:
         return BoxedPictures([complete.images[i] for i in indices], [complete.boxes_px[i] for i in indices], True)
 
-    return some(kept), missed, some(list(held_out))
+    return some(kept), some(list(held_out))
+
+
+def load_taught(data: Path, out: Path) -> BoxedPictures:
+    """Pictures whose boxes a teacher completes, or makes: `out` has what it says."""
+    missed, everyday = load(data, tier=1, split=0), dict(np.load(data / "people_everyday.npz"))
+    images, labelled = list(missed.images), list(missed.boxes_px)
+    for i in range(len(everyday["offsets"]) - 1):
+        images.append(decode(everyday["jpeg"], everyday["offsets"], i))
+        labelled.append(np.zeros((0, 4), np.float32))
+    boxes_px, unsure_px = [], []
+    for known, (found, scores) in zip(labelled, taught.load_boxes(out), strict=True):
+        new = iou(found, known).max(axis=1, initial=0) < SAME_IOU
+        boxes_px.append(np.concatenate([known, found[new & (scores >= SURE)]]))
+        unsure_px.append(found[new & (scores < SURE)])
+    return BoxedPictures(images, boxes_px, True, unsure_px)
 
 
 def body_box(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> Boxes:

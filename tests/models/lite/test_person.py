@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.export import onnx_file
+from models.lite.movenet import taught
 from models.lite.movenet.network import HEADS, LIGHTNING, MoveNet
 from models.lite.person import augmentation as person_augmentation
 from models.lite.person import data as person_data
@@ -196,5 +197,28 @@ def test_validation_pictures_are_kept_apart(shared_data: Path) -> None:
     assert len(validation.images) == 140
     assert sum(len(b) for b in validation.boxes_px) == 250
     apart = {image.tobytes() for image in validation.images}
-    for pictures in person_data.load_training(shared_data):
+    for pictures in (*person_data.load_training(shared_data), person_data.load(shared_data, tier=1, split=0)):
         assert not apart & {image.tobytes() for image in pictures.images}
+
+
+def test_where_a_teacher_is_unsure_nothing_is_taught_to_be_empty() -> None:
+    """A teacher's sure box becomes a person, its doubtful one a place without a lesson."""
+    image = np.full((SIZE, SIZE, 3), 90, np.uint8)
+    unsure = boxes((64, 64, 32, 32))
+    pictures = BoxedPictures([image], [boxes((8, 8, 16, 40))], complete=True, unsure_px=[unsure])
+    picture = person_augmentation.boxed(pictures)(np.random.default_rng(1))
+    canvas = person_augmentation.Canvas(np.zeros((SIZE, SIZE, 3), np.uint8))
+    canvas.paste(picture, (0, 0), image, (0, 0, SIZE, SIZE))
+    sample = canvas.sample()
+    assert len(sample.boxes_px) == 1
+    cells = slice(64 // STRIDE, 96 // STRIDE)
+    assert (sample.empty_weight[cells, cells] == 0).all()
+    assert sample.empty_weight.sum() == (SIZE // STRIDE) ** 2 - (32 // STRIDE) ** 2
+
+
+def test_a_teachers_boxes_are_kept_in_a_file(tmp_path: Path) -> None:
+    found = [boxes(HERE, THERE), boxes(), boxes(ELSEWHERE)]
+    taught.save_boxes(found, [scores(0.9, 0.2), scores(), scores(0.5)], tmp_path)
+    again = taught.load_boxes(tmp_path)
+    assert [rows.tolist() for rows, _ in again] == [rows.tolist() for rows in found]
+    assert [sure.tolist() for _, sure in again] == [pytest.approx([0.9, 0.2]), [], [0.5]]
