@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from models.export import triton_model
+from models.files.sample_picture import person_crops
 from models.lite.clip.network import ClipNetwork, ServedClip
 from models.lite.frame.calibration import Calibration
 from models.lite.frame.data import PERSON_MARGIN
@@ -87,7 +88,7 @@ def export_frame(out: Path, repository: Path) -> None:
             ServedLift(trained(LiftNetwork(), checkpoint(out, "lift"))),
             Calibration.load(out),
         ).eval(),
-        lambda batch: _pictures(batch, INPUT_SIZE),
+        _people,
         inputs={IMAGE: ("UINT8", (INPUT_SIZE, INPUT_SIZE, 3))},
         outputs={
             KEYPOINTS: ("FP32", (NUM_JOINTS, 3)),
@@ -126,6 +127,12 @@ def export_person(out: Path, repository: Path) -> None:
 
 def _pictures(batch: int, size: int) -> tuple[Tensor, ...]:
     return (torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8),)
+
+
+def _people(batch: int) -> tuple[Tensor, ...]:
+    """Crops of a person: where nobody is, a joint may be anywhere, and rounded weights find it elsewhere."""
+    moves = [(int(right), int(down)) for right, down in torch.randint(-30, 31, (batch, 2))]
+    return (torch.from_numpy(person_crops(moves, INPUT_SIZE)),)
 
 
 # The frame network last: its card names the others.

@@ -17,6 +17,7 @@ from models.tensorrt_engine.problem import EngineProblem
 _TYPES = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
 _BF16_OPSET = 22  # from here on convolutions and pooling may be bf16
 _HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_WEIGHTS = 4096  # numbers; a matrix product with fewer, or of two results, is an expectation and no layer
 # Up to the next heavy node these stay fp32: small or large numbers, sums over whole maps.
 _DELICATE = frozenset(
     """CumSum Div Einsum Exp Log LogSoftmax Pow Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean
@@ -117,22 +118,27 @@ def _half_nodes(graph: onnx.GraphProto, fp32: set[str]) -> list[bool]:
     heavy_before: set[str] = set()  # tensors with a heavy node among their ancestors
     heavy_after: set[str] = set()  # tensors with a heavy node among their descendants
     delicate: set[str] = set()  # tensors that come from a delicate node with no heavy one between
+    weights = {tensor.name for tensor in graph.initializer if np.prod(tensor.dims) >= _WEIGHTS}
+
+    def is_heavy(node: onnx.NodeProto) -> bool:
+        return node.op_type in _HEAVY and (node.op_type != "MatMul" or bool(weights.intersection(node.input)))
+
     for node in graph.node:
         if any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute):
             raise EngineProblem(f"{node.op_type} holds a graph of its own; such networks need --precision fp32.")
-        heavy = node.op_type in _HEAVY
+        heavy = is_heavy(node)
         if heavy or heavy_before.intersection(node.input):
             heavy_before.update(node.output)
         if not heavy and (node.op_type in _DELICATE or delicate.intersection(node.input)):
             delicate.update(node.output)
     for node in reversed(graph.node):
-        if node.op_type in _HEAVY or heavy_after.intersection(node.output):
+        if is_heavy(node) or heavy_after.intersection(node.output):
             heavy_after.update(node.input)
 
     def is_half(node: onnx.NodeProto) -> bool:
         if not fp32.intersection(node.input) or not fp32.issuperset(node.output):
             return False
-        if node.op_type in _HEAVY:
+        if is_heavy(node):
             return True
         between = heavy_before.issuperset(node.output) and heavy_after.intersection(node.output)
         return bool(between) and not delicate.intersection(node.output)

@@ -79,6 +79,8 @@ def other_arms(joints: Floats, rng: np.random.Generator) -> Floats:
     Whoever squats does it with any arms, and Penn's people nearly always hold a barbell.
     """
     batch = len(joints)
+    if not batch:
+        return joints
     lengths = np.linalg.norm(joints[:, :, BODY_ELBOWS] - joints[:, :, BODY_SHOULDERS], axis=-1)  # (B, T, 2)
     length = np.maximum(np.median(lengths, axis=1), np.median(lengths, axis=(1, 2))[:, None])[:, None]  # (B, 1, 2)
     sideways = rng.choice([-1.0, 1.0], (batch, 1, 1))

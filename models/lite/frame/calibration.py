@@ -16,7 +16,7 @@ from models.lite.platt import Array
 
 FILE = "calibration.json"
 BINS = 10
-EMPTY_WEIGHT = 0.2  # with more, scores of people in odd poses are too low; with less, those of statues too high
+EMPTY_WEIGHT = 0.15  # with more, scores of people in odd poses are too low; with less, those of statues too high
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from models.lite.movenet.taught import LIMBS_OF_COCO
 INPUT_SIZE = 192  # pixels, side of the crops as served
 # Depth of the crop, z from 0 to 1: 2 m to both sides of the pelvis, more than a person of 1.7 m can reach.
 DEPTH_SCALE_MM = 4000.0
-WINDOW, SHARPNESS = 5, 10.0  # cells; exponent of the mass in a window
+WINDOW, SHARPNESS = 7, 6.0  # cells; exponent of the mass in a window
 NEAR = 1.8 / 48  # of the crop's side; MoveNet's: belief halves at about this distance from where a joint should be
 FROZEN_BLOCKS = 3  # of the trunk, up to stride 4: edges and colours need no training, and cost half of its time
 # Of each joint of pa16 those of COCO's whose middle it starts from; the head's top from the eyes.
@@ -58,9 +58,18 @@ def soft_argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
     """
     height, width = logits.shape[-2:]
     maps = logits.flatten(2).softmax(-1).view_as(logits)
-    x = (maps.sum(2) * cell_centres(width, maps)).sum(-1)
-    y = (maps.sum(3) * cell_centres(height, maps)).sum(-1)
+    x = expected(maps.sum(2), cell_centres(width, maps))
+    y = expected(maps.sum(3), cell_centres(height, maps))
     return maps, torch.stack((x, y), dim=-1)
+
+
+def expected(weights: Tensor, values: Tensor) -> Tensor:
+    """The sum of products (..., N) along N, as a matrix product.
+
+    OpenVINO 2026.4 fuses a plain sum of products with the additions after it, and is then wrong in all rows of a batch
+    but the first.
+    """
+    return (weights[..., None, :] @ values[..., None])[..., 0, 0]
 
 
 def likeliest_position(maps: Tensor) -> Tensor:
@@ -107,32 +116,29 @@ class FrameNetwork(nn.Module):
         coarse = self.coarse(features, cells)
         map_features = self.map_features(features)
         logits = self.to_maps(map_features)
-        expected = far(coarse, cells)
-        maps, keypoints = soft_argmax(self.map_logit[:, None, None] * logits - self.map_far[:, None, None] * expected)
-        return Prediction(coarse, maps, keypoints, self.score(maps, map_features, logits, expected))
+        away = far(coarse, cells)
+        maps, keypoints = soft_argmax(self.map_logit[:, None, None] * logits - self.map_far[:, None, None] * away)
+        return Prediction(coarse, maps, keypoints, self.score(maps, map_features, logits, away))
 
     def coarse(self, features: Tensor, cells: int) -> Tensor:
         """The first stage's keypoints (B, K, 2): the way from the person's centre, expected over where that is."""
-        middle = torch.full((len(features), 1, 2), 0.5, device=features.device)
+        middle = torch.full((1, 1, 2), 0.5, device=features.device)
         logits = self.centre_logit * torch.log(torch.sigmoid(self.centre(features)) + 1e-6)
         where, centre = soft_argmax(logits - self.centre_far * far(middle, cells))
         pooled = torch.einsum("bhw,bchw->bc", where[:, 0], self.way_features(features))
         way: Tensor = self.way(pooled).unflatten(1, (NUM_JOINTS, 2)) / 48
         return centre + way
 
-    def score(self, maps: Tensor, features: Tensor, logits: Tensor, expected: Tensor) -> Tensor:
+    def score(self, maps: Tensor, features: Tensor, logits: Tensor, away: Tensor) -> Tensor:
         """Score logits (B, K). Detached: the loss of the scores must not move the maps."""
-        attention, features, logits, expected = maps.detach(), features.detach(), logits.detach(), expected.detach()
+        attention, features, logits, away = maps.detach(), features.detach(), logits.detach(), away.detach()
         visual = torch.einsum("bkhw,bchw->bkc", attention, features)
         # The largest mass of a 2x2 window (TPAMI'20, confidence of a soft-argmax).
         peak = nn.functional.avg_pool2d(attention, 2, stride=1).flatten(2).amax(-1) * 4
-        # A matrix product and not a sum of products: OpenVINO 2026.4 fuses that sum with the additions after it, and is
-        # then wrong in all rows of a batch but the first.
-        read = (visual[:, :, None] @ self.score_weight[..., None])[..., 0, 0]  # (B, K)
-        seen = (attention * logits).flatten(2).sum(-1)
-        astray = (attention * expected).flatten(2).sum(-1)
+        seen = expected(attention.flatten(2), logits.flatten(2))  # (B, K)
+        astray = expected(attention.flatten(2), away.flatten(2))
         return (
-            read
+            expected(visual, self.score_weight)
             + self.score_bias
             + self.score_peak * torch.log(peak + 1e-4)
             + self.score_logit * seen

@@ -24,7 +24,7 @@ from models.lite.training import Training, best_device, command_line, cosine
 BATCH = 128
 BATCHES_AT_ONCE = 4  # are drawn: cheaper than one by one
 STEPS_PER_ROUND = 1000
-ROUNDS = 64
+ROUNDS = 40
 LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 0.01
 

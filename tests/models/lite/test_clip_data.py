@@ -223,6 +223,7 @@ def test_squats_with_other_arms_keep_their_legs() -> None:
     rng = np.random.default_rng(3)
     joints = rng.uniform(0, 100, (8, NUM_FRAMES, 13, 2)).astype(np.float32)
     moved = other_arms(joints, rng)
+    assert other_arms(joints[:0], rng).shape == (0, NUM_FRAMES, 13, 2)  # a batch without squats
     arms = [*BODY_ELBOWS, *BODY_WRISTS]
     assert np.array_equal(np.delete(moved, arms, axis=2), np.delete(joints, arms, axis=2))
     upper = np.linalg.norm(moved[:, :, BODY_ELBOWS] - moved[:, :, BODY_SHOULDERS], axis=-1)

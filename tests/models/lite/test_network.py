@@ -24,7 +24,7 @@ def test_soft_argmax_of_one_peak_is_its_cell(column: int, row: int) -> None:
 def test_of_two_peaks_one_is_chosen_and_not_the_place_between() -> None:
     peaks = [gaussian_maps(torch.tensor([[place]]), 32, 1.3) for place in ([0.2, 0.3], [0.8, 0.7])]
     maps = 0.6 * peaks[0] + 0.4 * peaks[1]
-    assert likeliest_position(maps)[0, 0].tolist() == pytest.approx([0.2, 0.3], abs=0.03)
+    assert likeliest_position(maps)[0, 0].tolist() == pytest.approx([0.2, 0.3], abs=0.06)
 
 
 @settings(max_examples=20)
