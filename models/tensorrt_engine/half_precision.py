@@ -113,32 +113,32 @@ class _Conversion:
         return numpy_helper.from_array(half, name)
 
 
+def _is_heavy(node: onnx.NodeProto, weights: set[str]) -> bool:
+    return node.op_type in _HEAVY and (node.op_type != "MatMul" or bool(weights.intersection(node.input)))
+
+
 def _half_nodes(graph: onnx.GraphProto, fp32: set[str]) -> list[bool]:
     """Whether each node computes in 16 bits."""
     heavy_before: set[str] = set()  # tensors with a heavy node among their ancestors
     heavy_after: set[str] = set()  # tensors with a heavy node among their descendants
     delicate: set[str] = set()  # tensors that come from a delicate node with no heavy one between
     weights = {tensor.name for tensor in graph.initializer if np.prod(tensor.dims) >= _WEIGHTS}
-
-    def is_heavy(node: onnx.NodeProto) -> bool:
-        return node.op_type in _HEAVY and (node.op_type != "MatMul" or bool(weights.intersection(node.input)))
-
     for node in graph.node:
         if any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute):
             raise EngineProblem(f"{node.op_type} holds a graph of its own; such networks need --precision fp32.")
-        heavy = is_heavy(node)
+        heavy = _is_heavy(node, weights)
         if heavy or heavy_before.intersection(node.input):
             heavy_before.update(node.output)
         if not heavy and (node.op_type in _DELICATE or delicate.intersection(node.input)):
             delicate.update(node.output)
     for node in reversed(graph.node):
-        if is_heavy(node) or heavy_after.intersection(node.output):
+        if _is_heavy(node, weights) or heavy_after.intersection(node.output):
             heavy_after.update(node.input)
 
     def is_half(node: onnx.NodeProto) -> bool:
         if not fp32.intersection(node.input) or not fp32.issuperset(node.output):
             return False
-        if is_heavy(node):
+        if _is_heavy(node, weights):
             return True
         between = heavy_before.issuperset(node.output) and heavy_after.intersection(node.output)
         return bool(between) and not delicate.intersection(node.output)
