@@ -76,9 +76,16 @@ def _write(canvas: NDArray[np.uint8], text: str, x: int, y: int, colour: tuple[i
 
 
 def plot(out: Path, file: Path) -> None:
-    logs = {panel: [json.loads(line) for line in (out / panel.log).read_text().splitlines()] for panel in PANELS}
+    """Draws those of the trainings whose logs there are."""
+    logs = {
+        panel: [json.loads(line) for line in (out / panel.log).read_text().splitlines()]
+        for panel in PANELS
+        if (out / panel.log).exists()
+    }
     panels = [draw(panel, lines) for panel, lines in logs.items()]
-    cv2.imwrite(str(file), np.vstack([np.hstack(panels[:2]), np.hstack(panels[2:])]))
+    if len(panels) % 2:
+        panels.append(np.full_like(panels[0], 255))
+    cv2.imwrite(str(file), np.vstack([np.hstack(panels[i : i + 2]) for i in range(0, len(panels), 2)]))
 
 
 def main() -> None:
