@@ -148,7 +148,8 @@ def test_the_gpu_profile_comes_alone(engine: tuple[str, ...], options: list[str]
         assert stack.services() == GPU
         # What builds the engines has all it needs, but for what only the large image has. It runs without a GPU here.
         builder = run("docker", "inspect", "-f", "{{ .Image }}", stack("ps", "-aq", "build-engines").strip()).strip()
-        mounts = [f"-v={ROOT / 'models'}:/app/models:ro", f"-v={ROOT / 'model_repository'}:/models:ro"]
+        code = [f"-v={ROOT / part}:/app/{part}:ro" for part in ("models", "service")]
+        mounts = [*code, f"-v={ROOT / 'model_repository'}:/models:ro"]
         command = ["docker", "run", "--rm", "--read-only", "--network=none", *mounts, builder]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 1
