@@ -13,9 +13,8 @@ from bench.accuracy.pose import Answers
 from models.lite.frame.calibration import BINS
 from models.lite.frame.data import HIT_TORSO, LSP_TO_PA16
 from models.lite.frame.torso import torso_size
-from models.lite.layout import FLIP, NECK, SHOULDERS
+from models.lite.layout import FLIP, LIMBS, NECK, SHOULDERS
 
-LIMBS = np.arange(SHOULDERS[0], 16)
 SIDEWAYS = 0.25  # torsos: shoulders that are nearer to each other, from left to right, are seen from the side
 SIZES_PX = (100, 150, 200)  # bounds of the larger side of the joints' box
 CELL, EDGE = 30, 40

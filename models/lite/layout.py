@@ -11,6 +11,7 @@ NUM_JOINTS = len(PA16)
 PELVIS, THORAX, NECK, HEAD = range(4)
 # Pairs: the person's right joint, then the left one.
 SHOULDERS, ELBOWS, WRISTS, HIPS, KNEES, ANKLES = np.arange(4, NUM_JOINTS).reshape(6, 2)
+LIMBS = np.arange(SHOULDERS[0], NUM_JOINTS)  # all of these twelve
 ARMS, LEGS = np.concatenate([SHOULDERS, ELBOWS, WRISTS]), np.concatenate([HIPS, KNEES, ANKLES])
 FLIP = flip_indices(PA16)  # the joints of a mirrored person: left and right change places
 # Bone i leads from joint PARENTS[i] to joint i + 1.

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.lite.frame.data import crop_matrix, person_square
-from models.lite.frame.labels import LIMBS, TrainingSet
+from models.lite.frame.labels import TrainingSet
 from models.lite.frame.torso import torso_size
-from models.lite.layout import FLIP, NUM_JOINTS
+from models.lite.layout import FLIP, LIMBS, NUM_JOINTS
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -19,7 +19,6 @@ Bools = NDArray[np.bool_]
 
 STRIDE = 4  # pixels of a crop to one cell of a map
 SMALLEST_PX = 16.0  # of a person
-LIMB_FLIP = FLIP[LIMBS] - LIMBS[0]
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Augmentation:
         in_picture = (joints >= 0).all(-1) & (joints < image.shape[1::-1]).all(-1)
         maps = np.zeros((NUM_JOINTS, size // STRIDE, size // STRIDE), np.uint8)
         by_teacher, unknown = some.by_teacher[i], some.unknown[i]
-        if by_teacher.any():
+        if some.taught is not None and by_teacher.any():
             maps[LIMBS] = self.taught(some.taught.maps[i], some.taught.to_cells[i], matrix)
         if mirror:
             moved, valid, in_picture, maps = moved[FLIP], valid[FLIP], in_picture[FLIP], maps[FLIP]
@@ -94,9 +93,8 @@ class Augmentation:
         cells = self.size // STRIDE
         from_cells = np.vstack([cv2.invertAffineTransform(to_cells.astype(np.float64)), [0, 0, 1]])
         to_crop = (matrix / STRIDE) @ from_cells
-        to_crop[:, 2] += (
-            to_crop[:, :2] @ [0.5, 0.5] - 0.5
-        )  # a cell's number is that of its corner, OpenCV's of its centre
+        # A cell's number is that of its corner, OpenCV's of its centre.
+        to_crop[:, 2] += to_crop[:, :2] @ [0.5, 0.5] - 0.5
         planes = [
             cv2.warpAffine(np.ascontiguousarray(maps[k : k + 4].transpose(1, 2, 0)), to_crop, (cells, cells))
             for k in range(0, len(maps), 4)

@@ -39,10 +39,15 @@ def to_pa16(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDAr
     out = np.zeros((len(joints), NUM_JOINTS, 2), np.float32)
     ok = np.zeros((len(joints), NUM_JOINTS), bool)
     out[:, LSP_TO_PA16], ok[:, LSP_TO_PA16] = joints, valid
-    for middle, (right, left) in ((PELVIS, HIPS), (THORAX, SHOULDERS)):
-        out[:, middle] = (out[:, right] + out[:, left]) / 2
-        ok[:, middle] = ok[:, right] & ok[:, left]
+    set_middles(out, ok)
     return out, ok
+
+
+def set_middles(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> None:
+    """Derives pelvis and thorax of joints (N, 16, 2), in place, from the hips and the shoulders."""
+    for middle, (right, left) in ((PELVIS, HIPS), (THORAX, SHOULDERS)):
+        joints[:, middle] = (joints[:, right] + joints[:, left]) / 2
+        valid[:, middle] = valid[:, right] & valid[:, left]
 
 
 def load_people(files: list[Path]) -> People:
@@ -60,6 +65,11 @@ def load_people(files: list[Path]) -> People:
 
 def select(people: People, indices: range) -> People:
     return People([people.images[i] for i in indices], people.joints[indices], people.valid[indices])
+
+
+def load_crowd(data: Path) -> People:
+    """The people of LSPET."""
+    return load_people([data / f"pose2d_lspet_{i}.npz" for i in range(3)])
 
 
 def load_careful(data: Path) -> People:
@@ -126,3 +136,8 @@ def crop_matrix(centre: NDArray[np.float32], side: float, size: int, angle: floa
     if mirror:
         linear[0] *= -1
     return np.hstack([linear, (size / 2 - linear @ centre)[:, None]])
+
+
+def boxed_files(data: Path, name: str) -> list[Path]:
+    """The files of people with boxes: the `boxed` pictures, whose boxes are labels, or the `everyday` ones."""
+    return [data / f"people_boxes_{i}.npz" for i in range(3)] if name == "boxed" else [data / "people_everyday.npz"]

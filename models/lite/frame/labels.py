@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.frame.data import People, decode, load_careful, load_people
+from models.lite.frame.data import People, boxed_files, decode, load_careful, load_crowd, set_middles
 from models.lite.frame.torso import torso_size
-from models.lite.layout import HIPS, NUM_JOINTS, PELVIS, SHOULDERS, THORAX
+from models.lite.layout import LIMBS, NUM_JOINTS
 from models.lite.movenet.taught import Taught, load
 
-LIMBS = np.arange(SHOULDERS[0], NUM_JOINTS)
 SURE, DOUBTFUL = 0.5, 0.3  # scores of the teacher; of those with 0.5 and more, 96 % are right on LSP
 HIDDEN = 0.1  # below it the joint is not to be seen
 FAR_TORSO = 0.25
@@ -32,28 +31,27 @@ class TrainingSet:
 
     people: People
     times: int  # how often each is drawn in one pass
-    taught: Taught
     by_teacher: Bools  # (N, 16), joints whose map is the teacher's
     unknown: Bools  # (N, 16), joints of which nothing is known: neither where they are nor that they are hidden
+    taught: Taught | None = None  # without, no joint is the teacher's
     boxes_px: Floats | None = None  # (N, 4) x, y, width, height to crop by; without, the joints' box
 
 
 def load_training(data: Path, out: Path) -> list[TrainingSet]:
     """All people to train on; `out` has what the teacher says of them."""
-    return [crowd(data, out), careful(data, out), boxed(data, out, "boxed", 1), boxed(data, out, "everyday", 2)]
+    return [crowd(data, out), careful(data), boxed(data, out, "boxed", 1), boxed(data, out, "everyday", 2)]
 
 
-def careful(data: Path, out: Path) -> TrainingSet:
+def careful(data: Path) -> TrainingSet:
     """LSP: the labels as they are."""
     people = load_careful(data)
-    count = len(people.images)
-    nobody = np.zeros((count, NUM_JOINTS), bool)
-    return TrainingSet(people, 4, _rows(load(out, "lsp"), slice(0, count)), nobody, nobody)
+    none = np.zeros((len(people.images), NUM_JOINTS), bool)
+    return TrainingSet(people, 4, none, none)
 
 
 def crowd(data: Path, out: Path) -> TrainingSet:
     """LSPET: the teacher's joint where it is sure and no label is near; none where it half believes otherwise."""
-    people = load_people([data / f"pose2d_lspet_{i}.npz" for i in range(3)])
+    people = load_crowd(data)
     taught = load(out, "lspet")
     joints, valid = people.joints.copy(), people.valid.copy()
     distance = np.linalg.norm(taught.joints_px - joints[:, LIMBS], axis=-1)
@@ -64,15 +62,15 @@ def crowd(data: Path, out: Path) -> TrainingSet:
     valid[:, LIMBS] = (valid[:, LIMBS] | replaced) & ~doubted
     by_teacher, unknown = np.zeros(valid.shape, bool), ~valid
     by_teacher[:, LIMBS] = replaced
-    return TrainingSet(_with_middles(people.images, joints, valid), 1, taught, by_teacher, unknown)
+    set_middles(joints, valid)
+    return TrainingSet(People(people.images, joints, valid), 1, by_teacher, unknown, taught)
 
 
 def boxed(data: Path, out: Path, name: str, times: int) -> TrainingSet:
     """People with a box and the teacher's joints, but for those of the validation pictures."""
     taught, images, boxes, chosen = load(out, name), [], [], []
-    files = [data / f"people_boxes_{i}.npz" for i in range(3)] if name == "boxed" else [data / "people_everyday.npz"]
     number = 0
-    for file in files:
+    for file in boxed_files(data, name):
         held = dict(np.load(file))
         validation = held["split"] == 1 if "split" in held else np.zeros(len(held["offsets"]) - 1, bool)
         for i in range(len(held["offsets"]) - 1):
@@ -92,18 +90,12 @@ def boxed(data: Path, out: Path, name: str, times: int) -> TrainingSet:
     by_teacher = np.zeros(valid.shape, bool)
     joints[:, LIMBS], valid[:, LIMBS] = taught.joints_px, taught.scores >= DOUBTFUL
     by_teacher[:, LIMBS] = True
-    people = _with_middles(images, joints, valid)
-    unknown = ~people.valid
+    set_middles(joints, valid)
+    unknown = ~valid
     unknown[:, LIMBS] &= taught.scores >= HIDDEN
-    return TrainingSet(people, times, taught, by_teacher, unknown, np.stack(boxes).astype(np.float32))
+    boxes_px = np.stack(boxes).astype(np.float32)
+    return TrainingSet(People(images, joints, valid), times, by_teacher, unknown, taught, boxes_px)
 
 
-def _with_middles(images: list[NDArray[np.uint8]], joints: Floats, valid: Bools) -> People:
-    for middle, (right, left) in ((PELVIS, HIPS), (THORAX, SHOULDERS)):
-        joints[:, middle] = (joints[:, right] + joints[:, left]) / 2
-        valid[:, middle] = valid[:, right] & valid[:, left]
-    return People(images, joints, valid)
-
-
-def _rows(taught: Taught, rows: slice | NDArray[np.int64]) -> Taught:
+def _rows(taught: Taught, rows: NDArray[np.int64]) -> Taught:
     return Taught(taught.joints_px[rows], taught.scores[rows], taught.maps[rows], taught.to_cells[rows])

@@ -5,8 +5,8 @@ the second stage reading the first one's joints (TPAMI'20), visual features pool
 appearance-based recognition). Here those features score the joints; actions come from the joints alone, because the
 data with actions has no pictures.
 
-Taken from MoveNet: the trunk, and how the person in the middle of a crop is told from others. Where the person is says
-where each joint should be (the first stage), and belief in a joint falls with the distance from there (the second).
+Taken from MoveNet: the trunk, and the way to pick one person of several in a crop. The first stage finds the person's
+centre and regresses each joint from it. The second stage weights each heat map by the distance from that joint.
 MoveNet decodes by two argmaxes; here both are expectations, so that all of it is trained end to end.
 """
 
@@ -28,7 +28,6 @@ INPUT_SIZE = 192  # pixels, side of the crops as served
 DEPTH_SCALE_MM = 4000.0
 WINDOW, SHARPNESS = 7, 6.0  # cells; exponent of the mass in a window
 NEAR = 1.8 / 48  # of the crop's side; MoveNet's: belief halves at about this distance from where a joint should be
-FROZEN_BLOCKS = 3  # of the trunk, up to stride 4: edges and colours need no training, and cost half of its time
 # Of each joint of pa16 those of COCO's whose middle it starts from; the head's top from the eyes.
 FROM_COCO = ((11, 12), (5, 6), (5, 6), (1, 2), *((coco,) for coco in LIMBS_OF_COCO))
 
@@ -162,11 +161,6 @@ class FrameNetwork(nn.Module):
                 self.way.bias[of_joint] = ways["bias"][list(known)].mean(0)
                 for mine, theirs in zip(self.to_maps.parameters(), heat[1].parameters(), strict=True):
                     mine[joint] = theirs[list(known)].mean(0)
-
-    def freeze(self) -> None:
-        """Leaves the trunk's first blocks as they are."""
-        for part in (self.trunk.stem, *self.trunk.blocks[:FROZEN_BLOCKS]):
-            part.requires_grad_(False)
 
 
 class ServedFrame(nn.Module):

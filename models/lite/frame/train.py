@@ -134,7 +134,7 @@ def train(
     torch.manual_seed(seed)
     network = FrameNetwork()
     network.start_from(lightning(out))
-    network.freeze()
+    network.trunk.freeze()
     network = network.to(best_device(), memory_format=torch.channels_last)
     sources = labels.load_training(data, out), pose_data.load_without_people(data)
     held_out = pose_data.load_held_out(data)

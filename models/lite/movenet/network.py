@@ -28,6 +28,7 @@ class TrunkConfig:
 LIGHTNING = TrunkConfig(32, (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320))
 MULTIPOSE = TrunkConfig(48, (24, 40, 40, 48, 48, 48, 96, 96, 96, 96, 144, 144, 144, 240, 240, 240, 480))
 THUNDER = TrunkConfig(56, (32, 40, 40, 56, 56, 56, 112, 112, 112, 112, 168, 168, 168, 280, 280, 280, 560))
+FROZEN_BLOCKS = 3  # up to stride 4: edges and colours need no training, and cost half of its time
 STRIDED = (1, 3, 6, 13)  # blocks that halve the resolution
 LATERAL = (9, 5, 2)  # blocks that the pyramid takes its levels from
 EXPANSION, TOP = 6, 1280
@@ -91,6 +92,11 @@ class Trunk(nn.Module):
             nn.Conv2d(config.blocks[block], channels, 1) for block, channels in zip(LATERAL, levels, strict=False)
         )
         self.merge = nn.ModuleList(separable(levels[i], levels[i + 1]) for i in range(3))
+
+    def freeze(self) -> None:
+        """Leaves the first blocks as they are in training."""
+        for part in (self.stem, *self.blocks[:FROZEN_BLOCKS]):
+            part.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)

@@ -8,7 +8,6 @@ mend the first and stand in for the second. It knows the twelve limb joints of p
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,7 +29,7 @@ SIZE = 256
 BATCH = 8
 NEAR_CELLS = 1.8  # MoveNet's: what lies farther from where it is expected weighs less, by 1 / (distance + this)
 POSE_MARGIN, BOX_MARGIN = 1.2, 1.15  # of the crop, over the larger side of the joints' or of the body's box
-SETS = ("lspet", "lsp", "boxed", "everyday")
+SETS = ("lspet", "boxed", "everyday")
 
 Floats = NDArray[np.float32]
 
@@ -47,7 +46,6 @@ class Thunder(nn.Module):
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         limbs: Tensor = self.limbs
         found = self.network(to_network_range(crops))
-        batch = len(crops)
         cells = torch.arange(CELLS, dtype=torch.float32, device=crops.device)
         from_middle = ((cells - CELLS // 2) ** 2 + (cells[:, None] - CELLS // 2) ** 2).sqrt() + NEAR_CELLS
         centre = (torch.sigmoid(found["center"][:, 0]) / from_middle).flatten(1).argmax(1)  # (B,)
@@ -62,7 +60,7 @@ class Thunder(nn.Module):
         scores = heat.flatten(2).gather(2, best[..., None])[..., 0]
         offset = _at(found["kpt_offset"].unflatten(1, (-1, 2))[:, limbs], best)
         joints = torch.stack((best % CELLS + offset[..., 1], best // CELLS + offset[..., 0]), dim=-1)
-        return joints.view(batch, len(LIMBS_OF_COCO), 2), scores, belief
+        return joints, scores, belief
 
 
 def _at(maps: Tensor, cell: Tensor) -> Tensor:
@@ -82,29 +80,23 @@ def runner(network: nn.Module) -> Callable[[NDArray[np.uint8]], list[Floats]]:
             return [output.cpu().numpy() for output in network(torch.from_numpy(crops).to(device))]
 
         return run
-    file = io.BytesIO()
     example = torch.zeros(BATCH, SIZE, SIZE, 3, dtype=torch.uint8)
     program = torch.onnx.export(network, (example,), dynamo=True, input_names=["crops"], verbose=False)
     assert program is not None
-    file.write(program.model_proto.SerializeToString())
-    session = onnxruntime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
     return lambda crops: session.run(None, {"crops": crops})
 
 
 def people_of(data: Path, name: str) -> Iterator[tuple[NDArray[np.uint8], Floats, float]]:
     """Pictures, boxes (4,) as x, y, width, height and margins of one set's people, in the order of its file."""
-    if name in ("lspet", "lsp"):
-        files = (
-            [data / f"pose2d_lspet_{i}.npz" for i in range(3)] if name == "lspet" else [data / "pose2d_lsp_train.npz"]
-        )
-        people = pose_data.load_people(files)
+    if name == "lspet":
+        people = pose_data.load_crowd(data)
         for image, joints, valid in zip(people.images, people.joints, people.valid, strict=True):
             low, high = joints[valid].min(0), joints[valid].max(0)
             yield image, np.concatenate([low, high - low]), POSE_MARGIN
         return
-    parts = [data / f"people_boxes_{i}.npz" for i in range(3)] if name == "boxed" else [data / "people_everyday.npz"]
-    for part in parts:
-        held = dict(np.load(part))
+    for file in pose_data.boxed_files(data, name):
+        held = dict(np.load(file))
         for i in range(len(held["offsets"]) - 1):
             boxes = held["boxes"][held["box_offsets"][i] : held["box_offsets"][i + 1]]
             if len(boxes):

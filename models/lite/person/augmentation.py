@@ -17,7 +17,6 @@ from service.vision.crops import letterbox
 
 MIN_VISIBLE = 0.35  # share of a box inside the sample from which it counts as a person
 MIN_SIDE_PX = 5.0
-UNSURE_WEIGHT = 0.15  # of background cells in pictures where bystanders may lack a box
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ def boxed(pictures: BoxedPictures) -> Source:
     def draw(rng: np.random.Generator) -> LabelledPicture:
         i = int(rng.integers(len(pictures.images)))
         unsure = pictures.unsure_px[i] if pictures.unsure_px is not None else None
-        weight = 1.0 if pictures.complete else UNSURE_WEIGHT
-        return LabelledPicture(pictures.images[i], pictures.boxes_px[i], weight, unsure)
+        return LabelledPicture(pictures.images[i], pictures.boxes_px[i], 1.0, unsure)
 
     return draw
 

@@ -27,7 +27,6 @@ Boxes = NDArray[np.float32]  # (n, 4) x, y, width, height
 class BoxedPictures:
     images: list[Picture]
     boxes_px: list[Boxes]  # pixels of the picture
-    complete: bool  # every person has a box
     unsure_px: list[Boxes] | None = None  # of each picture, where there may be people or not
 
 
@@ -46,7 +45,7 @@ def load(data: Path, tier: int, split: int) -> BoxedPictures:
         for i in np.flatnonzero((held["tier"] == tier) & (held["split"] == split)):
             images.append(decode(held["jpeg"], held["offsets"], int(i)))
             boxes_px.append(held["boxes"][held["box_offsets"][i] : held["box_offsets"][i + 1]].astype(np.float32))
-    return BoxedPictures(images, boxes_px, complete=tier == 0)
+    return BoxedPictures(images, boxes_px)
 
 
 def load_validation(data: Path) -> BoxedPictures:
@@ -61,7 +60,7 @@ def load_training(data: Path) -> tuple[BoxedPictures, BoxedPictures]:
     kept = [i for i in range(len(complete.images)) if i % HELD_OUT_EVERY]
 
     def some(indices: list[int]) -> BoxedPictures:
-        return BoxedPictures([complete.images[i] for i in indices], [complete.boxes_px[i] for i in indices], True)
+        return BoxedPictures([complete.images[i] for i in indices], [complete.boxes_px[i] for i in indices])
 
     return some(kept), some(list(held_out))
 
@@ -78,7 +77,7 @@ def load_taught(data: Path, out: Path) -> BoxedPictures:
         new = iou(found, known).max(axis=1, initial=0) < SAME_IOU
         boxes_px.append(np.concatenate([known, found[new & (scores >= SURE)]]))
         unsure_px.append(found[new & (scores < SURE)])
-    return BoxedPictures(images, boxes_px, True, unsure_px)
+    return BoxedPictures(images, boxes_px, unsure_px)
 
 
 def body_box(joints: NDArray[np.float32], valid: NDArray[np.bool_]) -> Boxes:

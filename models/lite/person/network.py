@@ -26,7 +26,6 @@ REFERENCE = 8.0  # cells; distances are learnt as logarithms of multiples of it
 # Added to each distance, so that people narrower than a cell, whose centre is beside the cell's, have a logarithm.
 HALF_CELL = 0.5
 LARGEST_SIDE = 128.0  # cells
-FROZEN_BLOCKS = 3  # of the trunk, as in the frame network
 UNCALIBRATED = (1.0, 0.0)  # scale and bias
 
 
@@ -65,11 +64,6 @@ class PersonNetwork(nn.Module):
         """Takes the weights of MoveNet lightning."""
         self.trunk.load_state_dict(published.trunk.state_dict())
         self.to_heat.load_state_dict(published.heads["center"].state_dict())
-
-    def freeze(self) -> None:
-        """Leaves the trunk's first blocks as they are."""
-        for part in (self.trunk.stem, *self.trunk.blocks[:FROZEN_BLOCKS]):
-            part.requires_grad_(False)
 
 
 def boxes_of(sides: Tensor) -> Tensor:

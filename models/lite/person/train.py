@@ -57,7 +57,7 @@ def load_sources(data: Path, out: Path) -> Sources:
     kept_out = {image.tobytes() for image in held_out.images}
     empty = [image for image in empty if image.tobytes() not in kept_out]
     draws = [(0.42, boxed(complete)), (0.35, boxed(person_data.load_taught(data, out))), (0.12, without_people(empty))]
-    for share, some in ((0.04, labels.careful(data, out)), (0.07, labels.crowd(data, out))):
+    for share, some in ((0.04, labels.careful(data)), (0.07, labels.crowd(data, out))):
         draws.append((share, with_joints(person_data.with_most_joints(some.people))))
     return Sources(draws, empty, held_out)
 
@@ -149,7 +149,7 @@ def train(
     device = best_device()
     network = PersonNetwork()
     network.start_from(lightning(out))
-    network.freeze()
+    network.trunk.freeze()
     network = network.to(device, memory_format=torch.channels_last)
     sources = load_sources(data, out)
     training = Training(network, out, "person", "person", WEIGHT_DECAY, gentle=(network.trunk, TRUNK_SHARE))

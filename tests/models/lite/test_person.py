@@ -132,7 +132,7 @@ def test_augmented_boxes_stay_on_what_they_mark(monkeypatch: pytest.MonkeyPatch)
     """A white person on a dark picture fills its box after scaling, cropping, mirroring and recolouring."""
     image = np.full((160, 120, 3), 20, np.uint8)
     image[30:130, 40:80] = 255
-    pictures = BoxedPictures([image], [boxes((40, 30, 40, 100))], complete=True)
+    pictures = BoxedPictures([image], [boxes((40, 30, 40, 100))])
     draws = [(1.0, person_augmentation.boxed(pictures))]
     dark = [np.zeros((50, 50, 3), np.uint8)]
     augmentation = person_augmentation.PersonAugmentation(SIZE, np.random.default_rng(2), draws, dark)
@@ -158,7 +158,7 @@ def test_augmented_boxes_stay_on_what_they_mark(monkeypatch: pytest.MonkeyPatch)
 def some_pictures(count: int) -> BoxedPictures:
     rng = np.random.default_rng(5)
     images = [rng.integers(0, 255, (150, 120, 3), dtype=np.uint8) for _ in range(count)]
-    return BoxedPictures(images, [boxes((20, 15, 50, 100)) for _ in images], complete=True)
+    return BoxedPictures(images, [boxes((20, 15, 50, 100)) for _ in images])
 
 
 def test_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def test_where_a_teacher_is_unsure_nothing_is_taught_to_be_empty() -> None:
     """A teacher's sure box becomes a person, its doubtful one a place without a lesson."""
     image = np.full((SIZE, SIZE, 3), 90, np.uint8)
     unsure = boxes((64, 64, 32, 32))
-    pictures = BoxedPictures([image], [boxes((8, 8, 16, 40))], complete=True, unsure_px=[unsure])
+    pictures = BoxedPictures([image], [boxes((8, 8, 16, 40))], unsure_px=[unsure])
     picture = person_augmentation.boxed(pictures)(np.random.default_rng(1))
     canvas = person_augmentation.Canvas(np.zeros((SIZE, SIZE, 3), np.uint8))
     canvas.paste(picture, (0, 0), image, (0, 0, SIZE, SIZE))

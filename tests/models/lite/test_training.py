@@ -14,8 +14,9 @@ from models.lite.frame import data as pose_data
 from models.lite.frame import error_bank, labels, network
 from models.lite.frame import train as train_frame
 from models.lite.frame.augmentation import Augmentation
-from models.lite.frame.labels import LIMBS, TrainingSet
+from models.lite.frame.labels import TrainingSet
 from models.lite.frame.plain_crops import predict
+from models.lite.layout import LIMBS
 from models.lite.movenet import taught
 from models.lite.movenet.network import HEADS, LIGHTNING, MoveNet
 from models.lite.movenet.taught import Taught
@@ -43,7 +44,7 @@ def nothing_taught(count: int) -> Taught:
 def as_set(people: pose_data.People) -> TrainingSet:
     count = len(people.images)
     none = np.zeros((count, 16), bool)
-    return TrainingSet(people, 1, nothing_taught(count), none, ~people.valid)
+    return TrainingSet(people, 1, none, ~people.valid)
 
 
 def test_augmented_joints_stay_on_what_they_mark(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +84,7 @@ def test_a_teachers_maps_stay_on_its_joints(monkeypatch: pytest.MonkeyPatch) -> 
     by_teacher = np.zeros((1, 16), bool)
     by_teacher[:, LIMBS] = True
     boxes = np.array([[0, 0, 120, 150]], np.float32)
-    some = TrainingSet(people, 1, teachers, by_teacher, ~people.valid, boxes)
+    some = TrainingSet(people, 1, by_teacher, ~people.valid, teachers, boxes)
     augmentation = Augmentation(192, np.random.default_rng(1), [np.zeros((50, 50, 3), np.uint8)])
     checked = 0
     for _ in range(40):
@@ -100,7 +101,7 @@ def test_people_held_out_are_not_trained_on(shared_data: Path) -> None:
     assert len(held_out.images) == 200
     kept = {image.tobytes() for image in held_out.images}
     assert not kept & {image.tobytes() for image in pose_data.load_careful(shared_data).images}
-    crowd = pose_data.load_people([shared_data / f"pose2d_lspet_{i}.npz" for i in range(3)])
+    crowd = pose_data.load_crowd(shared_data)
     assert not kept & {image.tobytes() for image in crowd.images}
 
 
@@ -141,7 +142,7 @@ def test_a_crowds_labels_are_mended_where_the_teacher_is_sure(tmp_path: Path, mo
     people.joints[:, [4, 6, 7]] += 500
     people.valid[:, 5] = False
     teachers.scores[:, 6 - LIMBS[0]], teachers.scores[:, 7 - LIMBS[0]] = 0.4, 0.1
-    monkeypatch.setattr(labels, "load_people", lambda files: people)
+    monkeypatch.setattr(labels, "load_crowd", lambda data: people)
     monkeypatch.setattr(labels, "load", lambda out, name: teachers)
     mended = labels.crowd(tmp_path, tmp_path)
     assert np.array_equal(mended.people.joints[:, [4, 5]], seen[:, [4, 5]])
