@@ -9,10 +9,8 @@ from service.networks.frame import FrameInference, FrameOutput
 from service.people.detector import Detection, PersonDetector
 from service.people.keypoint_search import find_person
 from service.vision.boxes import Box
-from service.vision.crops import CropWindow, Image, crop_window_around
+from service.vision.crops import JOINTS_OVER_BODY, CropWindow, Image, crop_window_around
 
-# Detected boxes hold the whole body, but crops are sized by boxes around the joints. 0.92 is best on LSP.
-JOINTS_OVER_BODY = 0.92
 UNDETECTED = 0.6  # lowest mean keypoint score of a person that the detector missed
 
 

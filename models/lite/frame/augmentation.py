@@ -12,6 +12,7 @@ from models.lite.frame.data import crop_matrix, person_square
 from models.lite.frame.labels import TrainingSet
 from models.lite.frame.torso import torso_size
 from models.lite.layout import FLIP, LIMBS, NUM_JOINTS
+from service.vision.crops import JOINTS_OVER_BODY
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -19,6 +20,7 @@ Bools = NDArray[np.bool_]
 
 STRIDE = 4  # pixels of a crop to one cell of a map
 SMALLEST_PX = 16.0  # of a person
+ZOOM = (1.0, 1.45)  # side of the crop over the larger side of the joints' box; about 1.15 as served
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,10 @@ class Augmentation:
             centre, extent = person_square(joints, valid)
         else:
             x, y, width, height = some.boxes_px[i]
-            centre, extent = np.array([x + width / 2, y + height / 2], np.float32), float(max(width, height))
+            centre = np.array([x + width / 2, y + height / 2], np.float32)
+            extent = JOINTS_OVER_BODY * float(max(width, height))
         extent = max(extent, SMALLEST_PX)
-        zoom, shift = np.exp(rng.uniform(np.log(1.0), np.log(1.6))), 0.08
+        zoom, shift = np.exp(rng.uniform(*np.log(ZOOM))), 0.08
         choice = rng.random()
         if choice < 0.12:
             image, centre, extent = self.cut_off(image, centre, extent)

@@ -39,14 +39,14 @@ class TrainingSet:
 
 def load_training(data: Path, out: Path) -> list[TrainingSet]:
     """All people to train on; `out` has what the teacher says of them."""
-    return [crowd(data, out), careful(data), boxed(data, out, "boxed", 1), boxed(data, out, "everyday", 2)]
+    return [crowd(data, out), careful(data), boxed(data, out, "boxed", 2), boxed(data, out, "everyday", 3)]
 
 
 def careful(data: Path) -> TrainingSet:
     """LSP: the labels as they are."""
     people = load_careful(data)
     none = np.zeros((len(people.images), NUM_JOINTS), bool)
-    return TrainingSet(people, 4, none, none)
+    return TrainingSet(people, 5, none, none)
 
 
 def crowd(data: Path, out: Path) -> TrainingSet:

@@ -31,8 +31,9 @@ from models.lite.training import Training, best_device, command_line, cosine
 BATCH = 32
 NEGATIVES_PER_BATCH = 1
 WEIGHT_DECAY = 0.01
-PASSES, LEARNING_RATE, TRUNK_SHARE = 6, 2.5e-4, 0.2
+SCHEDULE = ((160, 4), (INPUT_SIZE, 8))  # side of the crops in pixels, passes
 STEPS_PER_PASS = 400
+LEARNING_RATE, TRUNK_SHARE = 2.5e-4, 0.3
 CERTAIN = 0.5  # the teacher's belief in its best cell from which its map counts in full
 
 # People, and pictures without people.
@@ -128,7 +129,7 @@ def in_fp32(prediction: Prediction) -> Prediction:
 
 
 def train(
-    data: Path, out: Path, seed: int, passes: int = PASSES, steps: int = STEPS_PER_PASS, size: int = INPUT_SIZE
+    data: Path, out: Path, seed: int, schedule: tuple[tuple[int, int], ...] = SCHEDULE, steps: int = STEPS_PER_PASS
 ) -> None:
     """From MoveNet lightning's weights. Resumes from its checkpoint."""
     torch.manual_seed(seed)
@@ -139,9 +140,10 @@ def train(
     sources = labels.load_training(data, out), pose_data.load_without_people(data)
     held_out = pose_data.load_held_out(data)
     training = Training(network, out, "frame", "frame", WEIGHT_DECAY, gentle=(network.trunk, TRUNK_SHARE))
-    for epoch in range(training.passes, passes):
+    sizes = [size for size, passes in schedule for _ in range(passes)]
+    for epoch in range(training.passes, len(sizes)):
         running = 0.0
-        batches = AugmentedBatches(size, epoch, seed, sources, steps)
+        batches = AugmentedBatches(sizes[epoch], epoch, seed, sources, steps)
         loader = torch.utils.data.DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=8)
         network.train()
         for step, batch in enumerate(loader, start=epoch * steps):
@@ -149,10 +151,10 @@ def train(
             with training.autocast():
                 prediction = in_fp32(network(to_network_range(batch["image"])))
             loss = loss_of(prediction, batch)
-            training.step(loss, step, cosine(step, steps * passes, LEARNING_RATE))
+            training.step(loss, step, cosine(step, steps * len(sizes), LEARNING_RATE))
             running += float(loss.detach())
-        figures = evaluate(training.average, held_out, size)
-        training.finish_pass(size=size, loss=running / steps, **figures)
+        figures = evaluate(training.average, held_out, INPUT_SIZE)
+        training.finish_pass(size=sizes[epoch], loss=running / steps, **figures)
 
 
 def main() -> None:

@@ -167,9 +167,9 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(train_frame, "lightning", lambda folder: MoveNet(LIGHTNING, HEADS))
     monkeypatch.setattr(train_frame, "BATCH", 4)
     for passes in (1, 2):
-        train_frame.train(tmp_path, tmp_path, 1, passes, steps=2, size=96)
+        train_frame.train(tmp_path, tmp_path, 1, ((96, 1), (128, 1))[:passes], steps=2)
     log = [json.loads(line) for line in (tmp_path / "frame_log.jsonl").read_text().splitlines()]
-    assert [(line["pass"], line["size"]) for line in log] == [(1, 96), (2, 96)]
+    assert [(line["pass"], line["size"]) for line in log] == [(1, 96), (2, 128)]
     state = torch.load(tmp_path / "frame_checkpoint.pt", weights_only=True)
     assert state["passes"] == 2
     assert all(torch.isfinite(v).all() for v in state["average"].values())
