@@ -7,11 +7,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 GATEWAY := .venv
 TRITON := .venv-triton
 MODELS := .venv-models
+PEERS := .venv-peers
 MADE := build/made
 CUT := build/made_cut
 
 .PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-long test-compose check lock format proto train-lite export-lite evaluate-lite bench \
-  bench-overload clean
+  bench-accuracy bench-overload clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
 
@@ -67,6 +68,7 @@ lock: $(GATEWAY)/dev
 	$(LOCK) pyproject.toml --output-file requirements/gateway.txt
 	$(LOCK) --group dev --constraints requirements/gateway.txt --output-file requirements/dev.txt
 	$(LOCK) --group models requirements/torch.txt --no-emit-package torch --output-file requirements/models.txt
+	$(LOCK) --group peers --output-file requirements/peers.txt
 	$(LOCK) --group triton --no-deps --output-file requirements/triton.txt
 
 format: $(GATEWAY)/dev
@@ -89,6 +91,12 @@ export-lite: $(MODELS)/done
 evaluate-lite: setup $(GATEWAY)/dev $(MODELS)/done
 	$(GATEWAY)/bin/python -m bench.accuracy --data $(DATA)
 
+# Peers in an environment of their own; MoveNet, whose weights `lite` starts from, in that of the models.
+bench-accuracy: setup $(GATEWAY)/dev $(MODELS)/done $(PEERS)/done
+	$(MODELS)/bin/python -m bench.accuracy.peers.movenet --data $(DATA)
+	$(PEERS)/bin/python -m bench.accuracy.peers.blazepose --data $(DATA)
+	$(GATEWAY)/bin/python -m bench.accuracy.peers --data $(DATA)
+
 bench-overload: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m bench.speed.overload
 
@@ -97,7 +105,7 @@ bench: setup $(GATEWAY)/dev $(MADE)/done
 	$(GATEWAY)/bin/python -m bench.speed.networks --repository $(MADE)/repository --onnxruntime $(MODELS)/bin/python
 
 clean:
-	rm -rf $(GATEWAY) $(TRITON) $(MODELS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(GATEWAY) $(TRITON) $(MODELS) $(PEERS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 CLIENT := clients/python/pyproject.toml clients/python/src/deephar/version.py
 
@@ -125,6 +133,11 @@ $(MODELS)/done: requirements/models.txt requirements/torch.txt $(CLIENT)
 	$(MODELS)/bin/pip install -q --require-hashes -r requirements/models.txt
 	$(MODELS)/bin/pip install -q -r requirements/torch.txt
 	$(MODELS)/bin/pip install -q --no-deps -e . -e clients/python
+	touch $@
+
+$(PEERS)/done: requirements/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install -q --require-hashes -r requirements/peers.txt
 	touch $@
 
 # deephar's networks with made weights, for tests and speed: the released ones are not downloaded for that.

