@@ -78,8 +78,11 @@ format: $(GATEWAY)/dev
 proto: $(GATEWAY)/dev
 	$(GATEWAY)/bin/python proto/generate.py
 
+TRAINING := movenet.teacher movenet.box_teacher frame.train frame.calibrate frame.error_bank person.train score_rule \
+  lift.train clip.train
+
 train-lite: $(MODELS)/done
-	for step in movenet.teacher movenet.box_teacher frame.train frame.calibrate frame.error_bank person.train lift.train clip.train; do \
+	for step in $(TRAINING); do \
 	  $(MODELS)/bin/python -m models.lite.$$step --data $(DATA) --out build/lite || exit 1; \
 	done
 	$(MAKE) export-lite

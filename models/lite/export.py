@@ -6,6 +6,8 @@ python -m models.lite.export --out build/lite --repository model_repository
 from __future__ import annotations
 
 import argparse
+import json
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from models.export import triton_model
 from models.files.sample_picture import person_crops
+from models.lite import score_rule
 from models.lite.clip.network import ClipNetwork, ServedClip
 from models.lite.frame.calibration import Calibration
 from models.lite.frame.data import PERSON_MARGIN
@@ -44,8 +47,8 @@ LICENCE = "MIT; started from MoveNet (Google, Apache-2.0, see NOTICE); models/li
 PRECISION = "weights stored as fp16, computed as the server decides"
 
 
-def card(weights_sha256: str) -> dict[str, object]:
-    """The card of `lite_frame`."""
+def card(weights_sha256: str, score: dict[str, float]) -> dict[str, object]:
+    """The card of `lite_frame`; `score` is how a detected person's score is made."""
     return {
         "model": "lite",
         "description": "compact pose and action network trained in this repository, after deephar",
@@ -58,6 +61,7 @@ def card(weights_sha256: str) -> dict[str, object]:
             "stature_mm": STATURE_MM,
             "trained_on": "CMU motion capture: depth is a guess from the joints in the picture, not a measurement",
         },
+        "score": score,
         "weights": "trained by make train-lite from MoveNet lightning's weights, on LSPET, LSP and everyday pictures "
         "labelled by MoveNet thunder (poses), CMU motion capture (depth) and Penn Action's labels (actions)",
         "weights_sha256": weights_sha256,
@@ -95,7 +99,7 @@ def export_frame(out: Path, repository: Path) -> None:
             KEYPOINT_SCORES: ("FP32", (NUM_JOINTS,)),
             ACTION_FEATURES: ("FP32", (FEATURES_PER_FRAME,)),
         },
-        card_of=card,
+        card_of=partial(card, score=json.loads((out / score_rule.FILE).read_text())),
     )
 
 

@@ -36,13 +36,16 @@ def logit(probabilities: Array, smallest: float) -> Array:
 
 
 def fit(
-    probabilities_of: Callable[[Array], Array], right: NDArray[np.bool_], start: Array, weight: Array | float = 1.0
+    probabilities_of: Callable[[Array], Array],
+    right: NDArray[np.bool_] | Array,
+    start: Array,
+    weight: Array | float = 1.0,
 ) -> Array:
     """The parameters of greatest likelihood, by Fisher scoring with numeric derivatives.
 
     Args:
         probabilities_of: Parameters (P,) to probabilities of the shape of `right`.
-        right: Which scores belong to something right.
+        right: Which scores belong to something right, or what share of it is.
         start: (P,), the first parameters.
         weight: Of each of `right`.
 

@@ -63,12 +63,12 @@ def fit(logits: Array, hits: NDArray[np.bool_], empty_logits: Array) -> Calibrat
     return Calibration(*(float(value) for value in found))
 
 
-def expected_calibration_error(scores: Array, hits: NDArray[np.bool_]) -> float:
+def expected_calibration_error(scores: Array, hits: NDArray[np.bool_] | Array) -> float:
     """Mean gap of score and share of hits over ten bins, weighted by their joints (Guo et al. 2017).
 
     Args:
         scores: Any shape, in 0..1.
-        hits: The same shape, which of them belong to something right.
+        hits: The same shape, which of them belong to something right, or what share of it is.
     """
     scores, right = scores.ravel(), hits.ravel()
     bins = np.minimum((scores * BINS).astype(int), BINS - 1)

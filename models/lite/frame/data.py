@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ LSP_TO_PA16 = np.array([14, 12, 10, 11, 13, 15, 8, 6, 4, 5, 7, 9, 2, 3])
 HIT_TORSO = 0.2  # of PCK@0.2: a joint is right if it is nearer to its label than this, in torsos
 LSP_HELD_OUT = 200  # the last people of LSP train are never trained on
 PERSON_MARGIN = 1.15  # side of the evaluation crop over the larger side of the joints' box
+BOX_PARTS = 3  # files of pictures with boxes
+KEPT_EVERY = 15  # of the training pictures with a box for every person, one is kept to calibrate scores by
 
 
 @dataclass(frozen=True)
@@ -92,17 +95,29 @@ def load_backgrounds(data: Path) -> list[NDArray[np.uint8]]:
 
 def load_without_people(data: Path) -> list[NDArray[np.uint8]]:
     """All pictures without people to train on."""
-    return load_backgrounds(data) + load_empty_boxed(data, split=0)
+    return load_backgrounds(data) + load_empty_boxed(data, split=0, but=kept_pictures(data))
 
 
-def load_empty_boxed(data: Path, split: int) -> list[NDArray[np.uint8]]:
-    """The detector's pictures without people (statues, dolls, robots, animals): split 0 to train, 1 to evaluate."""
+def load_empty_boxed(data: Path, split: int, but: Collection[tuple[int, int]] = frozenset()) -> list[NDArray[np.uint8]]:
+    """The detector's pictures without people (statues, dolls, robots, animals): split 0 to train, 1 to evaluate.
+
+    Those of `but`, by file and number, are left out.
+    """
     pictures = []
-    for part in range(3):
+    for part in range(BOX_PARTS):
         boxes = dict(np.load(data / f"people_boxes_{part}.npz"))
-        empty = np.flatnonzero((np.diff(boxes["box_offsets"]) == 0) & (boxes["split"] == split))
-        pictures += [decode(boxes["jpeg"], boxes["offsets"], int(i)) for i in empty]
+        empty = np.flatnonzero((np.diff(boxes["box_offsets"]) == 0) & (boxes["split"] == split)).tolist()
+        pictures += [decode(boxes["jpeg"], boxes["offsets"], i) for i in empty if (part, i) not in but]
     return pictures
+
+
+def kept_pictures(data: Path) -> set[tuple[int, int]]:
+    """File and number of the training pictures that no network is trained on: scores are calibrated by them."""
+    complete: list[tuple[int, int]] = []
+    for part in range(BOX_PARTS):
+        with np.load(data / f"people_boxes_{part}.npz") as held:
+            complete += [(part, i) for i in np.flatnonzero((held["tier"] == 0) & (held["split"] == 0)).tolist()]
+    return set(complete[::KEPT_EVERY])
 
 
 def hits(people: People, keypoints: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -140,4 +155,8 @@ def crop_matrix(centre: NDArray[np.float32], side: float, size: int, angle: floa
 
 def boxed_files(data: Path, name: str) -> list[Path]:
     """The files of people with boxes: the `boxed` pictures, whose boxes are labels, or the `everyday` ones."""
-    return [data / f"people_boxes_{i}.npz" for i in range(3)] if name == "boxed" else [data / "people_everyday.npz"]
+    return (
+        [data / f"people_boxes_{i}.npz" for i in range(BOX_PARTS)]
+        if name == "boxed"
+        else [data / "people_everyday.npz"]
+    )

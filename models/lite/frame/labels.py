@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.frame.data import People, boxed_files, decode, load_careful, load_crowd, set_middles
+from models.lite.frame.data import (
+    People,
+    boxed_files,
+    decode,
+    kept_pictures,
+    load_careful,
+    load_crowd,
+    set_middles,
+)
 from models.lite.frame.torso import torso_size
 from models.lite.layout import LIMBS, NUM_JOINTS
 from models.lite.movenet.taught import Taught, load
@@ -67,17 +75,19 @@ def crowd(data: Path, out: Path) -> TrainingSet:
 
 
 def boxed(data: Path, out: Path, name: str, times: int) -> TrainingSet:
-    """People with a box and the teacher's joints, but for those of the validation pictures."""
+    """People with a box and the teacher's joints, but for those of pictures kept to validate or to calibrate."""
     taught, images, boxes, chosen = load(out, name), [], [], []
-    number = 0
-    for file in boxed_files(data, name):
+    number, kept = 0, kept_pictures(data)
+    for part, file in enumerate(boxed_files(data, name)):
         held = dict(np.load(file))
-        validation = held["split"] == 1 if "split" in held else np.zeros(len(held["offsets"]) - 1, bool)
+        left_out = np.zeros(len(held["offsets"]) - 1, bool)
+        if "split" in held:
+            left_out = (held["split"] == 1) | [(part, i) in kept for i in range(len(left_out))]
         for i in range(len(held["offsets"]) - 1):
             of_image = held["boxes"][held["box_offsets"][i] : held["box_offsets"][i + 1]]
             wanted = [
                 k for k in range(len(of_image))
-                if not validation[i] and (taught.scores[number + k] >= DOUBTFUL).sum() >= LEAST_JOINTS
+                if not left_out[i] and (taught.scores[number + k] >= DOUBTFUL).sum() >= LEAST_JOINTS
             ]  # fmt: skip
             if wanted:
                 image = decode(held["jpeg"], held["offsets"], i)

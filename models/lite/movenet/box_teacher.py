@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.deephar.pixels import to_network_range
-from models.lite.frame.data import decode
+from models.lite.frame.data import BOX_PARTS, decode
 from models.lite.movenet.network import MoveNet
 from models.lite.movenet.published import multipose
 from models.lite.movenet.taught import BOXES_FILE, save_boxes
@@ -58,7 +58,7 @@ def _at(maps: Tensor, cells: Tensor) -> Tensor:
 
 def pictures_of(data: Path) -> Iterator[NDArray[np.uint8]]:
     """Those of tier 1 to train on, then the everyday ones, in the order of the files."""
-    for part in range(3):
+    for part in range(BOX_PARTS):
         held = dict(np.load(data / f"people_boxes_{part}.npz"))
         for i in np.flatnonzero((held["tier"] == 1) & (held["split"] == 0)):
             yield decode(held["jpeg"], held["offsets"], int(i))

@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.frame.data import People, decode
+from models.lite.frame.data import BOX_PARTS, KEPT_EVERY, People, decode
 from models.lite.frame.torso import torso_size
 from models.lite.layout import NECK
 from models.lite.movenet import taught
 from service.vision.boxes import iou
 
-PARTS = 3
-HELD_OUT_EVERY = 15  # of the training pictures with every person boxed: for calibration and the default threshold
 SURE, SAME_IOU = 0.4, 0.5  # the teacher's score of a person, and IoU with a labelled one from which it is the same
 PAD_TORSO, PAD_EXTENT = 0.15, 0.05  # from the joints to the body's outline, in torsos and in sides of their box
 
@@ -40,7 +38,7 @@ def load(data: Path, tier: int, split: int) -> BoxedPictures:
     """
     images: list[Picture] = []
     boxes_px: list[Boxes] = []
-    for part in range(PARTS):
+    for part in range(BOX_PARTS):
         held = dict(np.load(data / f"people_boxes_{part}.npz"))
         for i in np.flatnonzero((held["tier"] == tier) & (held["split"] == split)):
             images.append(decode(held["jpeg"], held["offsets"], int(i)))
@@ -54,10 +52,10 @@ def load_validation(data: Path) -> BoxedPictures:
 
 
 def load_training(data: Path) -> tuple[BoxedPictures, BoxedPictures]:
-    """Training pictures and held-out pictures with a box for every person."""
+    """Training pictures and held-out pictures with a box for every person: the latter are `kept_pictures`."""
     complete = load(data, tier=0, split=0)
-    held_out = range(0, len(complete.images), HELD_OUT_EVERY)
-    kept = [i for i in range(len(complete.images)) if i % HELD_OUT_EVERY]
+    held_out = range(0, len(complete.images), KEPT_EVERY)
+    kept = [i for i in range(len(complete.images)) if i % KEPT_EVERY]
 
     def some(indices: list[int]) -> BoxedPictures:
         return BoxedPictures([complete.images[i] for i in indices], [complete.boxes_px[i] for i in indices])

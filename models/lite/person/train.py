@@ -54,8 +54,6 @@ class Sources:
 def load_sources(data: Path, out: Path) -> Sources:
     complete, held_out = person_data.load_training(data)
     empty = pose_data.load_without_people(data)
-    kept_out = {image.tobytes() for image in held_out.images}
-    empty = [image for image in empty if image.tobytes() not in kept_out]
     draws = [(0.42, boxed(complete)), (0.35, boxed(person_data.load_taught(data, out))), (0.12, without_people(empty))]
     for share, some in ((0.04, labels.careful(data)), (0.07, labels.crowd(data, out))):
         draws.append((share, with_joints(person_data.with_most_joints(some.people))))
