@@ -3,53 +3,31 @@
     python -m models.lite.score_rule --data ../shared/data --out build/lite
 
 On detections in pictures that no network was trained on: half of LSP's held-out people, with their labels, and everyday
-pictures with a box for every person, with the joints that the teacher is sure of. What is nobody has no right joint.
+pictures with a box for every person, with the joints that the teacher is sure of. Where nobody is no joint is right.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from models.deephar.pixels import to_network_range
 from models.lite import platt
-from models.lite.frame import data as pose_data
-from models.lite.frame.calibrate import FITTED, MEASURED
 from models.lite.frame.calibration import Calibration, expected_calibration_error
-from models.lite.frame.labels import SURE
-from models.lite.frame.network import INPUT_SIZE, FrameNetwork, likeliest_position
-from models.lite.frame.torso import torso_size
-from models.lite.layout import LIMBS
-from models.lite.movenet import taught
-from models.lite.person.evaluate import Detect, matches
+from models.lite.frame.known_people import FITTED, MEASURED, Known, everyday_people, held_out_people, look
+from models.lite.frame.network import FrameNetwork
+from models.lite.person.evaluate import Detect
 from models.lite.person.network import SCORE_THRESHOLD, PersonNetwork
 from models.lite.person.train import as_detector
 from models.lite.training import checkpoint, command_line, trained
-from service.vision.crops import JOINTS_OVER_BODY
+from service.vision.boxes import iou
 
 FILE = "score_rule.json"
+SOMEBODY = 0.3  # IoU of a detection with a person's box from which it is of that person
+LABELLED_WEIGHT = 3.0  # of people with labels, over those with the teacher's joints
 SMALLEST = 1e-3  # distance of a probability from 0 and 1, as in the service
-LEAST_JOINTS = 6  # of a person, known, to say what share of them is right
-
-Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Known:
-    """A picture, the boxes (n, 4) of all people in it, and what is known of their joints: (n, 16, 2), (n, 16)."""
-
-    image: NDArray[np.uint8]
-    boxes_px: Floats
-    joints_px: Floats
-    known: Bools
 
 
 @dataclass(frozen=True)
@@ -61,65 +39,22 @@ class Detected:
     right: float
 
 
-def held_out_people(data: Path, chosen: slice) -> Iterator[Known]:
-    """Of LSP's held-out people the chosen ones."""
-    people = pose_data.load_held_out(data)
-    for image, joints, valid in list(zip(people.images, people.joints, people.valid, strict=True))[chosen]:
-        low, high = joints[valid].min(0), joints[valid].max(0)
-        measured = np.isin(np.arange(len(valid)), pose_data.LSP_TO_PA16) & valid
-        yield Known(image, np.concatenate([low, high - low])[None], joints[None], measured[None])
-
-
-def everyday_people(data: Path, out: Path) -> Iterator[Known]:
-    """The pictures that are kept out of training, with the teacher's joints."""
-    seen, kept, number = taught.load(out, "boxed"), pose_data.kept_pictures(data), 0
-    for part, file in enumerate(pose_data.boxed_files(data, "boxed")):
-        held = dict(np.load(file))
-        for i in range(len(held["offsets"]) - 1):
-            boxes = held["boxes"][held["box_offsets"][i] : held["box_offsets"][i + 1]].astype(np.float32)
-            if (part, i) in kept:
-                rows = slice(number, number + len(boxes))
-                joints, known = np.zeros((len(boxes), 16, 2), np.float32), np.zeros((len(boxes), 16), bool)
-                joints[:, LIMBS], known[:, LIMBS] = seen.joints_px[rows], seen.scores[rows] >= SURE
-                yield Known(pose_data.decode(held["jpeg"], held["offsets"], i), boxes, joints, known)
-            number += len(boxes)
-
-
-@torch.inference_mode()
-def look(
-    network: FrameNetwork, calibration: Calibration, image: NDArray[np.uint8], box: Floats
-) -> tuple[Floats, float]:
-    """Joints (16, 2) in pixels of a detected person, and the mean of their scores."""
-    side = max(float(box[2:].max()) * JOINTS_OVER_BODY * pose_data.PERSON_MARGIN, 1.0)
-    centre = (box[:2] + box[2:] / 2).astype(np.float32)
-    matrix = pose_data.crop_matrix(centre, side, INPUT_SIZE, 0.0, False)
-    crop = cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), flags=cv2.INTER_LINEAR)
-    found = network(to_network_range(torch.from_numpy(crop[None])))
-    back = cv2.invertAffineTransform(matrix)
-    joints = likeliest_position(found.heatmaps)[0].numpy() * INPUT_SIZE
-    scores = calibration.scores(found.score_logits.numpy())
-    return (joints @ back[:, :2].T + back[:, 2]).astype(np.float32), float(scores.mean())
-
-
 def detections(
-    detect: Detect, network: FrameNetwork, calibration: Calibration, pictures: Iterator[Known]
+    detect: Detect, network: FrameNetwork, calibration: Calibration, pictures: Iterable[Known]
 ) -> Iterator[Detected]:
-    """All detections from the default threshold on, but of people of whom too few joints are known."""
+    """Detections from the default threshold on, but of people of whom too little is known."""
     for picture in pictures:
         boxes, scores = detect(picture.image)
         boxes, scores = boxes[scores >= SCORE_THRESHOLD], scores[scores >= SCORE_THRESHOLD]
-        for box, score, person in zip(
-            boxes, scores, matches([(boxes, scores)], [picture.boxes_px])[0].tolist(), strict=True
-        ):
-            if person >= 0 and picture.known[person].sum() < LEAST_JOINTS:
+        overlaps = iou(boxes, picture.boxes_px)
+        for box, score, overlap in zip(boxes, scores, overlaps, strict=True):
+            joints, logits = look(network, picture.image, box)
+            is_somebody = overlap.max(initial=0) >= SOMEBODY
+            right = picture.right(int(overlap.argmax()), joints) if is_somebody else None
+            if right is None and (is_somebody or not picture.everybody):
                 continue
-            joints, mean = look(network, calibration, picture.image, box)
-            right = 0.0
-            if person >= 0:
-                truth, known = picture.joints_px[person], picture.known[person]
-                far = np.linalg.norm(joints - truth, axis=-1) / torso_size(truth, known)
-                right = float((far[known] < pose_data.HIT_TORSO).mean())
-            yield Detected(float(score), mean, right)
+            share = 0.0 if right is None else float(right.sum() / picture.known[overlap.argmax()].sum())
+            yield Detected(float(score), float(calibration.scores(logits).mean()), share)
 
 
 def scores_of(parameters: platt.Array, some: list[Detected]) -> platt.Array:
@@ -136,12 +71,14 @@ def main() -> None:
     network, calibration = trained(FrameNetwork(), checkpoint(out, "frame")), Calibration.load(out)
     detect = as_detector(trained(PersonNetwork(), checkpoint(out, "person")))
 
-    def detected(pictures: Iterator[Known]) -> list[Detected]:
+    def detected(pictures: Iterable[Known]) -> list[Detected]:
         return list(detections(detect, network, calibration, pictures))
 
-    fitted = detected(held_out_people(data, FITTED)) + detected(everyday_people(data, out))
+    labelled, taught = detected(held_out_people(data, FITTED)), detected(everyday_people(data, out))
+    fitted = labelled + taught
     right = np.array([each.right for each in fitted])
-    found = platt.fit(lambda parameters: scores_of(parameters, fitted), right, np.array([0.0, 1.0, 0.0]))
+    weight = np.repeat([LABELLED_WEIGHT, 1.0], [len(labelled), len(taught)])
+    found = platt.fit(lambda parameters: scores_of(parameters, fitted), right, np.array([0.0, 1.0, 0.0]), weight)
     rule = dict(zip(("bias", "keypoints", "detection"), map(float, found), strict=True))
     (out / FILE).write_text(json.dumps(rule))
     others = detected(held_out_people(data, MEASURED))

@@ -1,9 +1,13 @@
-"""Calibrates the frame network's scores on half of LSP's held-out people and evaluates them on the other half.
+"""Calibrates the frame network's scores on half of LSP's held-out people, and evaluates them on the other half.
 
-python -m models.lite.frame.calibrate --data ../shared/data --out build/lite
+    python -m models.lite.frame.calibrate --data ../shared/data --out build/lite
+
+People of everyday pictures take part as well, seen in half or from afar, with the joints that the teacher knows.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,11 +17,14 @@ from numpy.typing import NDArray
 from models.deephar.pixels import to_network_range
 from models.lite.frame import data as pose_data
 from models.lite.frame.calibration import expected_calibration_error, fit
+from models.lite.frame.known_people import FITTED, MEASURED, everyday_people, look
 from models.lite.frame.network import INPUT_SIZE, FrameNetwork
 from models.lite.frame.plain_crops import predict
+from models.lite.platt import Array
 from models.lite.training import checkpoint, command_line, trained
 
-FITTED, MEASURED = slice(0, None, 2), slice(1, None, 2)  # of the held-out people
+Bools = NDArray[np.bool_]
+
 LANDSCAPES = 100  # besides the pictures of statues, dolls and animals
 
 
@@ -34,6 +41,19 @@ def predict_without_people(network: FrameNetwork, pictures: list[NDArray[np.uint
     return np.concatenate(logits)
 
 
+def predict_everyday(network: FrameNetwork, data: Path, out: Path) -> tuple[Array, Bools, Bools]:
+    """Score logits, right joints and known joints (N, 16) of the everyday people kept out of training."""
+    rows = []
+    for picture in everyday_people(data, out):
+        for person, box in enumerate(picture.boxes_px):
+            joints, logits = look(network, picture.image, box)
+            right = picture.right(person, joints)
+            if right is not None:
+                rows.append((logits, right, picture.known[person]))
+    logits, hits, known = (np.stack(part) for part in zip(*rows, strict=True))
+    return logits, hits, known
+
+
 def main() -> None:
     arguments = command_line(__doc__).parse_args()
     people = pose_data.load_held_out(arguments.data)
@@ -42,7 +62,13 @@ def main() -> None:
     hits = pose_data.hits(people, keypoints)
     landscapes = pose_data.load_backgrounds(arguments.data)[:LANDSCAPES]
     empty_logits = predict_without_people(network, [*pose_data.load_empty_boxed(arguments.data, split=0), *landscapes])
-    calibration = fit(logits[FITTED], hits[FITTED], empty_logits)
+    others, others_hits, others_known = predict_everyday(network, arguments.data, arguments.out)
+    calibration = fit(
+        np.concatenate([logits[FITTED], others]),
+        np.concatenate([hits[FITTED], others_hits]),
+        np.concatenate([np.ones(hits[FITTED].shape, bool), others_known]),
+        empty_logits,
+    )
     measured = pose_data.LSP_TO_PA16
     scores = calibration.scores(logits[MEASURED])[:, measured]
     error = expected_calibration_error(scores, hits[MEASURED][:, measured])

@@ -15,6 +15,7 @@ from models.lite import platt
 from models.lite.platt import Array
 
 FILE = "calibration.json"
+SEEN = 8  # joints: who has so many to be seen, as in a portrait down to the hips, is a person
 BINS = 10
 EMPTY_WEIGHT = 0.15  # with more, scores of people in odd poses are too low; with less, those of statues too high
 
@@ -23,7 +24,7 @@ EMPTY_WEIGHT = 0.15  # with more, scores of people in odd poses are too low; wit
 class Calibration:
     """Logits (..., K) to scores: Platt scaling of each joint's logit, times the probability that this is a person.
 
-    That probability is Platt scaling of the joints' mean logit.
+    That probability is Platt scaling of the mean logit of those joints that have the highest ones.
     """
 
     scale: float = 1.0
@@ -31,10 +32,13 @@ class Calibration:
     presence_scale: float = 0.0
     presence_bias: float = 50.0  # its sigmoid is 1: without a fit there is no such factor
 
-    def scores(self, logits: Any, sigmoid: Callable[[Any], Any] = platt.sigmoid) -> Any:
-        """Scores (..., K) of an array; of a tensor with torch's sigmoid."""
+    def scores(
+        self, logits: Any, sigmoid: Callable[[Any], Any] = platt.sigmoid, best: Callable[[Any], Any] | None = None
+    ) -> Any:
+        """Scores (..., K) of an array; of a tensor with torch's sigmoid and with `best`, the highest SEEN along K."""
+        highest = np.sort(logits, axis=-1)[..., -SEEN:] if best is None else best(logits)
         joint = platt.scaled(logits, self.scale, self.bias)
-        presence = platt.scaled(logits.mean(-1, keepdims=True), self.presence_scale, self.presence_bias)
+        presence = platt.scaled(highest.mean(-1)[..., None], self.presence_scale, self.presence_bias)
         return sigmoid(joint) * sigmoid(presence)
 
     def save(self, out: Path) -> None:
@@ -45,18 +49,19 @@ class Calibration:
         return Calibration(**json.loads((out / FILE).read_text()))
 
 
-def fit(logits: Array, hits: NDArray[np.bool_], empty_logits: Array) -> Calibration:
+def fit(logits: Array, hits: NDArray[np.bool_], known: NDArray[np.bool_], empty_logits: Array) -> Calibration:
     """The calibration of greatest likelihood.
 
     Args:
         logits: (N, K), of people.
         hits: (N, K), which of their joints are right.
+        known: (N, K), of which of their joints that is known.
         empty_logits: (M, K), of pictures without people. Together they weigh EMPTY_WEIGHT of what the people do.
     """
     everything = np.concatenate([logits, empty_logits]).astype(np.float64)
     right = np.concatenate([hits, np.zeros(empty_logits.shape, bool)])
     weight = np.concatenate(
-        [np.ones(logits.shape), np.full(empty_logits.shape, EMPTY_WEIGHT * logits.size / empty_logits.size)]
+        [known.astype(float), np.full(empty_logits.shape, EMPTY_WEIGHT * known.sum() / empty_logits.size)]
     )
     start = np.array([1.0, 0.0, 1.0, 1.0])
     found = platt.fit(lambda parameters: Calibration(*parameters).scores(everything), right, start, weight)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from models.deephar.pixels import to_network_range
-from models.lite.frame.calibration import Calibration
+from models.lite.frame.calibration import SEEN, Calibration
 from models.lite.layout import NUM_JOINTS
 from models.lite.movenet.network import FEATURES, HEAD_FEATURES, MoveNet, Trunk, head, separable
 from models.lite.movenet.taught import LIMBS_OF_COCO
@@ -176,7 +176,7 @@ class ServedFrame(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Crops (B, S, S, 3), uint8, to keypoints (B, K, 3) in 0..1, scores (B, K) and action features (B, 3 K)."""
         found = self.network(to_network_range(image))
-        scores = self.calibration.scores(found.score_logits, torch.sigmoid)
+        scores = self.calibration.scores(found.score_logits, torch.sigmoid, lambda logits: logits.topk(SEEN).values)
         keypoints = likeliest_position(found.heatmaps)
         z = (self.lift(keypoints, scores)[..., 2:] / DEPTH_SCALE_MM + 0.5).clamp(0, 1)
         return torch.cat((keypoints, z), dim=-1), scores, torch.cat((keypoints.flatten(1), scores), dim=1)

@@ -38,7 +38,7 @@ from models.lite.training import Training, best_device, command_line, cosine
 
 BATCH = 24
 STEPS_PER_PASS = 100
-SCHEDULE = ((192, 5), (288, 7))  # side of the pictures in pixels, passes
+SCHEDULE = ((192, 6), (256, 14))  # side of the pictures in pixels, passes
 LEARNING_RATE, TRUNK_SHARE = 8e-4, 0.25
 WEIGHT_DECAY = 0.02
 OVERLAP_WEIGHT, LOG_SIDES_WEIGHT = 3.0, 0.5
@@ -82,8 +82,8 @@ class PersonBatches(torch.utils.data.IterableDataset):
             }
 
 
-def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
-    """GIoU (Rezatofighi et al., CVPR 2019) of boxes given as sides (B, 4, G, G) about the same cells: (B, G, G)."""
+def overlaps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU and GIoU (Rezatofighi et al., CVPR 2019), (B, G, G), of boxes given as sides (B, 4, G, G) of their cells."""
     least, most = torch.minimum(a, b), torch.maximum(a, b)
 
     def area(sides: Tensor) -> Tensor:
@@ -92,7 +92,8 @@ def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
 
     shared, hull = area(least), area(most).clamp(min=1e-6)
     union = (area(a) + area(b) - shared).clamp(min=1e-6)
-    return shared / union - (hull - union) / hull
+    iou = shared / union
+    return iou, iou - (hull - union) / hull
 
 
 def loss_of(maps: Maps, batch: dict[str, Tensor]) -> Tensor:
@@ -100,13 +101,15 @@ def loss_of(maps: Maps, batch: dict[str, Tensor]) -> Tensor:
     heat, weight, sides = batch["heat"], batch["weight"], batch["sides"]
     centre = heat == 1.0
     people = centre.sum().clamp(min=1)
-    # CenterNet's focal loss: cells near a centre weigh less as negatives.
-    score = torch.sigmoid(maps.heat_logits)
-    log_score, log_rest = nn.functional.logsigmoid(maps.heat_logits), nn.functional.logsigmoid(-maps.heat_logits)
-    at_centres = -((1 - score) ** 2 * log_score)[centre].sum()
-    elsewhere = -((1 - heat) ** 4 * score**2 * log_rest * batch["empty_weight"] * ~centre).sum()
     predicted = maps.sides()
-    overlap = ((1 - generalized_iou(predicted, sides)) * weight).sum()
+    iou, generalized = overlaps(predicted, sides)
+    # A person's score is to be the IoU of the person's box (generalized focal loss, Li et al., NeurIPS 2020).
+    score, right = torch.sigmoid(maps.heat_logits), iou.detach()
+    log_score, log_rest = nn.functional.logsigmoid(maps.heat_logits), nn.functional.logsigmoid(-maps.heat_logits)
+    at_centres = -((right - score) ** 2 * (right * log_score + (1 - right) * log_rest))[centre].sum()
+    # CenterNet's: cells near a centre weigh less as negatives.
+    elsewhere = -((1 - heat) ** 4 * score**2 * log_rest * batch["empty_weight"] * ~centre).sum()
+    overlap = ((1 - generalized) * weight).sum()
     logs = Maps.logs_of(sides)
     log_sides = ((maps.log_sides - logs).abs().mean(1) * weight).sum()
     return (at_centres + elsewhere + OVERLAP_WEIGHT * overlap + LOG_SIDES_WEIGHT * log_sides) / people

@@ -8,9 +8,10 @@ import pytest
 from models.lite import score_rule
 from models.lite.frame import data as pose_data
 from models.lite.frame.calibration import Calibration
+from models.lite.frame.known_people import Known
 from models.lite.frame.network import FrameNetwork
 from models.lite.person import data as person_data
-from models.lite.score_rule import Detected, Known
+from models.lite.score_rule import Detected
 
 HERE, THERE, NOBODY = (10, 10, 40, 80), (100, 10, 40, 80), (60, 90, 20, 30)
 
@@ -23,16 +24,15 @@ def test_a_detection_is_right_as_far_as_its_joints_are(monkeypatch: pytest.Monke
     known[1, 4:8] = True
     found = joints[0].copy()
     found[6:8] += 100
-    monkeypatch.setattr(score_rule, "look", lambda network, calibration, image, box: (found, 0.7))
-    picture = Known(np.zeros((120, 160, 3), np.uint8), np.array([HERE, THERE], np.float32), joints, known)
+    monkeypatch.setattr(score_rule, "look", lambda network, image, box: (found, np.full(16, 0.85)))
+    picture = Known(np.zeros((120, 160, 3), np.uint8), np.array([HERE, THERE], np.float32), joints, known, True)
     boxes, scores = np.array([HERE, THERE, NOBODY, HERE], np.float32), np.array([0.9, 0.8, 0.7, 0.1], np.float32)
     detected = list(
         score_rule.detections(lambda image: (boxes, scores), FrameNetwork(), Calibration(), iter([picture]))
     )
-    assert detected == [
-        Detected(pytest.approx(0.9), 0.7, pytest.approx(0.8)),
-        Detected(pytest.approx(0.7), 0.7, 0.0),
-    ]
+    assert [each.detection for each in detected] == pytest.approx([0.9, 0.7])
+    assert [each.keypoints for each in detected] == pytest.approx([0.7, 0.7], abs=0.01)
+    assert [each.right for each in detected] == pytest.approx([0.8, 0.0])
 
 
 def test_both_scores_raise_a_persons_score() -> None:
