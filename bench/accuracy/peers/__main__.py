@@ -33,6 +33,7 @@ from service.testing.running import running_service
 
 PEERS = ("lightning", "thunder", "blazepose")
 TEACHER, SURE = "thunder", 0.5
+COUNTS = ("pictures", "people")
 LEAST_JOINTS = 6  # of twelve, for the teacher to have seen the person
 
 Figures = dict[str, Any]
@@ -72,7 +73,7 @@ def agreement(joints: Joints, teacher: Joints) -> float:
 
 def table(rows: Mapping[str, Figures]) -> str:
     """In Markdown, a row for each network."""
-    names = list(next(iter(rows.values())))
+    names = [name for name in next(iter(rows.values())) if name not in COUNTS]
     lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for network, figures in rows.items():
         lines.append(f"| {network} | " + " | ".join(f"{100 * figures[name]:.1f}" for name in names) + " |")
