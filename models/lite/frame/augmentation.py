@@ -62,7 +62,7 @@ class Augmentation:
             zoom = np.exp(rng.uniform(np.log(1.6), np.log(4.5)))
             shift = 0.5 * (1 - 1 / zoom)
         side = extent * zoom
-        angle = np.deg2rad(rng.normal(0, 27) if rng.random() < 0.6 else 0.0)
+        angle = np.deg2rad(rng.normal(0, some.turn_deg) if rng.random() < 0.6 else 0.0)
         mirror = bool(rng.random() < 0.5)
         matrix = crop_matrix(centre, side, size, angle, mirror)
         matrix[:, 2] += rng.uniform(-shift, shift, 2) * size

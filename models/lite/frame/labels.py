@@ -27,6 +27,7 @@ from models.lite.movenet.taught import Taught, load
 SURE, DOUBTFUL = 0.5, 0.3  # scores of the teacher; of those with 0.5 and more, 96 % are right on LSP
 HIDDEN = 0.1  # below it the joint is not to be seen
 FAR_TORSO = 0.25
+SPORT_TURN_DEG, EVERYDAY_TURN_DEG = 27.0, 12.0  # gymnasts stand on their heads, passers-by do not
 LEAST_JOINTS = 3  # of a boxed person, for the teacher to have seen who it is
 
 Floats = NDArray[np.float32]
@@ -43,6 +44,7 @@ class TrainingSet:
     unknown: Bools  # (N, 16), joints of which nothing is known: neither where they are nor that they are hidden
     taught: Taught | None = None  # without, no joint is the teacher's
     boxes_px: Floats | None = None  # (N, 4) x, y, width, height to crop by; without, the joints' box
+    turn_deg: float = SPORT_TURN_DEG  # deviation of the angle by which most people are turned
 
 
 def load_training(data: Path, out: Path) -> list[TrainingSet]:
@@ -104,7 +106,8 @@ def boxed(data: Path, out: Path, name: str, times: int) -> TrainingSet:
     unknown = ~valid
     unknown[:, LIMBS] &= taught.scores >= HIDDEN
     boxes_px = np.stack(boxes).astype(np.float32)
-    return TrainingSet(People(images, joints, valid), times, by_teacher, unknown, taught, boxes_px)
+    people = People(images, joints, valid)
+    return TrainingSet(people, times, by_teacher, unknown, taught, boxes_px, EVERYDAY_TURN_DEG)
 
 
 def _rows(taught: Taught, rows: NDArray[np.int64]) -> Taught:
