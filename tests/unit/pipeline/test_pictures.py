@@ -33,7 +33,7 @@ def test_without_boxes_all_detections_with_usable_poses_are_answered() -> None:
     async def work(parts: Gateway) -> None:
         parts.server.people = 2
         answer = await estimated(parts, {})
-        assert [round(person.score, 3) for person in answer.people] == [JOINT_SCORE] * 2
+        assert 1 > answer.people[0].score > answer.people[1].score > 0.5, "as sure joints, a less sure detection"
         assert [person.detection_score for person in answer.people] == pytest.approx([JOINT_SCORE, JOINT_SCORE - 0.1])
         best = answer.people[0]
         assert (best.box.x, best.box.height) == pytest.approx((PERSON_BOX[0] * WIDTH, PERSON_BOX[3] * WIDTH))
