@@ -21,7 +21,7 @@ def test_a_detection_is_right_as_far_as_its_joints_are(monkeypatch: pytest.Monke
     joints = np.tile(np.array([[[20, 20]]], np.float32), (2, 16, 1)) + np.arange(16, dtype=np.float32)[:, None] * 4
     known = np.zeros((2, 16), bool)
     known[0, 6:16] = True
-    known[1, 4:8] = True
+    known[1, 4:7] = True
     found = joints[0].copy()
     found[6:8] += 100
     monkeypatch.setattr(score_rule, "look", lambda network, image, box: (found, np.full(16, 0.85)))
