@@ -17,7 +17,7 @@ from models.lite.platt import Array
 FILE = "calibration.json"
 SEEN = 8  # joints: who has so many to be seen, as in a portrait down to the hips, is a person
 BINS = 10
-EMPTY_WEIGHT = 0.15  # with more, scores of people in odd poses are too low; with less, those of statues too high
+EMPTY_WEIGHT = 0.18  # with more, scores of people in odd poses are too low; with less, those of statues too high
 
 
 @dataclass(frozen=True)
