@@ -16,7 +16,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from bench.accuracy.peers.people import SETS, Boxed, Joints, save, warped
+from bench.accuracy.peers.people import SETS, Boxed, Joints, save
+from models.lite.frame.data import crop_around
 from models.lite.npm import Package
 
 PACKAGE = Package(
@@ -62,7 +63,7 @@ class BlazePose:
                 up = points_px[TOP] - points_px[CENTRE]
                 side = 2 * float(np.linalg.norm(up)) * SCALE
                 angle = float(np.arctan2(-up[0], -up[1]))
-                crop, back = warped(person.image, points_px[CENTRE], max(side, 1.0), angle, SIZE)
+                crop, back = crop_around(person.image, points_px[CENTRE], max(side, 1.0), SIZE, angle)
         limbs = list(LIMBS_OF_BLAZEPOSE)
         return points_px[limbs], (1 / (1 + np.exp(-found[limbs, 3]))).astype(np.float32)
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lite.frame.data import crop_matrix, load_held_out
+from models.lite.frame.data import crop_around, load_held_out
 from models.lite.person.data import load_validation
 from service.vision.crops import JOINTS_OVER_BODY
 
@@ -32,14 +31,7 @@ class Boxed:
         """A square crop, its side `margin` times the body's, and the way back (2, 3) to pixels of the picture."""
         x, y, width, height = self.box_px
         centre = np.array([x + width / 2, y + height / 2], np.float32)
-        return warped(self.image, centre, max(self.body_px, LEAST_PX) * margin, 0.0, size)
-
-
-def warped(image: Image, centre: Floats, side: float, angle: float, size: int) -> tuple[Image, NDArray[np.float64]]:
-    """A square crop of `size` pixels, and the way back from it."""
-    matrix = crop_matrix(centre, side, size, angle, False)
-    crop = np.asarray(cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
-    return crop, cv2.invertAffineTransform(matrix).astype(np.float64)
+        return crop_around(self.image, centre, max(self.body_px, LEAST_PX) * margin, size)
 
 
 def held_out(data: Path) -> list[Boxed]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -35,8 +34,7 @@ def predict_without_people(network: FrameNetwork, pictures: list[NDArray[np.uint
     for picture in pictures:
         height, width = picture.shape[:2]
         centre = np.array([width / 2, height / 2], np.float32)
-        matrix = pose_data.crop_matrix(centre, max(height, width) * pose_data.PERSON_MARGIN, INPUT_SIZE, 0.0, False)
-        crop = cv2.warpAffine(picture, matrix, (INPUT_SIZE, INPUT_SIZE))
+        crop, _ = pose_data.crop_around(picture, centre, max(height, width) * pose_data.PERSON_MARGIN, INPUT_SIZE)
         logits.append(network(to_network_range(torch.from_numpy(crop[None]))).score_logits.numpy())
     return np.concatenate(logits)
 

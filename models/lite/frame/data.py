@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -153,10 +154,43 @@ def crop_matrix(centre: NDArray[np.float32], side: float, size: int, angle: floa
     return np.hstack([linear, (size / 2 - linear @ centre)[:, None]])
 
 
-def boxed_files(data: Path, name: str) -> list[Path]:
-    """The files of people with boxes: the `boxed` pictures, whose boxes are labels, or the `everyday` ones."""
-    return (
-        [data / f"people_boxes_{i}.npz" for i in range(BOX_PARTS)]
-        if name == "boxed"
-        else [data / "people_everyday.npz"]
-    )
+@dataclass(frozen=True)
+class BoxedPicture:
+    """A picture with boxes in its file."""
+
+    place: tuple[int, int]  # file, and number in it
+    is_validation: bool
+    boxes_px: NDArray[np.float32]  # (n, 4) x, y, width, height
+    rows: slice  # of these boxes among all of the set
+    jpeg: NDArray[np.uint8]
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(H, W, 3), RGB; decoded each time."""
+        return decode(self.jpeg, np.array([0, len(self.jpeg)]), 0)
+
+
+def boxed_pictures(data: Path, name: str) -> Iterator[BoxedPicture]:
+    """The `boxed` pictures, whose boxes are labels, or the `everyday` ones, in the order of their files."""
+    files = [data / "people_everyday.npz"]
+    if name == "boxed":
+        files = [data / f"people_boxes_{part}.npz" for part in range(BOX_PARTS)]
+    first = 0
+    for part, file in enumerate(files):
+        held = dict(np.load(file))
+        ends = zip(pairwise(held["offsets"]), pairwise(held["box_offsets"]), strict=True)
+        for i, ((begin, end), (low, high)) in enumerate(ends):
+            rows = slice(first, first + int(high - low))
+            is_validation = "split" in held and bool(held["split"][i] == 1)
+            boxes = held["boxes"][low:high].astype(np.float32)
+            yield BoxedPicture((part, i), is_validation, boxes, rows, held["jpeg"][begin:end])
+            first = rows.stop
+
+
+def crop_around(
+    image: NDArray[np.uint8], centre: NDArray[np.float32], side: float, size: int, angle: float = 0.0
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """A square crop of `size` pixels, and the affine map (2, 3) from its pixels back to the picture's."""
+    matrix = crop_matrix(centre, side, size, angle, False)
+    crop = np.asarray(cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
+    return crop, cv2.invertAffineTransform(matrix)

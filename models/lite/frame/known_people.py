@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -38,7 +37,7 @@ class Known:
     everybody: bool  # whether nobody else is in the picture
 
     def right(self, person: int, joints_px: Floats) -> Bools | None:
-        """Which of joints (16, 2) are within 0.2 torso of what is known; None of people of whom too little is known."""
+        """Hits (16,) of joints (16, 2) at PCK@0.2. None if fewer than LEAST_JOINTS of the person's joints are known."""
         known = self.known[person]
         if known.sum() < LEAST_JOINTS:
             return None
@@ -58,18 +57,13 @@ def held_out_people(data: Path, chosen: slice) -> Iterator[Known]:
 
 def everyday_people(data: Path, out: Path) -> Iterator[Known]:
     """The pictures that are kept out of training, with the joints that the teacher is sure of."""
-    seen, kept, number = taught.load(out, "boxed"), pose_data.kept_pictures(data), 0
-    for part, file in enumerate(pose_data.boxed_files(data, "boxed")):
-        held = dict(np.load(file))
-        for i in range(len(held["offsets"]) - 1):
-            boxes = held["boxes"][held["box_offsets"][i] : held["box_offsets"][i + 1]].astype(np.float32)
-            if (part, i) in kept:
-                rows, shape = slice(number, number + len(boxes)), (len(boxes), NUM_JOINTS)
-                joints, known = np.zeros((*shape, 2), np.float32), np.zeros(shape, bool)
-                joints[:, LIMBS], known[:, LIMBS] = seen.joints_px[rows], seen.scores[rows] >= SURE
-                image = pose_data.decode(held["jpeg"], held["offsets"], i)
-                yield Known(image, boxes, joints, known, everybody=True)
-            number += len(boxes)
+    seen, kept = taught.load(out, "boxed"), pose_data.kept_pictures(data)
+    for picture in pose_data.boxed_pictures(data, "boxed"):
+        if picture.place in kept:
+            shape = (len(picture.boxes_px), NUM_JOINTS)
+            joints, known = np.zeros((*shape, 2), np.float32), np.zeros(shape, bool)
+            joints[:, LIMBS], known[:, LIMBS] = seen.joints_px[picture.rows], seen.scores[picture.rows] >= SURE
+            yield Known(picture.image, picture.boxes_px, joints, known, everybody=True)
 
 
 @torch.inference_mode()
@@ -77,9 +71,7 @@ def look(network: FrameNetwork, image: NDArray[np.uint8], box: Floats) -> tuple[
     """Joints (16, 2) in pixels and score logits (16,) of a person in a body's box (4,)."""
     side = max(float(box[2:].max()) * JOINTS_OVER_BODY * pose_data.PERSON_MARGIN, 1.0)
     centre = (box[:2] + box[2:] / 2).astype(np.float32)
-    matrix = pose_data.crop_matrix(centre, side, INPUT_SIZE, 0.0, False)
-    crop = cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), flags=cv2.INTER_LINEAR)
+    crop, back = pose_data.crop_around(image, centre, side, INPUT_SIZE)
     found = network(to_network_range(torch.from_numpy(crop[None])))
-    back = cv2.invertAffineTransform(matrix)
     joints = likeliest_position(found.heatmaps)[0].numpy() * INPUT_SIZE
     return (joints @ back[:, :2].T + back[:, 2]).astype(np.float32), found.score_logits[0].numpy()

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from models.lite.frame.data import (
     People,
-    boxed_files,
-    decode,
+    boxed_pictures,
     kept_pictures,
     load_careful,
     load_crowd,
@@ -79,25 +78,15 @@ def crowd(data: Path, out: Path) -> TrainingSet:
 def boxed(data: Path, out: Path, name: str, times: int) -> TrainingSet:
     """People with a box and the teacher's joints, but for those of pictures kept to validate or to calibrate."""
     taught, images, boxes, chosen = load(out, name), [], [], []
-    number, kept = 0, kept_pictures(data)
-    for part, file in enumerate(boxed_files(data, name)):
-        held = dict(np.load(file))
-        left_out = np.zeros(len(held["offsets"]) - 1, bool)
-        if "split" in held:
-            left_out = (held["split"] == 1) | [(part, i) in kept for i in range(len(left_out))]
-        for i in range(len(held["offsets"]) - 1):
-            of_image = held["boxes"][held["box_offsets"][i] : held["box_offsets"][i + 1]]
-            wanted = [
-                k for k in range(len(of_image))
-                if not left_out[i] and (taught.scores[number + k] >= DOUBTFUL).sum() >= LEAST_JOINTS
-            ]  # fmt: skip
-            if wanted:
-                image = decode(held["jpeg"], held["offsets"], i)
-                images += [image] * len(wanted)
-                boxes += [of_image[k] for k in wanted]
-                chosen += [number + k for k in wanted]
-            number += len(of_image)
-    taught = _rows(taught, np.array(chosen))
+    kept = kept_pictures(data) if name == "boxed" else set()
+    for picture in boxed_pictures(data, name):
+        seen = (taught.scores[picture.rows] >= DOUBTFUL).sum(1) >= LEAST_JOINTS
+        if picture.is_validation or picture.place in kept or not seen.any():
+            continue
+        images += [picture.image] * int(seen.sum())
+        boxes.append(picture.boxes_px[seen])
+        chosen.append(picture.rows.start + np.flatnonzero(seen))
+    taught = _rows(taught, np.concatenate(chosen))
     joints, valid = np.zeros((len(images), NUM_JOINTS, 2), np.float32), np.zeros((len(images), NUM_JOINTS), bool)
     by_teacher = np.zeros(valid.shape, bool)
     joints[:, LIMBS], valid[:, LIMBS] = taught.joints_px, taught.scores >= DOUBTFUL
@@ -105,9 +94,8 @@ def boxed(data: Path, out: Path, name: str, times: int) -> TrainingSet:
     set_middles(joints, valid)
     unknown = ~valid
     unknown[:, LIMBS] &= taught.scores >= HIDDEN
-    boxes_px = np.stack(boxes).astype(np.float32)
     people = People(images, joints, valid)
-    return TrainingSet(people, times, by_teacher, unknown, taught, boxes_px, EVERYDAY_TURN_DEG)
+    return TrainingSet(people, times, by_teacher, unknown, taught, np.concatenate(boxes), EVERYDAY_TURN_DEG)
 
 
 def _rows(taught: Taught, rows: NDArray[np.int64]) -> Taught:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from models.deephar.pixels import to_network_range
-from models.lite.frame.data import PERSON_MARGIN, People, crop_matrix, person_square
+from models.lite.frame.data import PERSON_MARGIN, People, crop_around, person_square
 from models.lite.frame.network import FrameNetwork, likeliest_position
 from models.lite.layout import FLIP
 
@@ -51,9 +50,9 @@ def predict(
                 side *= np.exp(jitter.uniform(*np.log(JITTER_ZOOM)))
                 centre = centre + jitter.uniform(-JITTER_SHIFT, JITTER_SHIFT, 2).astype(np.float32) * side
                 angle = np.deg2rad(jitter.normal(0, JITTER_DEG))
-            matrix = crop_matrix(centre, side, size, angle, False)
-            crops.append(cv2.warpAffine(people.images[i], matrix, (size, size), flags=cv2.INTER_LINEAR))
-            matrices.append(cv2.invertAffineTransform(matrix))
+            crop, back = crop_around(people.images[i], centre, side, size, angle)
+            crops.append(crop)
+            matrices.append(back)
         x = to_network_range(torch.from_numpy(np.stack(crops)).to(device))
         prediction = network(x)
         maps, scores = prediction.heatmaps, prediction.score_logits

@@ -58,14 +58,11 @@ def people_of(data: Path, name: str) -> Iterator[tuple[NDArray[np.uint8], Floats
             low, high = joints[valid].min(0), joints[valid].max(0)
             yield image, np.concatenate([low, high - low]), POSE_MARGIN
         return
-    for file in pose_data.boxed_files(data, name):
-        held = dict(np.load(file))
-        for i in range(len(held["offsets"]) - 1):
-            boxes = held["boxes"][held["box_offsets"][i] : held["box_offsets"][i + 1]]
-            if len(boxes):
-                image = pose_data.decode(held["jpeg"], held["offsets"], i)
-                for box in boxes:
-                    yield image, box.astype(np.float32), BOX_MARGIN
+    for picture in pose_data.boxed_pictures(data, name):
+        if len(picture.boxes_px):
+            image = picture.image
+            for box in picture.boxes_px:
+                yield image, box, BOX_MARGIN
 
 
 def teach(data: Path, name: str, run: Callable[[NDArray[np.uint8]], list[Floats]]) -> Taught:

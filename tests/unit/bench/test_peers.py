@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.accuracy.peers.__main__ import agreement, table
-from bench.accuracy.peers.people import Boxed, Joints, warped
+from bench.accuracy.peers.people import Boxed, Joints
+from models.lite.frame.data import crop_around
 
 
 def person(scores: list[float]) -> Joints:
@@ -35,7 +36,7 @@ def test_who_is_hardly_seen_by_the_teacher_does_not_count() -> None:
 @given(st.floats(-3, 3), st.floats(20, 200))
 def test_the_way_back_leads_to_the_middle_of_the_crop(angle: float, side: float) -> None:
     centre = np.array([70, 50], np.float32)
-    _, back = warped(np.zeros((100, 140, 3), np.uint8), centre, side, angle, 64)
+    _, back = crop_around(np.zeros((100, 140, 3), np.uint8), centre, side, 64, angle)
     assert back @ [32, 32, 1] == pytest.approx(centre, abs=1e-3)
 
 
