@@ -9,7 +9,6 @@ the plots of the model card.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from typing import Any
 import cv2
 from deephar import Client
 
-from bench.accuracy import breakdown, card_pictures, clips, lift, pose
+from bench.accuracy import breakdown, card_pictures, clips, command_line, lift, pose
 from bench.accuracy.served_networks import ServedNetworks
 from models.lite.clip import evaluate as evaluate_clip
 from models.lite.frame import data as pose_data
@@ -78,10 +77,7 @@ def measure(data: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("build/lite"))
-    arguments = parser.parse_args()
+    arguments = command_line.parse(__doc__, out=Path("build/lite"))
     figures = measure(arguments.data)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "figures.json").write_text(json.dumps(figures, indent=1))

@@ -42,18 +42,23 @@ class Detected:
 def detections(
     detect: Detect, network: FrameNetwork, calibration: Calibration, pictures: Iterable[Known]
 ) -> Iterator[Detected]:
-    """Detections from the default threshold on, but of people of whom too little is known."""
+    """Detections from the default threshold on. People with too few known joints are left out."""
     for picture in pictures:
         boxes, scores = detect(picture.image)
         boxes, scores = boxes[scores >= SCORE_THRESHOLD], scores[scores >= SCORE_THRESHOLD]
         overlaps = iou(boxes, picture.boxes_px)
         for box, score, overlap in zip(boxes, scores, overlaps, strict=True):
-            joints, logits = look(network, picture.image, box)
             is_somebody = overlap.max(initial=0) >= SOMEBODY
-            right = picture.right(int(overlap.argmax()), joints) if is_somebody else None
-            if right is None and (is_somebody or not picture.everybody):
+            if not is_somebody and not picture.everybody:
                 continue
-            share = 0.0 if right is None else float(right.sum() / picture.known[overlap.argmax()].sum())
+            joints, logits = look(network, picture.image, box)
+            share = 0.0
+            if is_somebody:
+                person = int(overlap.argmax())
+                right = picture.right(person, joints)
+                if right is None:
+                    continue
+                share = float(right.sum() / picture.known[person].sum())
             yield Detected(float(score), float(calibration.scores(logits).mean()), share)
 
 

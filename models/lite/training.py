@@ -20,11 +20,11 @@ LARGEST_GRADIENT = 5.0
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 
-def command_line(purpose: str | None, out: Path = Path("build/lite")) -> argparse.ArgumentParser:
+def command_line(purpose: str | None) -> argparse.ArgumentParser:
     """The arguments of every step of `make train-lite`."""
     parser = argparse.ArgumentParser(description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=out, help="folder of checkpoints and logs")
+    parser.add_argument("--out", type=Path, default=Path("build/lite"), help="folder of checkpoints and logs")
     parser.add_argument("--seed", type=int, default=7)
     return parser
 

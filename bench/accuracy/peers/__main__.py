@@ -9,7 +9,6 @@ validation pictures, all of whose people have a box.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +17,9 @@ from typing import Any
 import numpy as np
 from deephar import Client
 
-from bench.accuracy import breakdown
+from bench.accuracy import breakdown, command_line
 from bench.accuracy.peers import people as peers
-from bench.accuracy.peers.people import Boxed, Joints
+from bench.accuracy.peers.people import OUT, Boxed, Joints
 from bench.accuracy.pose import Answers, png
 from bench.accuracy.served_networks import ServedNetworks
 from models.lite.frame.data import HIT_TORSO, load_held_out
@@ -81,10 +80,7 @@ def table(rows: Mapping[str, Figures]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("build/peers"), help="folder of the peers' answers")
-    arguments = parser.parse_args()
+    arguments = command_line.parse(__doc__, out=OUT)
     data, out = arguments.data, arguments.out
     pictures = person_data.load_validation(data)
     with running_service() as service, Client(service.grpc_address) as client:

@@ -8,7 +8,6 @@ turned and cropped by the two alignment points that it found the time before.
 
 from __future__ import annotations
 
-import argparse
 import tarfile
 from pathlib import Path
 
@@ -16,7 +15,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from bench.accuracy.peers.people import SETS, Boxed, Joints, save
+from bench.accuracy import command_line
+from bench.accuracy.peers.people import OUT, SETS, Boxed, Joints, save
 from models.lite.frame.data import crop_around
 from models.lite.npm import Package
 
@@ -69,10 +69,7 @@ class BlazePose:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("build/peers"))
-    arguments = parser.parse_args()
+    arguments = command_line.parse(__doc__, out=OUT)
     network = BlazePose(arguments.out)
     for name, people in SETS.items():
         joints, scores = zip(*(network.look(person) for person in people(arguments.data)), strict=True)

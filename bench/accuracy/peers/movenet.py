@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.accuracy.peers.people import SETS, Boxed, Joints, save
+from bench.accuracy import command_line
+from bench.accuracy.peers.people import OUT, SETS, Boxed, Joints, save
 from models.lite.movenet import box_teacher
 from models.lite.movenet.decoding import Decoded
 from models.lite.movenet.published import lightning, multipose, thunder
 from models.lite.movenet.taught import save_boxes
 from models.lite.person.data import load_validation
-from models.lite.training import command_line
 
 NETWORKS = {"lightning": (lightning, 192), "thunder": (thunder, 256)}
 MARGIN = 1.15
@@ -38,7 +38,7 @@ def look(network: Decoded, size: int, people: list[Boxed]) -> Joints:
 
 
 def main() -> None:
-    arguments = command_line(__doc__, out=Path("build/peers")).parse_args()
+    arguments = command_line.parse(__doc__, out=OUT)
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     sets = {name: people(arguments.data) for name, people in SETS.items()}

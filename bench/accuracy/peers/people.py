@@ -16,6 +16,7 @@ from service.vision.crops import JOINTS_OVER_BODY
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+OUT = Path("build/peers")
 LEAST_PX = 16.0
 
 

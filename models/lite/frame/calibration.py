@@ -15,16 +15,21 @@ from models.lite import platt
 from models.lite.platt import Array
 
 FILE = "calibration.json"
-SEEN = 8  # joints: who has so many to be seen, as in a portrait down to the hips, is a person
+SEEN = 8  # joints that decide whether a person is there; a portrait down to the hips shows as many
 BINS = 10
 EMPTY_WEIGHT = 0.18  # with more, scores of people in odd poses are too low; with less, those of statues too high
+
+
+def highest(logits: Array) -> Array:
+    """The highest SEEN logits of (..., K)."""
+    return np.sort(logits, axis=-1)[..., -SEEN:]
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Logits (..., K) to scores: Platt scaling of each joint's logit, times the probability that this is a person.
 
-    That probability is Platt scaling of the mean logit of those joints that have the highest ones.
+    That probability is Platt scaling of the mean of the highest logits.
     """
 
     scale: float = 1.0
@@ -33,12 +38,11 @@ class Calibration:
     presence_bias: float = 50.0  # its sigmoid is 1: without a fit there is no such factor
 
     def scores(
-        self, logits: Any, sigmoid: Callable[[Any], Any] = platt.sigmoid, best: Callable[[Any], Any] | None = None
+        self, logits: Any, sigmoid: Callable[[Any], Any] = platt.sigmoid, highest: Callable[[Any], Any] = highest
     ) -> Any:
-        """Scores (..., K) of an array; of a tensor with torch's sigmoid and with `best`, the highest SEEN along K."""
-        highest = np.sort(logits, axis=-1)[..., -SEEN:] if best is None else best(logits)
+        """Scores (..., K) of an array; of a tensor with torch's `sigmoid` and `highest`."""
         joint = platt.scaled(logits, self.scale, self.bias)
-        presence = platt.scaled(highest.mean(-1)[..., None], self.presence_scale, self.presence_bias)
+        presence = platt.scaled(highest(logits).mean(-1)[..., None], self.presence_scale, self.presence_bias)
         return sigmoid(joint) * sigmoid(presence)
 
     def save(self, out: Path) -> None:

@@ -17,7 +17,7 @@ HERE, THERE, NOBODY = (10, 10, 40, 80), (100, 10, 40, 80), (60, 90, 20, 30)
 
 
 def test_a_detection_is_right_as_far_as_its_joints_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight of ten known joints are found; nobody has none; of a person of whom too little is known nothing is said."""
+    """Eight of ten known joints are right. A false detection has none. A person with three known joints is left out."""
     joints = np.tile(np.array([[[20, 20]]], np.float32), (2, 16, 1)) + np.arange(16, dtype=np.float32)[:, None] * 4
     known = np.zeros((2, 16), bool)
     known[0, 6:16] = True
