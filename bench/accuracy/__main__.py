@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 from deephar import Client
 
-from bench.accuracy import breakdown, card_pictures, clips, command_line, lift, pose
+from bench.accuracy import breakdown, card_pictures, clips, command_line, lift, pose, search
 from bench.accuracy.served_networks import ServedNetworks
 from models.lite.clip import evaluate as evaluate_clip
 from models.lite.frame import data as pose_data
@@ -27,20 +27,7 @@ from models.lite.person import evaluate as evaluate_person
 from service.testing.running import ROOT, running_service
 from service.vision.layouts import LAYOUTS
 
-SMALL_PEOPLE = 100
 CARD = ROOT / "models" / "lite"
-
-
-def measure_search(client: Client, data: Path) -> dict[str, Any]:
-    """People found without boxes, in held-out pictures of one, and small ones in pictures of streets and landscapes."""
-    names = list(LAYOUTS["pa16"].joints)
-    people = pose_data.load_held_out(data)
-    places = pose_data.load_backgrounds(data)
-    return {
-        "pck": pose.pck(pose.ask(client, people, with_boxes=False), names),
-        "small": pose.measure_small(client, pose_data.select(people, range(SMALL_PEOPLE)), places),
-        "nobody": pose.measure_nobody(client, pose_data.load_empty_boxed(data, split=1)),
-    }
 
 
 def measure(data: Path) -> dict[str, Any]:
@@ -56,7 +43,7 @@ def measure(data: Path) -> dict[str, Any]:
             "calibration_error": pose.calibration_error(answers),
             **breakdown.measure(answers),
         }
-        figures["without_boxes"] = measure_search(client, data)
+        figures["without_boxes"] = search.measure(client, data)
         figures["people"] = evaluate_person.measure(networks.detector(), person_data.load_validation(data))
         bank = answers.error_bank()
         figures["lift"] = lift.measure(data, bank)
@@ -72,7 +59,7 @@ def measure(data: Path) -> dict[str, Any]:
             running_service(model_repository=str(repository)) as service,
             Client(service.grpc_address) as client,
         ):
-            figures["without_detector"] = measure_search(client, data)
+            figures["without_detector"] = search.measure(client, data)
     return figures
 
 

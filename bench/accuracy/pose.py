@@ -7,18 +7,14 @@ from dataclasses import astuple, dataclass
 import cv2
 import numpy as np
 from deephar import Client
-from deephar.v1 import inference_pb2 as pb
 from numpy.typing import NDArray
 
 from models.lite.frame import data as pose_data
 from models.lite.frame.calibration import expected_calibration_error
 from models.lite.frame.error_bank import ErrorBank, bank_of
-from models.lite.frame.torso import torso_size
-from service.vision.boxes import as_rows, box_around, iou
+from service.vision.boxes import box_around
 
 JOINTS = ("head", "neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-SMALL_HEIGHT, PICTURE_HEIGHT = 0.25, 480  # of the picture; pixels
-SEEN_OVERLAP = 0.4
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -73,60 +69,3 @@ def calibration_error(answers: Answers) -> float:
     measured = pose_data.LSP_TO_PA16
     valid = answers.people.valid[:, measured]
     return expected_calibration_error(answers.scores[:, measured][valid], answers.hits[:, measured][valid])
-
-
-def measure_nobody(client: Client, pictures: list[Image]) -> dict[str, float]:
-    """What is said of pictures without people: the joints' mean score in the whole picture, and people found."""
-    scores, found = [], 0
-    for picture in pictures:
-        height, width = picture.shape[:2]
-        (person,) = client.pose(png(picture), boxes=[(0, 0, width, height)]).people
-        scores.append(np.mean([k.score for k in person.keypoints]))
-        found += len(client.pose(png(picture)).people)
-    return {
-        "pictures": len(pictures),
-        "mean_score": float(np.mean(scores)),
-        "median_score": float(np.median(scores)),
-        "people_a_picture": found / len(pictures),
-    }
-
-
-def measure_small(client: Client, people: pose_data.People, places: list[Image]) -> dict[str, float]:
-    """People a quarter of the picture's height, put anywhere into photographs: share found, and PCK of the nearest."""
-    rng = np.random.default_rng(5)
-    found, hits = 0, []
-    for image, joints, valid in zip(people.images, people.joints, people.valid, strict=True):
-        picture, moved = _put_small(image, joints, valid, places[rng.integers(len(places))], rng)
-        answers = client.pose(png(picture), layout="pa16").people
-        best = max(answers, key=lambda person: _overlap(person, moved[valid]), default=None)
-        found += best is not None and _overlap(best, moved[valid]) >= SEEN_OVERLAP
-        keypoints = np.array([[k.x, k.y] for k in best.keypoints]) if best else np.full((16, 2), np.inf)
-        near = np.linalg.norm(keypoints - moved, axis=1) < pose_data.HIT_TORSO * torso_size(moved, valid)
-        hits.append(near[pose_data.LSP_TO_PA16][valid[pose_data.LSP_TO_PA16]])
-    return {
-        "people": len(people.images),
-        "found": found / len(people.images),
-        "pck": float(np.concatenate(hits).mean()),
-    }
-
-
-def _put_small(
-    image: Image, joints: Floats, valid: NDArray[np.bool_], place: Image, rng: np.random.Generator
-) -> tuple[Image, Floats]:
-    """The picture with the person in it, and where their joints are then."""
-    scale = PICTURE_HEIGHT / place.shape[0]
-    width = max(round(place.shape[1] * scale), PICTURE_HEIGHT)
-    picture = cv2.resize(place, (width, PICTURE_HEIGHT), interpolation=cv2.INTER_AREA)
-    extent = np.ptp(joints[valid], axis=0).max()
-    shrink = SMALL_HEIGHT * PICTURE_HEIGHT / float(extent)
-    small = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    rows, columns = min(small.shape[0], PICTURE_HEIGHT), min(small.shape[1], width)
-    top, left = rng.integers(PICTURE_HEIGHT - rows + 1), rng.integers(width - columns + 1)
-    picture[top : top + rows, left : left + columns] = small[:rows, :columns]
-    return np.asarray(picture, np.uint8), (joints * shrink + [left, top]).astype(np.float32)
-
-
-def _overlap(person: pb.Person, joints: Floats) -> float:
-    """Intersection over union of the answered joints' box and the labelled joints' box."""
-    found = np.array([[k.x, k.y] for k in person.keypoints], np.float32)
-    return float(iou(as_rows([box_around(found)]), as_rows([box_around(joints)]))[0, 0])

@@ -8,7 +8,6 @@ pictures with a box for every person, with the joints that the teacher is sure o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -22,12 +21,12 @@ from models.lite.person.evaluate import Detect
 from models.lite.person.network import SCORE_THRESHOLD, PersonNetwork
 from models.lite.person.train import as_detector
 from models.lite.training import checkpoint, command_line, trained
+from service.networks.card import ScoreRule
 from service.vision.boxes import iou
 
 FILE = "score_rule.json"
 SOMEBODY = 0.3  # IoU of a detection with a person's box from which it is of that person
 LABELLED_WEIGHT = 3.0  # of people with labels, over those with the teacher's joints
-SMALLEST = 1e-3  # distance of a probability from 0 and 1, as in the service
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,14 @@ def detections(
             yield Detected(float(score), float(calibration.scores(logits).mean()), share)
 
 
-def scores_of(parameters: platt.Array, some: list[Detected]) -> platt.Array:
-    """(N,); parameters are bias and the weights of the keypoints' and of the detection's logit."""
-    keypoints, detection = (
-        platt.logit(np.array([getattr(each, name) for each in some]), SMALLEST) for name in ("keypoints", "detection")
-    )
-    return platt.sigmoid(parameters[0] + parameters[1] * keypoints + parameters[2] * detection)
+def scores_of(rule: ScoreRule, some: list[Detected]) -> platt.Array:
+    """(N,), as the service makes them."""
+    return rule.score(np.array([each.keypoints for each in some]), np.array([each.detection for each in some]))
+
+
+def rule_of(parameters: platt.Array) -> ScoreRule:
+    bias, keypoints, detection = map(float, parameters)
+    return ScoreRule(bias=bias, keypoints=keypoints, detection=detection)
 
 
 def main() -> None:
@@ -83,11 +84,11 @@ def main() -> None:
     fitted = labelled + taught
     right = np.array([each.right for each in fitted])
     weight = np.repeat([LABELLED_WEIGHT, 1.0], [len(labelled), len(taught)])
-    found = platt.fit(lambda parameters: scores_of(parameters, fitted), right, np.array([0.0, 1.0, 0.0]), weight)
-    rule = dict(zip(("bias", "keypoints", "detection"), map(float, found), strict=True))
-    (out / FILE).write_text(json.dumps(rule))
+    start = np.array([0.0, 1.0, 0.0])
+    rule = rule_of(platt.fit(lambda parameters: scores_of(rule_of(parameters), fitted), right, start, weight))
+    (out / FILE).write_text(rule.model_dump_json())
     others = detected(held_out_people(data, MEASURED))
-    error = expected_calibration_error(scores_of(found, others), np.array([each.right for each in others]))
+    error = expected_calibration_error(scores_of(rule, others), np.array([each.right for each in others]))
     print(f"{rule} on {len(fitted)} detections, expected calibration error on other people {100 * error:.1f} %")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from service.networks.card import ScoreRule
@@ -13,8 +11,6 @@ from service.pipeline.answers import Person
 from service.vision.boxes import Box
 from service.vision.camera import Camera, positions_mm
 from service.vision.layouts import Layout, convert
-
-SMALLEST = 1e-3  # distance of a probability from 0 and 1
 
 
 def person_in(
@@ -77,9 +73,4 @@ def person_score(mean: float, detection_score: float | None, rule: ScoreRule | N
     """
     if detection_score is None or rule is None:
         return mean
-    return 1 / (1 + math.exp(-rule.bias - rule.keypoints * _logit(mean) - rule.detection * _logit(detection_score)))
-
-
-def _logit(probability: float) -> float:
-    clipped = min(max(probability, SMALLEST), 1 - SMALLEST)
-    return math.log(clipped / (1 - clipped))
+    return float(rule.score(np.array([mean]), np.array([detection_score]))[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from deephar import Client
 
-from bench.accuracy import clips, lift, pose
+from bench.accuracy import clips, lift, pose, search
 from bench.accuracy.served_networks import ServedNetworks
 from models.lite.clip import evaluate as evaluate_clip
 from models.lite.frame import data as pose_data
@@ -43,8 +43,8 @@ def test_scores_mean_what_they_say(answers: pose.Answers) -> None:
 
 def test_scores_are_low_where_nobody_is(service: ServiceProcess, shared_data: Path) -> None:
     with Client(service.grpc_address) as client:
-        statues = pose.measure_nobody(client, pose_data.load_empty_boxed(shared_data, split=1)[:25])
-        landscapes = pose.measure_nobody(client, pose_data.load_backgrounds(shared_data)[:25])
+        statues = search.measure_nobody(client, pose_data.load_empty_boxed(shared_data, split=1)[:25])
+        landscapes = search.measure_nobody(client, pose_data.load_backgrounds(shared_data)[:25])
     assert statues["mean_score"] <= 0.4, statues
     assert landscapes["mean_score"] <= 0.05, landscapes
     assert landscapes["people_a_picture"] <= 0.1, landscapes

@@ -139,7 +139,7 @@ def negatives(data: Path, clips: Clips, errors: RealErrors) -> dict[str, tuple[F
     for kind in ("mocap", "kinect"):
         tracks = movement_tracks([m for m in movements if m.kind == kind], rng)
         found[kind] = through_frame_network(tracks, errors)[:3]
-    for kind in ("still", "shuffled", "wandering"):
+    for kind in ("still", "held", "shuffled", "wandering"):
         found[kind] = (*errors.apply(source.of_kind(kind, MADE))[:2], np.arange(MADE))
     found["nobody"] = (*empty_crops(rng, MADE), np.arange(MADE))
     return found

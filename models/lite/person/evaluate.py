@@ -112,15 +112,17 @@ def measure(detect: Detect, pictures: BoxedPictures) -> dict[str, float]:
     return figures_of([detect(image) for image in pictures.images], pictures)
 
 
+def by_height(pictures: BoxedPictures) -> dict[str, list[NDArray[np.bool_]]]:
+    """For each range of heights, which of each picture's boxes are in it."""
+    heights = [b[:, 3] / image.shape[0] for b, image in zip(pictures.boxes_px, pictures.images, strict=True)]
+    return {name: [(low <= h) & (h < high) for h in heights] for name, (low, high) in HEIGHTS.items()}
+
+
 def figures_of(detections: Sequence[Detections], pictures: BoxedPictures) -> dict[str, float]:
     """Average precision at two IoUs, and the share of people who are found at one false box a picture, by height."""
     truth = pictures.boxes_px
     at_one = above(detections, threshold_at(detections, truth))
-    heights = [b[:, 3] / image.shape[0] for b, image in zip(truth, pictures.images, strict=True)]
-    by_height = {
-        f"recall_{name}": recall(at_one, truth, [(low <= h) & (h < high) for h in heights])
-        for name, (low, high) in HEIGHTS.items()
-    }
+    recalls = {f"recall_{name}": recall(at_one, truth, chosen) for name, chosen in by_height(pictures).items()}
     threshold, f1 = best_threshold(detections, truth)
     return {
         "pictures": len(truth),
@@ -128,7 +130,7 @@ def figures_of(detections: Sequence[Detections], pictures: BoxedPictures) -> dic
         "ap50": average_precision(detections, truth),
         "ap75": average_precision(detections, truth, 0.75),
         "recall_at_one_false": recall(at_one, truth),
-        **by_height,
+        **recalls,
         "best_f1": f1,
         "best_f1_threshold": threshold,
     }

@@ -37,7 +37,7 @@ def test_a_detection_is_right_as_far_as_its_joints_are(monkeypatch: pytest.Monke
 
 def test_both_scores_raise_a_persons_score() -> None:
     weak, sure, detected = Detected(0.4, 0.5, 0.0), Detected(0.4, 0.9, 0.0), Detected(0.9, 0.9, 0.0)
-    scores = score_rule.scores_of(np.array([-0.2, 0.8, 0.5]), [weak, sure, detected])
+    scores = score_rule.scores_of(score_rule.rule_of(np.array([-0.2, 0.8, 0.5])), [weak, sure, detected])
     assert (np.diff(scores) > 0).all()
 
 
