@@ -8,8 +8,9 @@ pictures with a box for every person, with the joints that the teacher is sure o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from models.lite.person.evaluate import Detect
 from models.lite.person.network import SCORE_THRESHOLD, PersonNetwork
 from models.lite.person.train import as_detector
 from models.lite.training import checkpoint, command_line, trained
-from service.networks.card import ScoreRule
+from service.networks.score_rule import ScoreRule
 from service.vision.boxes import iou
 
 FILE = "score_rule.json"
@@ -67,8 +68,7 @@ def scores_of(rule: ScoreRule, some: list[Detected]) -> platt.Array:
 
 
 def rule_of(parameters: platt.Array) -> ScoreRule:
-    bias, keypoints, detection = map(float, parameters)
-    return ScoreRule(bias=bias, keypoints=keypoints, detection=detection)
+    return ScoreRule(*map(float, parameters))
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def main() -> None:
     weight = np.repeat([LABELLED_WEIGHT, 1.0], [len(labelled), len(taught)])
     start = np.array([0.0, 1.0, 0.0])
     rule = rule_of(platt.fit(lambda parameters: scores_of(rule_of(parameters), fitted), right, start, weight))
-    (out / FILE).write_text(rule.model_dump_json())
+    (out / FILE).write_text(json.dumps(asdict(rule)))
     others = detected(held_out_people(data, MEASURED))
     error = expected_calibration_error(scores_of(rule, others), np.array([each.right for each in others]))
     print(f"{rule} on {len(fitted)} detections, expected calibration error on other people {100 * error:.1f} %")

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.networks.score_rule import ScoreRule
 from service.networks.tensors import BOX_SCORES, BOXES, IMAGE, KEYPOINTS
 from service.vision.layouts import LAYOUTS
-
-Scores = NDArray[np.floating]
-
-SMALLEST_PROBABILITY = 1e-3  # and its distance from 1, where a logit is taken
 
 
 class CropRule(BaseModel):
@@ -51,26 +46,6 @@ class LiftRule(BaseModel):
 
     stature_mm: float = Field(gt=0, description="depths are those of a person of this stature")
     trained_on: str
-
-
-class ScoreRule(BaseModel):
-    """A detected person's score: the sigmoid of a weighted sum of the logits of two scores, fitted after training."""
-
-    model_config = ConfigDict(frozen=True)
-
-    bias: float
-    keypoints: float = Field(description="weight of the mean keypoint score's logit")
-    detection: float = Field(description="weight of the detection score's logit")
-
-    def score(self, keypoints: Scores, detection: Scores) -> Scores:
-        """Returns the scores (N,) of people with these mean keypoint scores (N,) and detection scores (N,)."""
-        logit = self.bias + self.keypoints * _logit(keypoints) + self.detection * _logit(detection)
-        return np.asarray(1 / (1 + np.exp(-logit)))
-
-
-def _logit(probabilities: Scores) -> Scores:
-    clipped = np.clip(probabilities, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
-    return np.asarray(np.log(clipped / (1 - clipped)))
 
 
 class PersonCard(BaseModel):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.networks.card import ScoreRule
 from service.networks.frame import FrameOutput
+from service.networks.score_rule import ScoreRule
 from service.people.keypoint_search import person_box
 from service.pipeline.answers import Person
 from service.vision.boxes import Box

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.networks.card import ScoreRule
 from service.networks.frame import FrameOutput
+from service.networks.score_rule import ScoreRule
 from service.pipeline.person import person_in, person_score
 from service.vision.boxes import Box
 from service.vision.camera import Camera
