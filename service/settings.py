@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     inference_timeout_s: float = Field(30.0, gt=0)
 
     max_image_bytes: int = Field(20 * 2**20, gt=0)
-    max_image_pixels: int = Field(50_000_000, gt=0)
+    max_image_pixels: int = Field(64_000_000, gt=0, description="largest picture; phones make 50 megapixels")
     max_video_bytes: int = Field(256 * 2**20, gt=0)
     max_video_seconds: float = Field(300.0, gt=0)
     max_boxes: int = Field(64, gt=0)

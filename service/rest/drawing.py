@@ -32,7 +32,8 @@ def draw_people(image: Image, people: list[Person], layout: Layout) -> Image:
     for person in people:
         size = max(person.box.width, person.box.height, 40.0)
         thickness = max(2, round(size / 90))
-        points = np.clip(person.keypoints_px, -10_000, 20_000).round().astype(int)
+        reach = max(canvas.shape[:2])  # how far outside of the picture a joint is drawn to
+        points = np.clip(person.keypoints_px, -reach, 2 * reach).round().astype(int)
         shown = person.scores >= DRAWN_FROM_SCORE
         if shown.mean() < DRAWN_SHARE:
             _draw_box(canvas, person.box)

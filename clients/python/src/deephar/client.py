@@ -66,7 +66,7 @@ class Client:
         """Estimates the poses of the people in a picture.
 
         Args:
-            image: An encoded picture: JPEG, PNG, WebP or BMP. It is turned upright as its EXIF says.
+            image: An encoded picture: JPEG, PNG, WebP, BMP, HEIC or AVIF. It is turned upright as it says.
             model: Name of the model; empty: the service's default.
             boxes: x, y, width, height in pixels of the upright picture, one for each person. Without boxes people are
                 detected.

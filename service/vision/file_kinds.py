@@ -1,0 +1,77 @@
+"""What kind of file some bytes are, by their beginning, for those that are not read here."""
+
+from __future__ import annotations
+
+import re
+
+READ = "JPEG, PNG, WebP, BMP, HEIC or AVIF"
+# First bytes of files that are pictures or videos, but not ones that are read here.
+_BEGINNINGS = {
+    b"GIF8": "a GIF",
+    b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF",
+    b"II+\0": "a BigTIFF",
+    b"MM\0+": "a BigTIFF",
+    b"%PDF": "a PDF",
+    b"8BPS": "a Photoshop file",
+    b"\0\0\1\0": "an icon (ICO)",
+    b"\xff\x0a": "a JPEG XL",
+    b"\0\0\0\x0cJXL ": "a JPEG XL",
+    b"\xff\x4f\xff\x51": "a JPEG 2000",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000",
+    b"\xff\xd8\xff\xf7": "a JPEG-LS",
+    b"\x1aE\xdf\xa3": "a WebM or Matroska video (send videos to /v1/actions)",
+    b"FLV\x01": "a video (send videos to /v1/actions)",
+    b"\0\0\1\xba": "a video (send videos to /v1/actions)",
+    b"OggS": "an Ogg file (send videos to /v1/actions)",
+}
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_AVIF = (b"avif", b"avis")
+_PROLOGUE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml|<!--|<!DOCTYPE\s+svg|<svg)", re.IGNORECASE)
+_SEARCHED = 4096  # bytes, for an SVG's element after its prologue
+_JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
+
+
+def other_kind(data: bytes) -> str | None:
+    """Returns what this is, with its article, where it is a kind of file that is known but not read."""
+    for beginning, name in _BEGINNINGS.items():
+        if data.startswith(beginning):
+            return name
+    if data.startswith(b"RIFF") and data[8:12] == b"AVI ":
+        return "a video (send videos to /v1/actions)"
+    if data[4:8] == b"ftyp" and not (is_heic(data) or is_avif(data)):
+        return "a video (send videos to /v1/actions)"
+    if _PROLOGUE.match(data) and b"<svg" in data[:_SEARCHED].lower():
+        return "an SVG"
+    if data.startswith(b"\xff\xd8"):
+        return _odd_jpeg(data)
+    return None
+
+
+def is_heic(data: bytes) -> bool:
+    return any(brand in _HEIC for brand in _brands(data)) and not is_avif(data)
+
+
+def is_avif(data: bytes) -> bool:
+    return any(brand in _AVIF for brand in _brands(data))
+
+
+def _brands(data: bytes) -> list[bytes]:
+    """Returns the brands of a file in ISO's base media format: what readers it is for."""
+    if data[4:8] != b"ftyp":
+        return []
+    end = min(int.from_bytes(data[:4], "big"), len(data), _SEARCHED)
+    return [data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))]
+
+
+def _odd_jpeg(data: bytes) -> str | None:
+    """Returns what a JPEG is whose pixels have not 8 bits."""
+    position = 2
+    while position + 5 <= len(data) and data[position] == 0xFF:
+        if data[position + 1] in _JPEG_FRAMES:
+            bits = data[position + 4]
+            return None if bits == 8 else f"a JPEG of {bits} bits"
+        if data[position + 1] == 0xDA:
+            return None
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return None

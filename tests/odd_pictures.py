@@ -1,0 +1,282 @@
+"""Picture files as people have them: modes, depths, orientations, odd metadata, damage, and formats not read here."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+WIDTH, HEIGHT = 64, 48
+CORNERS = np.array([[200, 50, 25], [25, 160, 60], [40, 60, 200], [230, 220, 60]])  # from left to right, top to bottom
+WHOLE, CUT, NOT_READ = 200, 422, 415
+TRANSPOSED = (5, 6, 7, 8)  # orientations whose files lie on their side
+# From the upright picture to the stored one.
+STORED = {
+    1: None,
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_90,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_270,
+}
+# The same picture as a phone's HEIC: 90 degrees turned by `irot`, with an EXIF orientation that does not hold as well.
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAchtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAADRpbG9jAAAAAERA"
+    "AAIAAQAAAAAB7AABAAAAAAAAAD4AAgAAAAACKgABAAAAAAAAACQAAAA4aWluZgAAAAAAAgAAABVpbmZlAgAAAAABAABodmMxAAAAABVpbmZlAgAAAQAC"
+    "AABFeGlmAAAAAA5waXRtAAAAAAABAAABB2lwcnAAAADmaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAA"
+    "AAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaA"
+    "AAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAADAAAAABAAAAQAAAAAH////wAAAAAgAAAAAAAAACAAAAEHBpeGkAAAAAAwgICAAAAAlpcm90AwAA"
+    "ABlpcG1hAAAAAAAAAAEAAQaBAgMFhIYAAAAaaXJlZgAAAAAAAAAOY2RzYwACAAEAAQAAAGptZGF0AAAAOigBr1j5Et3/kk/9Q3/cDnO9W1zN92Oufahae"
+    "O5W1nnGB6QL1+leQJjW2tbvtP2mv10Ozr76SsMi98AAAAAGRXhpZgAATU0AKgAAAAgAAQESAAMAAAABAAYAAAAAAAA="
+)
+
+
+@dataclass(frozen=True)
+class OddPicture:
+    name: str
+    data: bytes
+    status: int = WHOLE
+    grey: bool = False
+    says: str = ""  # a part of the error's text
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def picture() -> Pillow.Image:
+    quarters = CORNERS.reshape(2, 2, 3).astype(np.uint8)
+    return Pillow.fromarray(quarters.repeat(HEIGHT // 2, 0).repeat(WIDTH // 2, 1))
+
+
+def stored(orientation: int, mode: str = "RGB") -> Pillow.Image:
+    image, turn = picture(), STORED[orientation]
+    image = image if turn is None else image.transpose(turn)
+    if mode == "I;16":
+        return Pillow.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    if mode == "P":
+        return image.quantize(16)
+    return image.convert(mode)
+
+
+def file(image: Pillow.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def exif(orientation: int, kind: int = 3, order: str = ">", before: tuple[bytes, ...] = ()) -> bytes:
+    """A TIFF with the orientation as a tag of this type (1 byte, 2 text, 3 short, 4 long, 5 rational) after others."""
+    mark = b"MM\0*" if order == ">" else b"II*\0"
+    tags = len(before) + 1
+    after = 8 + 2 + 12 * tags + 4
+    value = {
+        1: struct.pack("B3x", orientation),
+        2: str(orientation).encode() + b"\0\0\0",
+        3: struct.pack(order + "H2x", orientation),
+        4: struct.pack(order + "I", orientation),
+        5: struct.pack(order + "I", after),
+    }[kind]
+    count = 2 if kind == 2 else 1
+    entry = struct.pack(order + "HHI", 0x0112, kind, count) + value
+    end = struct.pack(order + "I", 0) + struct.pack(order + "II", orientation, 1)
+    return mark + struct.pack(order + "IH", 8, tags) + b"".join(before) + entry + end
+
+
+def odd_tags(order: str) -> dict[str, tuple[bytes, ...]]:
+    """Entries that cameras and editors write, and that readers of all tags stumble over."""
+
+    def entry(tag: int, kind: int, count: int, value: int) -> bytes:
+        return struct.pack(order + "HHII", tag, kind, count, value)
+
+    return {
+        "short_as_text": (entry(0x0100, 2, 4, 0x61626300),),
+        "rational_as_text": (entry(0x011A, 2, 5, 26),),
+        "unknown_type": (entry(0x010F, 99, 7, 1234),),
+        "count_of_billions": (entry(0x010E, 2, 0xFFFFFFFF, 8),),
+        "points_beyond": (entry(0x8769, 4, 1, 0xFFFFFF00),),
+        "points_at_itself": (entry(0x8769, 4, 1, 8),),
+    }
+
+
+def chunk(kind: bytes, body: bytes, crc: int | None = None, length: int | None = None) -> bytes:
+    crc = zlib.crc32(kind + body) if crc is None else crc
+    return struct.pack(">I", len(body) if length is None else length) + kind + body + struct.pack(">I", crc)
+
+
+def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
+    return jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+def with_chunk(png: bytes, new: bytes) -> bytes:
+    """The PNG with a chunk after its header."""
+    return png[:33] + new + png[33:]
+
+
+def with_webp_chunk(webp: bytes, kind: bytes, body: bytes) -> bytes:
+    whole = webp + kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+    return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
+
+
+def jpegs() -> Iterator[OddPicture]:
+    for mode, orientation, progressive in itertools.product(("RGB", "L", "CMYK"), STORED, (False, True)):
+        data = file(stored(orientation, mode), "JPEG", quality=95, progressive=progressive)
+        name = f"jpeg-{mode}-{orientation}-{'progressive' if progressive else 'baseline'}"
+        yield OddPicture(name, with_segment(data, 0xE1, b"Exif\0\0" + exif(orientation)), grey=mode == "L")
+    for orientation, kind, order in itertools.product(STORED, (1, 2, 3, 4, 5), "<>"):
+        data = file(stored(orientation), "JPEG", quality=95, subsampling=0)
+        name = f"jpeg-orientation_{orientation}_as_type_{kind}_{'little' if order == '<' else 'big'}"
+        yield OddPicture(name, with_segment(data, 0xE1, b"Exif\0\0" + exif(orientation, kind, order)))
+    for order in "<>":
+        for orientation, (name, before) in itertools.product((3, 6, 8), odd_tags(order).items()):
+            data = file(stored(orientation), "JPEG", quality=95)
+            body = b"Exif\0\0" + exif(orientation, order=order, before=before)
+            yield OddPicture(f"jpeg-{name}-{orientation}-{order}", with_segment(data, 0xE1, body))
+    plain = file(picture(), "JPEG", quality=95)
+    xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf tiff:Orientation='6'/></x:xmpmeta>"
+    for name, marker, body in (
+        ("xmp_orientation", 0xE1, xmp),
+        ("rubbish_exif", 0xE1, b"Exif\0\0rubbish"),
+        ("short_exif", 0xE1, b"Exif\0\0MM\0*\0"),
+        ("no_tiff", 0xE1, b"Exif"),
+        ("orientation_9", 0xE1, b"Exif\0\0" + exif(9)),
+        ("rubbish_profile", 0xE2, b"ICC_PROFILE\0\1\1rubbish"),
+        ("profile_part_of_none", 0xE2, b"ICC_PROFILE\0\3\2" + bytes(100)),
+        ("second_picture", 0xE2, b"MPF\0MM\0*\xff\xff\xff\xff"),
+        ("photoshop", 0xED, b"Photoshop 3.0\x008BIM\x04\x04\xff"),
+        ("comment", 0xFE, b"\xff\xfe\x00 no text"),
+        ("full_segment", 0xE5, bytes(65_000)),
+    ):
+        yield OddPicture(f"jpeg-{name}", with_segment(plain, marker, body))
+    yield OddPicture("jpeg-picture_after_its_end", plain + plain)
+    yield OddPicture("jpeg-rubbish_after_its_end", plain + b"rubbish" * 100)
+    yield OddPicture("jpeg-fill_bytes", plain[:2] + b"\xff\xff\xff" + plain[2:])
+
+
+def pngs() -> Iterator[OddPicture]:
+    for mode, orientation in itertools.product(("RGB", "RGBA", "P", "L", "LA", "I;16"), STORED):
+        data = with_chunk(file(stored(orientation, mode), "PNG"), chunk(b"eXIf", exif(orientation)))
+        yield OddPicture(f"png-{mode}-{orientation}", data, grey=mode in ("L", "LA", "I;16"))
+    for bits in range(8, 17):
+        grey = np.asarray(picture().convert("L")).astype(np.uint32) * (2**bits - 1) // 228  # 228 is the brightest
+        data = file(Pillow.fromarray(grey.clip(max=2**bits - 1).astype(np.uint16)), "PNG")
+        yield OddPicture(f"png-{bits}_bits_in_16", data, grey=True)
+    for mode in ("RGB", "P", "I;16"):
+        plain = file(stored(1, mode), "PNG")
+        text, profile = b"note\0\0" + zlib.compress(bytes(2**21)), b"name\0\0" + zlib.compress(bytes(2**21))
+        for name, new in (
+            ("long_text", chunk(b"zTXt", text)),
+            ("long_profile", chunk(b"iCCP", profile)),
+            ("rubbish_profile", chunk(b"iCCP", b"rubbish")),
+            ("rubbish_text", chunk(b"zTXt", b"note\0\0rubbish")),
+            ("bad_crc", chunk(b"tEXt", b"note\0text", crc=1)),
+            ("short_phys", chunk(b"pHYs", b"\0\0\1")),
+            ("short_gamma", chunk(b"gAMA", b"\0")),
+            ("rubbish_exif", chunk(b"eXIf", b"rubbish")),
+            ("exif_with_prefix", chunk(b"eXIf", b"Exif\0\0" + exif(1))),
+            ("length_too_long", chunk(b"tEXt", b"note\0text", length=2**30)),
+            ("length_too_short", chunk(b"tEXt", b"note\0some text", length=3)),
+            ("unknown_chunk", chunk(b"abCd", b"what?")),
+            ("rubbish_transparency", chunk(b"tRNS", b"\0" * 300)),
+        ):
+            yield OddPicture(f"png-{mode}-{name}", with_chunk(plain, new), grey=mode == "I;16")
+        yield OddPicture(f"png-{mode}-no_end", plain[:-12], grey=mode == "I;16")
+        yield OddPicture(f"png-{mode}-more_after_its_end", plain + b"rubbish", grey=mode == "I;16")
+
+
+def others() -> Iterator[OddPicture]:
+    for orientation, mode, lossless in itertools.product(STORED, ("RGB", "RGBA"), (False, True)):
+        data = file(stored(orientation, mode), "WEBP", lossless=lossless, quality=95, exif=exif(orientation))
+        yield OddPicture(f"webp-{mode}-{orientation}-{'lossless' if lossless else 'lossy'}", data)
+    webp = file(picture(), "WEBP", quality=95)
+    for name, kind, body in (
+        ("rubbish_exif", b"EXIF", b"rubbish"),
+        ("rubbish_profile", b"ICCP", b"rubbish"),
+        ("unknown_chunk", b"abcd", b"what?"),
+    ):
+        yield OddPicture(f"webp-{name}", with_webp_chunk(webp, kind, body))
+    for mode in ("RGB", "P", "L", "RGBA"):
+        yield OddPicture(f"bmp-{mode}", file(stored(1, mode), "BMP"), grey=mode == "L")
+    for orientation in STORED:
+        data = file(stored(orientation), "AVIF", quality=90, exif=exif(orientation), speed=10)
+        yield OddPicture(f"avif-{orientation}", data)
+    for orientation, (name, before) in itertools.product((3, 6), odd_tags(">").items()):
+        broken = exif(orientation, before=before)
+        data = file(stored(orientation), "AVIF", quality=90, exif=exif(orientation, before=(bytes(12),)), speed=10)
+        old = exif(orientation, before=(bytes(12),))
+        if old in data:
+            yield OddPicture(f"avif-{name}-{orientation}", data.replace(old, broken))
+    yield OddPicture("heic", HEIC)
+    yield OddPicture("heic-brand_mif1", HEIC.replace(b"ftypheic", b"ftypmif1", 1))
+
+
+def cut() -> Iterator[OddPicture]:
+    """Files whose pixels end too early, or are damaged where the format can tell."""
+    rng = np.random.default_rng(0)
+    noise = Pillow.fromarray(rng.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8))
+    for kind in ("JPEG", "PNG", "WEBP", "BMP", "AVIF"):
+        data = file(noise, kind)
+        for percent in (5, 30, 50, 70, 90):
+            yield OddPicture(f"{kind.lower()}-cut_at_{percent}", data[: len(data) * percent // 100], CUT)
+    for percent in (30, 50, 70, 90):
+        yield OddPicture(f"heic-cut_at_{percent}", HEIC[: len(HEIC) * percent // 100], CUT)
+    png = bytearray(file(noise, "PNG"))
+    for at in (60, len(png) // 2, len(png) - 30):
+        damaged = bytearray(png)
+        damaged[at] ^= 0xFF
+        yield OddPicture(f"png-pixels_damaged_at_{at}", bytes(damaged), CUT)
+    for name, data in (("nothing", b""), ("text", b"hello, I am no picture"), ("zeros", bytes(5000))):
+        yield OddPicture(name, data, CUT)
+
+
+def not_read() -> Iterator[OddPicture]:
+    jpeg = file(picture(), "JPEG")
+    frame = jpeg.index(b"\xff\xc0")
+    twelve = jpeg[:frame] + b"\xff\xc1" + jpeg[frame + 2 : frame + 4] + b"\x0c" + jpeg[frame + 5 :]
+    frames = [picture(), stored(3)]
+    for name, data, says in (
+        ("gif", file(picture(), "GIF"), "GIF"),
+        ("tiff", file(picture(), "TIFF"), "TIFF"),
+        ("bigtiff-little", b"II+\0\x08\0\0\0" + bytes(100), "BigTIFF"),
+        ("bigtiff-big", b"MM\0+\0\x08\0\0" + bytes(100), "BigTIFF"),
+        ("jpeg_xl-codestream", b"\xff\x0a" + bytes(100), "JPEG XL"),
+        ("jpeg_xl-container", b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100), "JPEG XL"),
+        ("jpeg_2000", file(picture(), "JPEG2000"), "JPEG 2000"),
+        ("jpeg_2000-codestream", b"\xff\x4f\xff\x51" + bytes(100), "JPEG 2000"),
+        ("jpeg_ls", b"\xff\xd8\xff\xf7" + bytes(100), "JPEG-LS"),
+        ("jpeg-12_bits", twelve, "12 bits"),
+        ("svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        ("svg-prologue", b"<?xml version='1.0'?>\n<!-- drawn -->\n<!DOCTYPE svg>\n<svg/>", "SVG"),
+        ("svg-comment", b"\xef\xbb\xbf  <!-- drawn --><SVG/>", "SVG"),
+        ("pdf", b"%PDF-1.7\n", "PDF"),
+        ("photoshop", b"8BPS\0\1" + bytes(30), "Photoshop"),
+        ("ico", file(picture(), "ICO"), "icon"),
+        ("mp4", b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100), "video"),
+        ("quicktime", b"\0\0\0\x14ftypqt  \0\0\2\0qt  " + bytes(100), "video"),
+        ("matroska", b"\x1aE\xdf\xa3" + bytes(100), "video"),
+        ("avi", b"RIFF\0\1\0\0AVI LIST" + bytes(100), "video"),
+        ("webp-animated", file(frames[0], "WEBP", save_all=True, append_images=frames[1:]), "animated"),
+        ("png-animated", file(frames[0], "PNG", save_all=True, append_images=frames[1:]), "animated"),
+        ("avif-animated", file(frames[0], "AVIF", save_all=True, append_images=frames[1:], speed=10), "animated"),
+    ):
+        yield OddPicture(name, data, NOT_READ, says=says)
+
+
+def all_of_them() -> list[OddPicture]:
+    return [*jpegs(), *pngs(), *others(), *cut(), *not_read()]
+
+
+def expected(case: OddPicture) -> NDArray[np.intp]:
+    """The colours (4, 3) of the corners, as they should be read."""
+    if not case.grey:
+        return CORNERS
+    return np.asarray(picture().convert("L"))[[0, 0, -1, -1], [0, -1, 0, -1]].astype(np.intp)[:, None].repeat(3, 1)

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.pipeline.answers import Person
+from service.rest.drawing import draw_people
+from service.vision.boxes import Box
+from service.vision.layouts import LAYOUTS
+
+
+@pytest.mark.parametrize("at", [(60, 40), (40_000, 40), (62_000, 60), (40, 62_000)])
+def test_a_skeleton_is_drawn_where_the_joints_are_in_any_size_of_picture(at: tuple[int, int]) -> None:
+    layout = LAYOUTS["pa16"]
+    picture = np.zeros((at[1] + 60, at[0] + 60, 3), np.uint8)
+    joints_px = np.asarray(at, np.float32) + np.random.default_rng(0).uniform(-20, 20, (16, 2)).astype(np.float32)
+    box = Box(at[0] - 20, at[1] - 20, 40, 40)
+    person = Person(box=box, score=1.0, keypoints_px=joints_px, scores=np.ones(16, np.float32))
+    rows, columns = draw_people(picture, [person], layout).any(axis=2).nonzero()
+    reach = 26  # of a joint's circle, too
+    assert at[0] - reach <= columns.min() <= joints_px[:, 0].min()
+    assert at[0] + reach >= columns.max() >= joints_px[:, 0].max()
+    assert at[1] - reach <= rows.min() <= joints_px[:, 1].min()
+    assert at[1] + reach >= rows.max() >= joints_px[:, 1].max()
