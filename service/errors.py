@@ -39,6 +39,10 @@ class UnsupportedMediaType(DeepharError):
     code = "unsupported_media_type"
 
 
+class NotAcceptable(DeepharError):
+    code = "not_acceptable"
+
+
 class PayloadTooLarge(DeepharError):
     code = "payload_too_large"
 
@@ -64,6 +68,7 @@ class Overloaded(DeepharError):
 
 class Unavailable(DeepharError):
     code = "unavailable"
+    retry_after_s = 2
 
 
 class DeadlineExceeded(DeepharError):

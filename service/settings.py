@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     catalogue_poll_s: float = Field(2.0, gt=0, description="how often Triton is asked which models it has")
     inference_timeout_s: float = Field(30.0, gt=0)
 
+    cors_origins: str = Field("", description="origins of pages that may use REST, by commas; `*`: any; empty: none")
+
     max_image_bytes: int = Field(20 * 2**20, gt=0)
     max_image_pixels: int = Field(64_000_000, gt=0, description="largest picture; phones make 50 megapixels")
     max_video_bytes: int = Field(256 * 2**20, gt=0)

@@ -18,6 +18,7 @@ STATUS: dict[str, Status] = {
     "invalid_image": Status(422, grpc.StatusCode.INVALID_ARGUMENT, "The picture cannot be read"),
     "invalid_video": Status(422, grpc.StatusCode.INVALID_ARGUMENT, "The video cannot be read"),
     "unsupported_media_type": Status(415, grpc.StatusCode.INVALID_ARGUMENT, "This kind of file is not supported"),
+    "not_acceptable": Status(406, grpc.StatusCode.INVALID_ARGUMENT, "The answer has none of the types asked for"),
     "payload_too_large": Status(413, grpc.StatusCode.RESOURCE_EXHAUSTED, "The payload is too large"),
     "headers_too_large": Status(431, grpc.StatusCode.RESOURCE_EXHAUSTED, "The request's headers are too large"),
     "request_timeout": Status(408, grpc.StatusCode.DEADLINE_EXCEEDED, "The request was sent too slowly"),

@@ -1,22 +1,50 @@
-"""Content negotiation by the header `Accept`."""
+"""Content negotiation by the header `Accept` (RFC 9110, 12.5.1)."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
 
-_MOST = 20  # media types of the header that are read
+from service.errors import NotAcceptable
+
+_MOST = 50  # media ranges of the header that are read
 
 
 def accepted(request: Request, offered: tuple[str, ...]) -> str:
     """Returns the media type of the answer.
 
     Args:
-        request: Its header `Accept` is read in order; quality values are ignored.
-        offered: The media types that there are; the first is the default.
+        request: Without the header `Accept`, or with an empty one, the first type is meant.
+        offered: The media types that there are, the best first.
+
+    Raises:
+        NotAcceptable: The caller takes none of them.
     """
-    for part in request.headers.get("accept", "").split(",")[:_MOST]:
-        asked = part.split(";")[0].strip().lower()
-        for media_type in offered:
-            if asked in (media_type, "*/*", media_type.split("/")[0] + "/*"):
-                return media_type
-    return offered[0]
+    header = ",".join(request.headers.getlist("accept"))
+    ranges = dict(_range(part) for part in header.split(",")[:_MOST] if part.strip())
+    if not ranges:
+        return offered[0]
+    best = max(offered, key=lambda media_type: _quality(media_type, ranges))
+    if _quality(best, ranges) <= 0:
+        raise NotAcceptable(f"none of the types in Accept can be answered here; ask for {' or '.join(offered)}")
+    return best
+
+
+def _range(part: str) -> tuple[str, float]:
+    """Returns a media range and its quality; one that cannot be read is 1, as none is."""
+    name, *parameters = (field.strip().lower() for field in part.split(";"))
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip() == "q":
+            try:
+                return name, min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                return name, 1.0
+    return name, 1.0
+
+
+def _quality(media_type: str, ranges: dict[str, float]) -> float:
+    """Returns the quality by the most specific range that the type is in."""
+    for name in (media_type, media_type.split("/", maxsplit=1)[0] + "/*", "*/*"):
+        if name in ranges:
+            return ranges[name]
+    return 0.0

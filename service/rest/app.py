@@ -6,6 +6,7 @@ from functools import partial
 
 from deephar.version import __version__
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
@@ -42,6 +43,9 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
         places={pictures.PATH: partial(pictures.place, pipeline), videos.PATH: pipeline.streams.enter},
         body_limit_of=lambda path: video_limit if path == videos.PATH else picture_limit,
     )
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     problems.install(app)
     app.include_router(pictures.routes(pipeline, picture_limit))
     app.include_router(videos.routes(pipeline, stopping, picture_limit))

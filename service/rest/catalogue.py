@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
+from service.errors import Unavailable
 from service.networks.catalogue import Catalogue
 from service.pipeline.readiness import Readiness
 from service.rest.openapi import PROBLEMS
@@ -33,6 +34,7 @@ def routes(catalogue: Catalogue, readiness: Readiness) -> APIRouter:
         fault = readiness.fault()
         if fault is None:
             return JSONResponse({"status": "ok"})
-        return JSONResponse({"status": "not ready", "reason": fault}, 503)
+        headers = {"Retry-After": str(Unavailable.retry_after_s)}
+        return JSONResponse({"status": "not ready", "reason": fault}, 503, headers)
 
     return router

@@ -16,6 +16,7 @@ from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, Reque
 from service.rest import problems
 from service.settings import Settings
 
+PROBE_S = 1.0  # between looks whether a caller that sends no more is still there
 SEND_BUFFER = 2**18  # bytes in the kernel; with its default of megabytes, a stalled reader is noticed late
 
 
@@ -35,6 +36,7 @@ class HttpConnection(HttpToolsProtocol):
         self._answering: RequestResponseCycle | None = None  # while a further request waits for it to end
         self._header_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
+        self._probe_timer: TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -63,6 +65,23 @@ class HttpConnection(HttpToolsProtocol):
         # Trailers after a body count as well.
         if self._header_bytes > self._settings.max_header_bytes and not self._refused:
             self._refuse(self._too_large())
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Returns whether to stay open: a caller that sends no more may read the answer; one that has left does not.
+
+        Both look the same, until something is sent: an informational answer, which the kernel of one that left refuses.
+        """
+        if self._refused or self.pipeline or not self._is_answering() or self.cycle.more_body:
+            return False
+        self.cycle.keep_alive = False
+        if self.cycle.scope["http_version"] != "1.0":
+            self._probe_timer = self.loop.call_later(PROBE_S, self._probe)
+        return True
+
+    def _probe(self) -> None:
+        if self._is_answering() and not self.cycle.response_started:
+            self.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+            self._probe_timer = self.loop.call_later(PROBE_S, self._probe)
 
     def on_headers_complete(self) -> None:
         if self._refused:
@@ -121,10 +140,10 @@ class HttpConnection(HttpToolsProtocol):
             self._header_timer = self.loop.call_later(self._settings.header_timeout_s, self._headers_are_late)
 
     def _stop_timers(self) -> None:
-        for timer in (self._header_timer, self._write_timer):
+        for timer in (self._header_timer, self._write_timer, self._probe_timer):
             if timer is not None:
                 timer.cancel()
-        self._header_timer = self._write_timer = None
+        self._header_timer = self._write_timer = self._probe_timer = None
 
     def _headers_are_late(self) -> None:
         self._header_timer = None

@@ -1,6 +1,6 @@
 """ASGI middleware: admission, limits of size and time for bodies and answers, and the end of a request that is left.
 
-admission -> body (bounded, timed) -> the application -> answer (in pieces) -> rest of the body, discarded
+admission -> body (bounded, timed, inflated) -> the application -> answer (in pieces) -> rest of the body, discarded
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import DeepharError, PayloadTooLarge, RequestTimeout, Unavailable
 from service.rest import problems
+from service.rest.content_encoding import Inflating, encoding_of
 from service.settings import Settings
 from service.stopping import STOPPING, Stopping
 
@@ -56,6 +57,8 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":  # the server sends the headers alone
+            scope = {**scope, "method": "GET"}
         exchange = Exchange(scope, receive, send, self._settings, self._body_limit_of(scope["path"]))
         enter = self._places.get(scope["path"], nullcontext) if scope["method"] == "POST" else nullcontext
         try:
@@ -86,9 +89,12 @@ class Exchange:
 
         Raises:
             PayloadTooLarge: The announced body is too large.
+            UnsupportedMediaType: It has an encoding that is not taken.
             Unavailable: The service stops, and no answer has begun.
         """
         self._refuse_announced()
+        encoding = encoding_of(self._scope["headers"])
+        body = self.receive if encoding is None else Inflating(self.receive, encoding, self._body_limit)
         working = asyncio.current_task()
         assert working is not None
 
@@ -99,7 +105,7 @@ class Exchange:
         leaving = asyncio.create_task(self._end_when_caller_leaves(working))
         try:
             with stopping.ends(end):
-                await app(self._scope, self.receive, self.send)
+                await app(self._scope, body, self.send)
         except asyncio.CancelledError:
             if stopping.over.is_set() and not self._started and not self._left.is_set():
                 working.uncancel()

@@ -11,7 +11,8 @@ from service.rest import problems
 from service.rest.schemas import Problem
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}} for status in (404, 413, 415, 422, 429, 503, 504)
+    status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
+    for status in (404, 406, 413, 415, 422, 429, 503, 504)
 }
 
 

@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, Generic, TypeVar, cast
 
-from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from service.errors import LONGEST_QUOTE, InvalidArgument, PayloadTooLarge, Unavailable, UnsupportedMediaType, quoted
 from service.pipeline.options import PictureOptions, VideoOptions
+from service.rest.form import read_form
 from service.workers import Workers
 
 _IN_MEMORY = 2**20  # bytes; larger files are buffered on disk
 _LONGEST_OPTION = 2**16  # characters; boxes are the longest
+# Media types of bodies that are no files; what other ones hold is told by their content.
+_NO_FILES = ("text/", "multipart/", "message/", "application/x-www-form-urlencoded", "application/xml")
 _LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64 has neither
-_CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"latin-1")
+_BASE64_ALPHABET, _BETWEEN_LINES = bytes.maketrans(b"-_", b"+/"), b" \t\r\n"
 
 
 Options = TypeVar("Options", PictureOptions, VideoOptions)
@@ -39,14 +41,13 @@ class Payload(Generic[Options]):
 
 @asynccontextmanager
 async def payload(
-    request: Request, field: str, kinds: tuple[str, ...], kind: type[Options], workers: Workers, json_limit: int
+    request: Request, field: str, kind: type[Options], workers: Workers, json_limit: int
 ) -> AsyncIterator[Payload[Options]]:
     """Yields the file and the options of a form, of a raw body or of JSON; options may stand in the query as well.
 
     Args:
         request: Its body is read here.
         field: The name of the file in a form and in JSON.
-        kinds: Prefixes of the media types of raw bodies.
         kind: Model of the options.
         workers: For decoding base64.
         json_limit: Largest JSON body in bytes; it is held in memory.
@@ -60,9 +61,8 @@ async def payload(
     if in_query:
         _options(kind, in_query)  # checked before the body is read
     if media_type == "multipart/form-data":
-        _check_charset(request)
         with _room_for_uploads():
-            form = await request.form(max_files=1, max_fields=20, max_part_size=_LONGEST_OPTION)
+            form = await read_form(request, field)
         async with _closed(form):
             file, in_form = _from_form(form, field)
             yield Payload(file, _options(kind, in_query, in_form))
@@ -74,7 +74,7 @@ async def payload(
         del body
         with file:
             yield Payload(file, _options(kind, in_query, in_json))
-    elif not media_type or media_type == "application/octet-stream" or media_type.startswith(kinds):
+    elif not media_type.startswith(_NO_FILES):
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as upload:
             with _room_for_uploads():
                 async for part in request.stream():
@@ -83,7 +83,7 @@ async def payload(
             yield Payload(cast(BinaryIO, upload), _options(kind, in_query))
     else:
         raise UnsupportedMediaType(
-            f"a body of type {media_type} is not taken here; send {' or '.join(kind + '*' for kind in kinds)}, "
+            f"a body of type {quoted(media_type)} is not taken here; send {field}/*, application/octet-stream, "
             f"multipart/form-data with a file {field!r}, or application/json with base64 in {field!r}"
         )
 
@@ -110,13 +110,6 @@ def _options(kind: type[Options], *sent: dict[str, Any]) -> Options:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= LONGEST_QUOTE else name[:LONGEST_QUOTE] + "..."
-
-
-def _check_charset(request: Request) -> None:
-    """Refuses all but common charsets: starlette uses any codec of Python, and some take minutes for a few kB."""
-    charset = parse_options_header(request.headers["content-type"])[1].get(b"charset", b"utf-8").lower()
-    if charset not in _CHARSETS:
-        raise InvalidArgument(f"the form's charset {quoted(charset.decode('latin-1'))} is not taken; send UTF-8")
 
 
 @asynccontextmanager
@@ -168,14 +161,19 @@ def _from_json(body: bytes, field: str) -> tuple[BinaryIO, dict[str, Any]]:
         raise InvalidArgument("the body is not valid JSON") from None
     if not isinstance(document, dict) or not isinstance(document.get(field), str):
         raise InvalidArgument(f"the JSON must be an object with base64 text in {field!r}")
-    text = document.pop(field)
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidArgument(f"{field!r} is not valid base64") from None
+    data = _from_base64(document.pop(field), field)
     file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by who asked for it
     file.write(data)
     file.seek(0)
     return cast(BinaryIO, file), document
+
+
+def _from_base64(text: str, field: str) -> bytes:
+    """Returns the bytes of base64 as people make it: in lines, in URLs' alphabet, without padding, in a data URL."""
+    if text[:5].lower() == "data:":
+        text = text.partition(",")[2]
+    try:
+        plain = text.encode("ascii").translate(_BASE64_ALPHABET, _BETWEEN_LINES).rstrip(b"=")
+        return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidArgument(f"{field!r} is not base64; send the output of: base64 FILE") from None

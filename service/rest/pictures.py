@@ -46,11 +46,11 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
     )
     async def pose(request: Request) -> Response:
         """Joints of the people in a picture. With `Accept: image/jpeg` or `image/png`: the picture with skeletons."""
-        async with payload(request, "image", ("image/",), PictureOptions, pipeline.workers, json_limit) as sent:
+        wanted = accepted(request, ("application/json", "image/jpeg", "image/png"))
+        async with payload(request, "image", PictureOptions, pipeline.workers, json_limit) as sent:
             options, image = sent.options, sent.file.read()
         held: Held = request.state.place
         answer = await pipeline.pictures.estimate(image, options, held)
-        wanted = accepted(request, ("application/json", "image/jpeg", "image/png"))
         if wanted == "application/json":
             return Response(PoseJson.of(answer).model_dump_json(), media_type=wanted)
         drawn = await pipeline.workers.run(

@@ -45,9 +45,10 @@ def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter
     )
     async def actions(request: Request) -> Response:
         """The action in a video. With `Accept: application/x-ndjson`: one event a line, as they become known."""
+        wanted = accepted(request, ("application/json", NDJSON))
         upload = UploadedVideo(pipeline, stopping)
         events = upload.events(request, json_limit)
-        if accepted(request, ("application/json", NDJSON)) == NDJSON:
+        if wanted == NDJSON:
             lines = _lines(events, upload)
             first = await anext(lines)  # an error before the first event still gets a status of its own
             return StreamingResponse(_chain(first, lines), media_type=NDJSON)
@@ -81,7 +82,7 @@ class UploadedVideo:
         """
         pipeline, settings = self._pipeline, self._pipeline.settings
         limits = VideoLimits(settings.max_video_seconds, settings.max_image_pixels)
-        async with payload(request, "video", ("video/",), VideoOptions, pipeline.workers, json_limit) as sent:
+        async with payload(request, "video", VideoOptions, pipeline.workers, json_limit) as sent:
             stream = pipeline.stream(sent.options, self)
             async with VideoReader(sent.file, limits, pipeline.workers) as self._reader:
                 with pipeline.video_pixels.enter(await self._reader.open()):

@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import json
+import socket
 from typing import Any
 
 import httpx
@@ -275,6 +276,20 @@ def test_wrong_addresses_are_problems_too(service: ServiceProcess, method: str, 
     response = httpx.request(method, f"{service.url}{path}")
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/v1/pose", "/v1/actions"])
+def test_a_caller_that_sends_no_more_gets_its_answer(
+    service: ServiceProcess, person_jpeg: bytes, clip_mp4: bytes, path: str
+) -> None:
+    body = person_jpeg if path == "/v1/pose" else clip_mp4
+    address = httpx.URL(service.url)
+    with socket.create_connection((address.host, address.port or 80), timeout=60) as caller:
+        caller.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        caller.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: caller.recv(2**16), b""))
+    assert b"HTTP/1.1 200 OK" in answer
+    assert b"}" in answer[-3:]
 
 
 def test_unknown_model_in_the_catalogue(service: ServiceProcess) -> None:

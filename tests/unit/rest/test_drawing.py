@@ -16,7 +16,7 @@ def test_a_skeleton_is_drawn_where_the_joints_are_in_any_size_of_picture(at: tup
     joints_px = np.asarray(at, np.float32) + np.random.default_rng(0).uniform(-20, 20, (16, 2)).astype(np.float32)
     box = Box(at[0] - 20, at[1] - 20, 40, 40)
     person = Person(box=box, score=1.0, keypoints_px=joints_px, scores=np.ones(16, np.float32))
-    rows, columns = draw_people(picture, [person], layout).any(axis=2).nonzero()
+    rows, columns = np.nonzero(draw_people(picture, [person], layout).any(axis=2))
     reach = 26  # of a joint's circle, too
     assert at[0] - reach <= columns.min() <= joints_px[:, 0].min()
     assert at[0] + reach >= columns.max() >= joints_px[:, 0].max()

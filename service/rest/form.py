@@ -1,0 +1,90 @@
+"""Multipart forms: starlette's parser, with the reason where a form cannot be read."""
+
+from __future__ import annotations
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from service.errors import InvalidArgument, quoted
+
+_MOST_FIELDS, _LONGEST_FIELD = 20, 2**16
+_CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"latin-1")
+_LET_YOUR_CLIENT = "let your HTTP client set Content-Type itself, as curl -F does"
+
+
+class _Parser(MultiPartParser):
+    """Takes the part with the wanted name for a file, whether it has a file name, only `filename*`, or none."""
+
+    def __init__(self, request: Request, file_field: str) -> None:
+        super().__init__(
+            request.headers,
+            request.stream(),
+            max_files=1,
+            max_fields=_MOST_FIELDS,
+            max_part_size=_LONGEST_FIELD,
+        )
+        self._file_field = file_field
+        self.has_begun = self.has_ended = False
+
+    def on_part_begin(self) -> None:
+        self.has_begun = True
+        super().on_part_begin()
+
+    def on_headers_finished(self) -> None:
+        disposition = self._current_part.content_disposition or b""
+        options = parse_options_header(disposition)[1]
+        if options.get(b"name") == self._file_field.encode() and b"filename" not in options:
+            self._current_part.content_disposition = disposition + b'; filename="file"'
+        super().on_headers_finished()
+
+    def on_end(self) -> None:
+        self.has_ended = True
+
+    def close(self) -> None:
+        """Closes the files, also those of parts that have not ended."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
+async def read_form(request: Request, file_field: str) -> FormData:
+    """Reads a multipart form with one file; the caller closes it.
+
+    Args:
+        request: Its body is read here.
+        file_field: Name of the part that is a file.
+
+    Raises:
+        InvalidArgument: It cannot be read, with the reason.
+    """
+    options = parse_options_header(request.headers["content-type"])[1]
+    boundary = options.get(b"boundary", b"")
+    _check_charset(options)
+    if not boundary:
+        raise InvalidArgument(f"Content-Type names no boundary of the form's parts; {_LET_YOUR_CLIENT}")
+    parser = _Parser(request, file_field)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        if not parser.has_begun:
+            raise InvalidArgument(_of_boundary(boundary)) from None
+        raise InvalidArgument(f"the form cannot be read: {error.message}") from None
+    if parser.has_ended:
+        return form
+    parser.close()
+    if not parser.has_begun:
+        raise InvalidArgument(_of_boundary(boundary))
+    raise InvalidArgument("the form ends before its closing boundary; send all of it")
+
+
+def _of_boundary(boundary: bytes) -> str:
+    name = quoted(boundary.decode("latin-1"))
+    return f"the form's parts do not begin with the boundary {name} that Content-Type names; {_LET_YOUR_CLIENT}"
+
+
+def _check_charset(options: dict[bytes, bytes]) -> None:
+    """Refuses all but common charsets: starlette uses any codec of Python, and some take minutes for a few kB."""
+    charset = options.get(b"charset", b"utf-8").lower()
+    if charset not in _CHARSETS:
+        raise InvalidArgument(f"the form's charset {quoted(charset.decode('latin-1'))} is not taken; send UTF-8")
