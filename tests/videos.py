@@ -93,9 +93,8 @@ class WatchedContainer:
         self.closed_by: list[str] = []
         self.packets_read = 0
 
-    @property
-    def streams(self) -> Any:
-        return self._container.streams
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
 
     def demux(self, *streams: Any) -> Iterator[Any]:
         for packet in self._container.demux(*streams):

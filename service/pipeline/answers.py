@@ -70,7 +70,7 @@ class Moment(NamedTuple):
     """The frame of an event."""
 
     frame_id: int
-    time_s: float
+    time_ns: int
     lag_ms: float  # from the frame's arrival to the start of its inference
     dropped_frames: int  # of the whole stream so far
 

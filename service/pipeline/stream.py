@@ -92,7 +92,7 @@ class Stream:
 
     def _moment(self, frame: Frame) -> Moment:
         lag_ms = 1e3 * (time.monotonic() - frame.received_s)
-        return Moment(frame.frame_id, frame.time_s, lag_ms, self._source.dropped)
+        return Moment(frame.frame_id, frame.time_ns, lag_ms, self._source.dropped)
 
     def _wanted(self, ticks: int) -> bool:
         return ticks > 0 or self.plan.every_frame

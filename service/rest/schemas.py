@@ -142,9 +142,10 @@ class PoseJson(BaseModel):
 
 
 class VideoJson(BaseModel):
-    width: int
+    width: int = Field(description="of the first frame as a player shows it; all coordinates are pixels of it")
     height: int
     frames: int
+    lost_frames: int = Field(description="damaged ones, which could not be decoded; not among the others")
     fps: float
     duration_s: float
 
@@ -209,7 +210,7 @@ class ActionsJson(BaseModel):
 
 def event_json(event: Event) -> dict[str, Any]:
     """One event as a line of newline-delimited JSON."""
-    common: dict[str, Any] = {"frame_id": event.at.frame_id, "time_s": event.at.time_s}
+    common: dict[str, Any] = {"frame_id": event.at.frame_id, "time_s": event.at.time_ns / 1e9}
     match event:
         case PoseEvent():
             people = [person_json(person, event.layout) for person in event.people]

@@ -136,9 +136,9 @@ def clip_message(answer: ClipAnswer) -> pb.ClassifyClipResponse:
 
 
 def event_message(event: Event) -> pb.StreamVideoResponse:
-    frame_id, time_s, lag_ms, dropped_frames = event.at
+    frame_id, time_ns, lag_ms, dropped_frames = event.at
     message = pb.StreamVideoResponse(
-        frame_id=frame_id, timestamp_ns=round(time_s * 1e9), lag_ms=lag_ms, dropped_frames=dropped_frames
+        frame_id=frame_id, timestamp_ns=time_ns, lag_ms=lag_ms, dropped_frames=dropped_frames
     )
     match event:
         case PoseEvent():
@@ -182,12 +182,11 @@ def frame_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame:
     """
     if abs(message.timestamp_ns) > LATEST_NS:
         raise InvalidArgument(f"timestamp_ns must be within {-LATEST_NS} and {LATEST_NS}, nanoseconds of one clock")
-    time_s = message.timestamp_ns / 1e9
     match message.WhichOneof("picture"):
         case "encoded":
             if len(message.encoded) > max_bytes:
                 raise PayloadTooLarge(f"a frame has {len(message.encoded)} bytes; at most {max_bytes} are taken")
-            return Frame(message.encoded, message.frame_id, time_s)
+            return Frame(message.encoded, message.frame_id, message.timestamp_ns)
         case "raw":
             raw = message.raw
             if raw.width * raw.height > max_pixels:
@@ -198,5 +197,5 @@ def frame_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame:
                     f"not {len(raw.rgb)}"
                 )
             pixels = np.frombuffer(raw.rgb, np.uint8).reshape(raw.height, raw.width, 3)
-            return Frame(pixels, message.frame_id, time_s)
+            return Frame(pixels, message.frame_id, message.timestamp_ns)
     raise InvalidArgument("a frame must hold a picture: encoded bytes or raw pixels")

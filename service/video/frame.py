@@ -17,8 +17,12 @@ class Frame:
 
     picture: bytes | Image
     frame_id: int
-    time_s: float  # media time, by presentation time stamps
+    time_ns: int  # media time, by presentation time stamps
     received_s: float = field(default_factory=time.monotonic)  # when the service got it
+
+    @property
+    def time_s(self) -> float:
+        return self.time_ns / 1e9
 
     @property
     def size_bytes(self) -> int:

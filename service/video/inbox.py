@@ -72,7 +72,7 @@ class Inbox:
     async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
         """Yields all frames that were not dropped, in order of arrival."""
         while (frame := await self._next()) is not None:
-            yield frame, sampler.ticks(frame.time_s)
+            yield frame, sampler.ticks(frame.time_ns)
             del frame  # not to be kept while the next one is awaited
 
     async def _next(self) -> Frame | None:

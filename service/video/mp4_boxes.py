@@ -14,6 +14,7 @@ from service.errors import InvalidVideo
 
 MOST_SAMPLES = 2_000_000  # of video and sound, times the edits that repeat them; FFmpeg takes 24 bytes for each
 MOST_BOXES = 300_000
+MOST_TOP_BOXES = 10_000
 _CONTAINERS = frozenset(b"moov trak mdia minf stbl edts mvex moof traf udta meta clip wave gmhd dinf tref".split())
 _DEEPEST = 16
 
@@ -34,6 +35,14 @@ def check_counts(file: BinaryIO) -> None:
         file.seek(0)
     if counter.samples > MOST_SAMPLES or counter.boxes > MOST_BOXES:
         raise InvalidVideo("the video says that it has millions of pictures; it is damaged, or must be cut")
+
+
+def lacks_index(file: BinaryIO) -> bool:
+    """Whether this is an MP4 or MOV without `moov`, the index of its pictures. Leaves the file at its start."""
+    size = file.seek(0, 2)
+    kinds = {box.kind for box, _ in zip(_Counter(file, size).boxes_of(0, size), range(MOST_TOP_BOXES), strict=False)}
+    file.seek(0)
+    return b"ftyp" in kinds and b"moov" not in kinds
 
 
 class _Box(NamedTuple):
@@ -57,7 +66,7 @@ class _Counter:
         self.boxes = self.samples = 0
 
     def walk(self, start: int, end: int, depth: int) -> None:
-        for box in self._boxes(start, end):
+        for box in self.boxes_of(start, end):
             self.boxes += 1
             if self.boxes > MOST_BOXES:
                 return
@@ -74,7 +83,7 @@ class _Counter:
             track.samples = max(0, track.samples - self._size)
         self.samples += track.samples * track.edits
 
-    def _boxes(self, start: int, end: int) -> Iterator[_Box]:
+    def boxes_of(self, start: int, end: int) -> Iterator[_Box]:
         while start + 8 <= end:
             head = self._bytes(start, 16)
             size, kind, header = int.from_bytes(head[:4], "big"), head[4:8], 8

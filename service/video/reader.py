@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from typing import BinaryIO, ParamSpec, TypeVar
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
+from service.video.film import Film, film_of
 from service.video.frame import Frame
-from service.video.mp4_boxes import check_counts
+from service.video.mp4_boxes import check_counts, lacks_index
 from service.video.sampling import Sampler
-from service.vision.crops import Image
 from service.workers import Workers
 
 # Only real container formats, and nothing that may open other files or addresses (playlists do).
@@ -35,11 +33,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """Properties of a video that was read to its end."""
+    """Properties of a video that was read to its end. Its size is the first picture's; others are fitted into it."""
 
     width: int
     height: int
     frames: int
+    lost_frames: int  # could not be decoded
     fps: float
     duration_s: float
 
@@ -137,9 +136,9 @@ class _Decoder:
     def __init__(self, file: BinaryIO, limits: VideoLimits) -> None:
         self._file, self._limits = file, limits
         self._container: InputContainer | None = None
+        self._film: Film | None = None
         self._samples: Generator[tuple[Frame, int] | None, None, None] | None = None
         self._most_pixels = limits.pixels  # of a picture later in the video
-        self._size = (0, 0)  # width and height of the last sampled picture, upright
         self.facts: VideoFacts | None = None
         self.ended = self.closed = False
 
@@ -150,15 +149,16 @@ class _Decoder:
         with _damage_named():
             if self._container is None:
                 self._container = self._opened()
-                self._prepare(self._container)
-            return _pixels(self._container.streams.video[0].codec_context)
+                self._film = self._prepare(self._container)
+            assert self._film is not None
+            return _pixels(self._film.stream.codec_context)
 
     def step(self, sampler: Sampler) -> tuple[Frame, int] | None:
         """Returns the next sampled frame; None when the step's time is over, or the video has ended."""
-        if self._container is None:
+        if self._film is None:
             raise RuntimeError("the video is not open")
         if self._samples is None:
-            self._samples = self._sampled(self._container, sampler)
+            self._samples = self._sampled(self._film, sampler)
         until_s = time.monotonic() + _STEP_S
         with _damage_named():
             for frame in self._samples:
@@ -169,7 +169,8 @@ class _Decoder:
 
     def close(self) -> None:
         self.closed = True
-        samples, container, self._samples, self._container = self._samples, self._container, None, None
+        samples, container = self._samples, self._container
+        self._samples = self._film = self._container = None
         try:
             if samples is not None:
                 samples.close()
@@ -195,13 +196,15 @@ class _Decoder:
         try:
             return av.open(self._file, mode="r", options=options)
         except (av.FFmpegError, ValueError, OSError) as error:
+            if lacks_index(self._file):
+                raise InvalidVideo("the video is cut off: its index, at the end, is missing; send all of it") from error
             raise InvalidVideo("the bytes are not a video; send an MP4, WebM, MKV, AVI or MOV file") from error
 
-    def _prepare(self, container: InputContainer) -> None:
+    def _prepare(self, container: InputContainer) -> Film:
         if not container.streams.video:
             raise InvalidVideo("the file has no video stream (sound only?); send a file with pictures")
-        stream = container.streams.video[0]
-        if stream.codec_context is None:
+        stream = film_of(container)
+        if stream is None:
             raise InvalidVideo("FFmpeg has no decoder for this video's pictures; send it as H.264 in MP4, or as VP9")
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _FFMPEG_THREADS
@@ -209,58 +212,56 @@ class _Decoder:
         self._most_pixels = min(self._limits.pixels, max(_GROWTH * _pixels(stream.codec_context), _SMALL))
         # Checked by FFmpeg before it allocates a larger picture.
         stream.codec_context.options = {"max_pixels": str(self._most_pixels)}
+        return Film(container, stream)
 
     def _check_size(self, picture: VideoCodecContext | VideoFrame) -> None:
         if not _pixels(picture):
             raise InvalidVideo("the video does not say how large its pictures are; send it whole, as MP4 or WebM")
         if _pixels(picture) > self._limits.pixels:
-            raise PayloadTooLarge(f"the video's pictures have more than {self._limits.pixels} pixels; shrink it first")
+            raise self._too_large()
 
-    def _sampled(self, container: InputContainer, sampler: Sampler) -> Generator[tuple[Frame, int] | None, None, None]:
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"the video's pictures have more than {self._limits.pixels} pixels; shrink it first")
+
+    def _sampled(self, film: Film, sampler: Sampler) -> Generator[tuple[Frame, int] | None, None, None]:
         """Yields the sampled frames, and None wherever else a step may end."""
-        stream = container.streams.video[0]
-        rate = float(stream.average_rate or stream.guessed_rate or 25)
-        first_s, time_s, count = None, -1.0, 0
-        for frame in self._decoded(container, stream):
-            if frame is None:
+        time_ns, count, lost = 0, 0, 0
+        for read in film.frames():
+            if read is None:
+                if film.lost > lost:
+                    lost = film.lost
+                    self._check_growth(film.stream.codec_context)
                 yield None
                 continue
+            frame, time_ns = read
             self._check_size(frame)
-            shown_s = (
-                float(frame.pts * stream.time_base) if frame.pts is not None and stream.time_base else count / rate
-            )
-            first_s = shown_s if first_s is None else first_s
-            if shown_s - first_s <= time_s:  # broken time stamps: use the frame rate
-                shown_s = first_s + time_s + 1 / rate
-            time_s = shown_s - first_s
-            if time_s > self._limits.seconds:
+            if film.size[0] * film.size[1] > self._limits.pixels:  # with square pixels it may be larger
+                raise self._too_large()
+            if time_ns > self._limits.seconds * 1e9:
                 raise PayloadTooLarge(f"the video is longer than {self._limits.seconds:g} s; send a shorter part of it")
-            ticks = sampler.ticks(time_s)
-            yield (self._sample(frame, count, time_s), ticks) if ticks > 0 else None
+            ticks = sampler.ticks(time_ns)
+            yield (self._sample(film, frame, count, time_ns), ticks) if ticks > 0 else None
             count += 1
         if count < 2:
-            raise InvalidVideo("the video has fewer than 2 frames; send a longer one, or a picture to /v1/pose")
+            raise InvalidVideo(
+                f"the video is damaged: of {count + lost} frames {lost} cannot be decoded; send the whole file"
+                if lost
+                else "the video has fewer than 2 frames; send a longer one, or a picture to /v1/pose"
+            )
+        time_s = time_ns / 1e9
         fps = (count - 1) / time_s
-        self.facts = VideoFacts(*self._size, count, round(fps, 3), round(time_s + 1 / fps, 3))
+        self.facts = VideoFacts(*film.size, count, lost, round(fps, 3), round(time_s + 1 / fps, 3))
 
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
-        """Yields all frames, and None after each packet, since many packets in a row may hold no frame."""
-        for packet in container.demux(stream):
-            try:
-                yield from packet.decode()
-            except av.FFmpegError as error:
-                # FFmpeg does not say why. After a size over the limit, the codec has that size or none.
-                if not 0 < _pixels(stream.codec_context) <= self._most_pixels:
-                    raise PayloadTooLarge(
-                        f"the video's pictures grow to more than {self._most_pixels} pixels; shrink it first"
-                    ) from error
-                raise
-            yield None
+    def _check_growth(self, codec: VideoCodecContext) -> None:
+        """Raises `PayloadTooLarge` where a packet was lost since its picture is too large: FFmpeg does not say why.
 
-    def _sample(self, frame: VideoFrame, frame_id: int, time_s: float) -> Frame:
-        image = _upright(frame)
-        self._size = image.shape[1], image.shape[0]
-        return Frame(image, frame_id, time_s)
+        After a size over the limit, the codec has that size or none.
+        """
+        if not 0 < _pixels(codec) <= self._most_pixels:
+            raise PayloadTooLarge(f"the video's pictures grow to more than {self._most_pixels} pixels; shrink it first")
+
+    def _sample(self, film: Film, frame: VideoFrame, frame_id: int, time_ns: int) -> Frame:
+        return Frame(film.picture(frame, _FFMPEG_THREADS), frame_id, time_ns)
 
 
 @contextmanager
@@ -277,9 +278,3 @@ def _damage_named() -> Iterator[None]:
 
 def _pixels(picture: VideoCodecContext | VideoFrame) -> int:
     return picture.width * picture.height
-
-
-def _upright(frame: VideoFrame) -> Image:
-    image: Image = frame.to_ndarray(format="rgb24", threads=_FFMPEG_THREADS).astype(np.uint8, copy=False)
-    quarters = round(getattr(frame, "rotation", 0) / 90) % 4  # the display matrix turns counter-clockwise
-    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image

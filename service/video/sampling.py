@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from service.errors import InvalidArgument
 
-_ROUNDING_S = 1.5e-3  # Matroska and WebM round all time stamps to milliseconds
+_ROUNDING_NS = 1_500_000  # Matroska and WebM round all time stamps to milliseconds
 
 
 class Sampler:
@@ -17,28 +15,28 @@ class Sampler:
     """
 
     def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
-        self._first_s: float | None = None
-        self._last_s = -math.inf
+        self._interval_ns = round(1e9 * interval_s)
+        self._first_ns: int | None = None
+        self._last_ns: int | None = None
         self._last_tick = -1
 
-    def ticks(self, time_s: float) -> int:
+    def ticks(self, time_ns: int) -> int:
         """Returns the ticks since the last sample; 0: the frame is not sampled.
 
         Args:
-            time_s: Media time of the next frame.
+            time_ns: Media time of the next frame.
 
         Raises:
             InvalidArgument: It is not later than that of the frame before.
         """
-        if time_s <= self._last_s:
+        if self._last_ns is not None and time_ns <= self._last_ns:
             raise InvalidArgument(
-                f"time stamps must rise from frame to frame; {time_s:.6f} s came after {self._last_s:.6f} s"
+                f"time stamps must rise from frame to frame; {time_ns} ns came after {self._last_ns} ns"
             )
-        self._last_s = time_s
-        if self._first_s is None:
-            self._first_s = time_s
-        tick = math.floor((time_s - self._first_s + _ROUNDING_S) / self._interval_s)
+        self._last_ns = time_ns
+        if self._first_ns is None:
+            self._first_ns = time_ns
+        tick = (time_ns - self._first_ns + _ROUNDING_NS) // self._interval_ns
         passed = tick - self._last_tick
         self._last_tick = tick
         return passed

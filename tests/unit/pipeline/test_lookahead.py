@@ -30,7 +30,7 @@ class Source:
                 if i == self._damaged:
                     raise InvalidImage("damaged")
                 self.fetched += 1
-                yield Frame(b"encoded", i, i / 10), 1
+                yield Frame(b"encoded", i, i * 10**8), 1
         finally:
             self.closed = True
 

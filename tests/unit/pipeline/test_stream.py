@@ -25,7 +25,8 @@ class Frames:
     async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
         for frame_id, time_s in enumerate(self._times_s):
             self.given += 1
-            yield Frame(PICTURE, frame_id, time_s), sampler.ticks(time_s)
+            frame = Frame(PICTURE, frame_id, round(1e9 * time_s))
+            yield frame, sampler.ticks(frame.time_ns)
 
 
 def followed(frames: Frames, every_frame: bool = False, **sent: object) -> list[Event]:

@@ -11,7 +11,7 @@ from service.video.sampling import Sampler
 
 
 def frame(i: int) -> Frame:
-    return Frame(b"", i, i / 10)
+    return Frame(b"", i, i * 10**8)
 
 
 def test_a_full_lossless_inbox_holds_the_sender_back() -> None:
@@ -60,8 +60,8 @@ def test_an_error_comes_after_the_frames_that_were_sent_before_it() -> None:
 def test_bytes_are_bounded_too_but_a_single_large_frame_is_taken() -> None:
     async def run() -> None:
         inbox = Inbox(8, 100, drop_oldest=False)
-        await inbox.put(Frame(bytes(500), 0, 0.0))
-        second = asyncio.create_task(inbox.put(Frame(bytes(60), 1, 0.1)))
+        await inbox.put(Frame(bytes(500), 0, 0))
+        second = asyncio.create_task(inbox.put(Frame(bytes(60), 1, 10**8)))
         await asyncio.sleep(0.01)
         assert not second.done()
         frames = inbox.frames(Sampler(0.1))

@@ -116,9 +116,9 @@ def test_pictures_that_grow_in_mid_stream() -> None:
     with pytest.raises(PayloadTooLarge, match="pixels"):
         read(small + large, limits=VideoLimits(60, 64 * 48))
     frames, facts = read(small + large)
-    assert {rgb(frame).shape[:2] for frame in frames} == {(48, 64), (192, 256)}
+    assert {rgb(frame).shape[:2] for frame in frames} == {(48, 64)}
     assert facts is not None
-    assert (facts.width, facts.height) == (256, 192)
+    assert (facts.width, facts.height) == (64, 48)
 
 
 @pytest.mark.parametrize("readings", [0, 1, 8])

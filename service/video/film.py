@@ -1,0 +1,203 @@
+"""Videos as a player shows them: the film among a file's streams, upright, with square pixels, by presentation time.
+
+The service and its Python client each have this module, and a test holds both equal. Needs PyAV and NumPy.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type as SideData
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+    from numpy.typing import NDArray
+
+NS = 1_000_000_000
+_WITHOUT_PRESENTATION_TIMES = ("avi", "asf")  # containers whose stamps are in the order of decoding
+_WITH_JUMPS = ("mpegts", "mpeg")  # containers whose clock may be set anew anywhere
+_JUMP_NS, _FALL_NS = 10 * NS, NS  # from which a stamp of theirs is no longer of the same clock
+_NARROWEST, _WIDEST = Fraction(1, 4), Fraction(4)  # shapes of pixels that are believed
+_DISPLAY_MATRIX = SideData.DISPLAYMATRIX
+_DEFAULT_RATE = Fraction(25)
+
+
+class Shape(NamedTuple):
+    """How a frame is shown: its size with square pixels, then transposed, then mirrored."""
+
+    width: int  # before it is transposed
+    height: int
+    transposed: bool = False
+    mirrored: bool = False  # from left to right
+    upside_down: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as shown."""
+        return (self.height, self.width) if self.transposed else (self.width, self.height)
+
+
+class Film:
+    """The frames of one stream of an open file, in order of time.
+
+    Args:
+        container: The open file.
+        stream: One of its video streams, see `film_of`.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._container, self.stream = container, stream
+        self.size = (0, 0)  # width and height of the first frame, as shown
+        self.lost = 0  # packets so far that FFmpeg could not decode
+        self._clock = Clock(container.format.name, stream.average_rate or stream.guessed_rate)
+        self._decoding: deque[int] = deque()  # times of the packets whose frames have not come yet
+        self._in_decoding_order = container.format.name in _WITHOUT_PRESENTATION_TIMES
+
+    def frames(self) -> Iterator[tuple[VideoFrame, int] | None]:
+        """Yields each frame with its time in nanoseconds since the first, and None after each packet.
+
+        Damaged packets are left out and counted. Where the file ends too early, so do the frames.
+
+        Raises:
+            av.FFmpegError: The file cannot be read, before its first frame.
+        """
+        frames = 0
+        packets = self._container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError:
+                if not frames:
+                    raise
+                return
+            try:
+                decoded = self._decoded(packet)
+            except av.FFmpegError:
+                self.lost += 1
+                decoded = []
+            for frame in decoded:
+                if not frames:
+                    self.size = self._shape(frame).size
+                frames += 1
+                yield frame, self._clock.time_of(self._stamp(frame))
+            yield None
+
+    def picture(self, frame: VideoFrame, threads: int = 1) -> NDArray[np.uint8]:
+        """Returns the pixels (H, W, 3) of a frame in RGB, as a player shows them.
+
+        All have the first one's size: later ones of another size are fitted into it, with black around.
+        """
+        shape = self._shape(frame)
+        width, height = self.size
+        scale = min(width / shape.size[0], height / shape.size[1])
+        inner = round(shape.width * scale), round(shape.height * scale)
+        image: NDArray[np.uint8] = frame.to_ndarray(
+            format="rgb24", width=max(1, inner[0]), height=max(1, inner[1]), threads=threads
+        ).astype(np.uint8, copy=False)
+        if shape.transposed:
+            image = image.transpose(1, 0, 2)
+        if shape.mirrored:
+            image = image[:, ::-1]
+        if shape.upside_down:
+            image = image[::-1]
+        if image.shape[:2] == (height, width):
+            return np.ascontiguousarray(image)
+        whole = np.zeros((height, width, 3), np.uint8)
+        top, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
+        whole[top : top + image.shape[0], left : left + image.shape[1]] = image
+        return whole
+
+    def _shape(self, frame: VideoFrame) -> Shape:
+        return shape_of(frame, self.stream.sample_aspect_ratio)
+
+    def _decoded(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        if self._in_decoding_order and packet.size and packet.dts is not None:
+            self._decoding.append(packet.dts)
+        return list(packet.decode())
+
+    def _stamp(self, frame: VideoFrame) -> Fraction | None:
+        """Returns the time that the file says, in seconds."""
+        stamp = frame.pts
+        if self._in_decoding_order:
+            stamp = self._decoding.popleft() if self._decoding else None
+        base = frame.time_base or self.stream.time_base
+        return None if stamp is None or not base else stamp * base
+
+
+class Clock:
+    """Times since the first frame that rise from frame to frame, whatever the stamps of the file do.
+
+    A frame without a stamp, or with one that is not later than the frame before, comes a period after that.
+
+    Args:
+        container: FFmpeg's name of the format.
+        rate: Frames a second, as far as it is known.
+    """
+
+    def __init__(self, container: str, rate: Fraction | None) -> None:
+        self._period_ns = round(NS / (rate or _DEFAULT_RATE))
+        self._may_jump = container in _WITH_JUMPS
+        self._zero_ns: int | None = None  # stamp of time 0
+        self._last_ns: int | None = None
+
+    def time_of(self, stamp_s: Fraction | None) -> int:
+        """Returns the time of the next frame, in nanoseconds.
+
+        Args:
+            stamp_s: The frame's stamp in seconds; None: it has none.
+        """
+        stamp_ns = None if stamp_s is None else round(stamp_s * NS)
+        if self._last_ns is None:
+            self._zero_ns, self._last_ns = stamp_ns, 0
+            return 0
+        later_ns = self._last_ns + self._period_ns
+        if stamp_ns is None:
+            self._last_ns = later_ns
+            return later_ns
+        if self._zero_ns is None:
+            self._zero_ns = stamp_ns - later_ns
+        passed_ns = stamp_ns - self._zero_ns - self._last_ns
+        if self._may_jump and not -_FALL_NS <= passed_ns <= _JUMP_NS:
+            self._zero_ns, passed_ns = stamp_ns - later_ns, self._period_ns
+        self._last_ns = self._last_ns + passed_ns if passed_ns > 0 else later_ns
+        return self._last_ns
+
+
+def film_of(container: InputContainer) -> VideoStream | None:
+    """Returns the stream that a player shows: with moving pictures, if there are any; None: there is no video."""
+    streams = [stream for stream in container.streams.video if stream.codec_context is not None]
+    moving = [stream for stream in streams if stream.frames != 1]  # 0: the file does not say how many
+    best = container.streams.best("video")
+    candidates = moving or streams
+    return next((stream for stream in candidates if stream is best), candidates[0] if candidates else None)
+
+
+def shape_of(frame: VideoFrame, pixel: Fraction | None) -> Shape:
+    """Returns how a frame is shown.
+
+    Args:
+        frame: May have a display matrix, row vectors times which are places on the screen.
+        pixel: Width of a pixel over its height.
+    """
+    width, height = frame.width, frame.height
+    if pixel and pixel != 1 and _NARROWEST <= pixel <= _WIDEST:
+        width, height = (round(width * pixel), height) if pixel > 1 else (width, round(height / pixel))
+    try:
+        matrix = bytes(frame.side_data[_DISPLAY_MATRIX])  # type: ignore[literal-required]
+    except KeyError:
+        return Shape(width, height)
+    a, b, _, c, d = struct.unpack_from("=5i", matrix)
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Shape(width, height, mirrored=a < 0, upside_down=d < 0)
+    return Shape(width, height, True, mirrored=c < 0, upside_down=b < 0)
