@@ -89,6 +89,11 @@ class PeopleTracker:
         output = await self._inference.run(self._model, image, [track.crop_window for track in self._tracks])
         return self._kept(output)
 
+    def restart(self) -> None:
+        """Drops all tracks: the scene is another one."""
+        self._tracks = []
+        self._next_detection_s = self._next_search_s = -math.inf
+
     def _begin(self, box: Box, crop_window: CropWindow, misses: int) -> Track:
         track = Track(MAIN_PERSON if self._main_only else next(self._ids), crop_window, box, misses)
         self._tracks.append(track)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.networks.catalogue import Model
 from service.video.segments import Segment
+from service.video.windows import Reason
 from service.vision.boxes import Box
 from service.vision.crops import Image
 from service.vision.layouts import Layout
@@ -92,8 +93,9 @@ class ActionEvent(Event):
     first_frame_id: int
     start_s: float
     end_s: float
-    actions: list[ActionScore]  # best first
+    actions: list[ActionScore]  # best first; none where there is a reason
     scores: NDArray[np.float32]  # (A,) of all actions; what is missing from a sum of 1 is none of them
+    reason: Reason | None = None  # why the window has no action
 
 
 @dataclass(frozen=True)
@@ -104,14 +106,16 @@ class SegmentEvent(Event):
 @dataclass(frozen=True)
 class PersonActions:
     person_id: int
-    actions: list[ActionScore]  # best first, over the whole clip
+    actions: list[ActionScore]  # best first, over the whole clip; none where there is a reason
+    reason: Reason | None = None  # why none of the windows has an action
 
 
 @dataclass(frozen=True)
 class ClipAnswer:
     model: Model
-    actions: list[ActionScore]  # of the longest track; of the whole picture where there is no track
+    actions: list[ActionScore]  # of the longest track; none where there is a reason
     people: list[PersonActions]  # of all tracks
     segments: list[Segment]
     frames: int
+    reason: Reason | None = None  # why there are no actions
     timing_ms: dict[str, float] = field(default_factory=dict)

@@ -33,7 +33,7 @@ class Pipeline:
         inference, clip = FrameInference(server, workers), ClipInference(server)
         search = PeopleSearch(catalogue, PersonDetector(server, workers), inference)
         self.pictures = PoseEstimator(settings, catalogue, decoder, inference, search)
-        self._stream_parts = StreamParts(decoder, self.pixels, inference, search, clip)
+        self._stream_parts = StreamParts(decoder, self.pixels, inference, search, clip, workers)
         self.self_check = SelfCheck(catalogue, server, self._stream_parts)
 
     def stream(self, options: VideoOptions, source: FrameSource, every_frame: bool = False) -> Stream:

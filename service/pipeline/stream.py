@@ -11,7 +11,7 @@ from service.errors import InvalidVideo
 from service.networks.clip import ClipInference
 from service.networks.frame import FrameInference, FrameOutput
 from service.people.search import PeopleSearch
-from service.people.tracker import MAIN_PERSON, PeopleTracker
+from service.people.tracker import PeopleTracker
 from service.pipeline.admission import PixelBudget
 from service.pipeline.answers import ClipAnswer, Event, Moment, PoseEvent
 from service.pipeline.decoding import PictureDecoder
@@ -21,10 +21,12 @@ from service.pipeline.recognition import ActionEvents, Due, Recognition
 from service.pipeline.summary import ClipSummary
 from service.pipeline.track_state import TrackState
 from service.video.frame import Frame, FrameSource
+from service.video.picture_change import Change, PictureChange
 from service.video.sampling import Sampler
 from service.video.windows import Sample
 from service.vision.boxes import check_box
-from service.vision.crops import Image, whole_picture
+from service.vision.crops import Image
+from service.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class StreamParts:
     inference: FrameInference
     search: PeopleSearch
     clip: ClipInference
+    workers: Workers
 
 
 class Stream:
@@ -53,7 +56,8 @@ class Stream:
         self._recognition = Recognition(parts.clip, plan)
         self._tracker: PeopleTracker | None = None  # created with the first frame, whose size it needs
         self._tracks: dict[int, TrackState] = {}
-        self._frames = self._sampled = 0
+        self._change = PictureChange()
+        self._frames = 0
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yields events as they become known, until the frames have ended.
@@ -78,7 +82,7 @@ class Stream:
                 del frame  # not to be kept while the next one is awaited
         if last is None:
             raise InvalidVideo("no frames were sent; send at least one")
-        async for event in self._recognition.of_ended(list(self._tracks.values()), self._sampled, last):
+        async for event in self._recognition.of_ended(list(self._tracks.values()), last):
             yield event
 
     async def classified(self) -> AsyncGenerator[Event | ClipAnswer, None]:
@@ -106,31 +110,31 @@ class Stream:
 
     async def _step(self, frame: Frame, ticks: int, at: Moment) -> AsyncGenerator[Event, None]:
         """Yields the events of one frame."""
-        detected, sampled = await self._outputs(frame, ticks)
-        for person_id in sampled.keys() - self._tracks.keys():
+        detected, change = await self._detected(frame, ticks)
+        if change is Change.CUT:
+            async for event in self._ended(list(self._tracks), at):
+                yield event
+        for person_id in detected.keys() - self._tracks.keys():
             self._tracks[person_id] = TrackState(person_id, self.plan)
         people = [self._tracks[person_id].person(output, frame.time_s) for person_id, output in detected.items()]
         yield PoseEvent(at, people, self.plan.layout)
-        async for event in self._end_lost_tracks(at):
+        async for event in self._ended(self._lost(), at):
             yield event
         if ticks:
-            self._sampled += 1
-            async for event in self._recognition.of_due(self._due(frame, ticks, sampled), at):
+            async for event in self._recognition.of_due(self._due(frame, ticks, detected, change), at):
                 yield event
 
-    async def _outputs(self, frame: Frame, ticks: int) -> tuple[dict[int, FrameOutput], dict[int, FrameOutput]]:
-        """Returns the frame network's outputs by track: of those with a pose, and of those that get a sample."""
+    async def _detected(self, frame: Frame, ticks: int) -> tuple[dict[int, FrameOutput], Change]:
+        """Returns the frame network's output for each person, by track, and what became of the picture."""
         # Pixels are held only here, not while an event waits for its reader.
         with self._parts.pixels.hold() as held:
             image = await self._parts.decoder.decode(frame.picture, held)
+            change = await self._parts.workers.run(self._change.since_last, image) if ticks else Change.MOVED
             if self._tracker is None:
                 self._tracker = self._tracker_for(image)
-            detected = {tracked.id: tracked.output for tracked in await self._tracker.step(image, frame.time_s)}
-            if detected or not ticks or self.plan.all_people:
-                return detected, detected
-            # The main person's samples have no gaps: where nobody is found, the crop is the whole picture.
-            whole = whole_picture(image.shape[1], image.shape[0])
-            return detected, {MAIN_PERSON: await self._parts.inference.run(self.plan.model, image, [whole])}
+            elif change is Change.CUT:
+                self._tracker.restart()
+            return {person.id: person.output for person in await self._tracker.step(image, frame.time_s)}, change
 
     def _tracker_for(self, first: Image) -> PeopleTracker:
         plan = self.plan
@@ -138,20 +142,24 @@ class Stream:
         inference, search = self._parts.inference, self._parts.search
         return PeopleTracker(inference, search, plan.model, plan.max_people, not plan.all_people, box)
 
-    async def _end_lost_tracks(self, at: Moment) -> ActionEvents:
-        if self.plan.all_people and self._tracker is not None:
-            followed = self._tracker.ids
-            lost = [self._tracks.pop(person_id) for person_id in list(self._tracks) if person_id not in followed]
-            async for event in self._recognition.of_ended(lost, self._sampled, at):
-                yield event
+    def _lost(self) -> list[int]:
+        """Returns the tracks that the tracker has dropped; the main person's id waits for them to be seen again."""
+        if not self.plan.all_people or self._tracker is None:
+            return []
+        return list(self._tracks.keys() - set(self._tracker.ids))
 
-    def _due(self, frame: Frame, ticks: int, sampled: dict[int, FrameOutput]) -> Due:
-        """Returns the windows that are complete with this frame's samples."""
+    async def _ended(self, person_ids: list[int], at: Moment) -> ActionEvents:
+        tracks = [self._tracks.pop(person_id) for person_id in person_ids]
+        async for event in self._recognition.of_ended(tracks, at):
+            yield event
+
+    def _due(self, frame: Frame, ticks: int, detected: dict[int, FrameOutput], change: Change) -> Due:
+        """Returns the windows that are complete with this frame."""
         due: Due = []
-        for person_id, output in sampled.items():
-            if (track := self._tracks.get(person_id)) is None:
-                continue
-            assert output.features is not None
-            sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.crop_windows[0])
-            due += [(track, window) for window in track.windows.add(sample, ticks)]
+        for person_id, track in self._tracks.items():
+            sample = None
+            if (output := detected.get(person_id)) is not None:
+                assert output.features is not None
+                sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.crop_windows[0])
+            due += [(track, window) for window in track.windows.add(sample, ticks, change is Change.REPEATED)]
         return due

@@ -3,43 +3,62 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import numpy as np
 
 from service.networks.frame import Array
-from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PersonActions, PoseEvent, SegmentEvent
+from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PersonActions, SegmentEvent
 from service.pipeline.plan import VideoPlan
 from service.pipeline.track_state import ranked
 from service.video.segments import Segment
+from service.video.windows import Reason
 
 
 class ClipSummary:
-    """Collects the events of a clip. A person's scores are the mean over their windows."""
+    """Collects the events of a clip. A person's scores are the mean over their windows with an action."""
 
     def __init__(self, plan: VideoPlan) -> None:
         self._plan = plan
         self._started = time.perf_counter()
         self._sums: dict[int, tuple[int, Array]] = {}  # by person: number of windows, sum of their scores (A,)
-        self._detected: set[int] = set()  # ids of people with a pose
+        self._reasons: dict[int, Counter[Reason]] = {}  # by person: of their windows without an action
         self._segments: list[Segment] = []
 
     def add(self, event: Event) -> None:
         match event:
-            case PoseEvent():
-                self._detected.update(person.id for person in event.people if person.id is not None)
-            case ActionEvent():
+            case ActionEvent(reason=None):
                 windows, scores = self._sums.get(event.person_id, (0, np.zeros_like(event.scores)))
                 self._sums[event.person_id] = (windows + 1, scores + event.scores)
+            case ActionEvent(reason=Reason() as reason):
+                self._reasons.setdefault(event.person_id, Counter())[reason] += 1
             case SegmentEvent():
                 self._segments.append(event.segment)
 
     def answer(self, frames: int) -> ClipAnswer:
         """Returns the answer for a clip of so many frames."""
-        everyone = [
+        people = [
             PersonActions(person_id, ranked(np.asarray(scores / windows, np.float32), self._plan))
-            for person_id, (windows, scores) in sorted(self._sums.items())
+            for person_id, (windows, scores) in self._sums.items()
         ]
-        main = max(everyone, key=lambda person: self._sums[person.person_id][0], default=None)
-        people = [person for person in everyone if person.person_id in self._detected]
+        people += [
+            PersonActions(person_id, [], reasons.most_common(1)[0][0])
+            for person_id, reasons in self._reasons.items()
+            if person_id not in self._sums
+        ]
+        main = max(people, key=self._windows, default=PersonActions(0, [], Reason.NOT_SEEN))
         timing = {"total": 1e3 * (time.perf_counter() - self._started)}
-        return ClipAnswer(self._plan.model, main.actions if main else [], people, self._segments, frames, timing)
+        return ClipAnswer(
+            self._plan.model,
+            main.actions,
+            sorted(people, key=lambda person: person.person_id),
+            self._segments,
+            frames,
+            main.reason,
+            timing,
+        )
+
+    def _windows(self, person: PersonActions) -> tuple[int, int]:
+        """Returns how many windows a person has: those with an action count first."""
+        with_action, _ = self._sums.get(person.person_id, (0, None))
+        return with_action, self._reasons.get(person.person_id, Counter()).total()

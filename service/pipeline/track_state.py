@@ -37,6 +37,14 @@ class TrackState:
         wins = top.score >= 1 - float(scores.sum())  # against the background class: what is missing from 1
         return event, self._segments.add(first.time_s, last.time_s, top.label if wins else None, top.score)
 
+    def unclassified(self, window: Window, at: Moment) -> tuple[ActionEvent, Segment | None]:
+        """Returns the event of a window that cannot be classified, and the segment that it ends."""
+        assert window.reason is not None
+        first, last = window.samples[0], window.samples[-1]
+        none = np.zeros(len(self._plan.labels), np.float32)
+        event = ActionEvent(at, self.id, first.frame_id, first.time_s, last.time_s, [], none, window.reason)
+        return event, self._segments.add(first.time_s, last.time_s, None, 0.0)
+
     def finish(self) -> Segment | None:
         """Returns the running segment at the end of the track; None where the background class won."""
         return self._segments.finish()

@@ -22,6 +22,7 @@ from service.pipeline.answers import (
 )
 from service.video.reader import VideoFacts
 from service.video.segments import Segment
+from service.video.windows import Reason
 from service.vision.layouts import Layout
 
 
@@ -178,6 +179,7 @@ class SegmentJson(BaseModel):
 class PersonActionsJson(BaseModel):
     person_id: int
     actions: list[ActionJson] = Field(description="best first, over the whole video")
+    reason: Reason | None = Field(description="why there is no action; null where there is one")
 
 
 class ActionsJson(BaseModel):
@@ -187,6 +189,9 @@ class ActionsJson(BaseModel):
     actions: list[ActionJson] = Field(
         description="best first, over the whole video, of the person seen longest; what is missing from a sum of 1 is "
         "none of the model's actions"
+    )
+    reason: Reason | None = Field(
+        description="why there is no action: `not_seen`, `too_short`, `too_sparse` or `repeated_frames`"
     )
     people: list[PersonActionsJson] = Field(description="in the order of their ids")
     segments: list[SegmentJson] = Field(description="stretches in which one action leads")
@@ -199,8 +204,11 @@ class ActionsJson(BaseModel):
             version=answer.model.version,
             video=VideoJson.of(facts),
             actions=ActionJson.of(answer.actions),
+            reason=answer.reason,
             people=[
-                PersonActionsJson(person_id=person.person_id, actions=ActionJson.of(person.actions))
+                PersonActionsJson(
+                    person_id=person.person_id, actions=ActionJson.of(person.actions), reason=person.reason
+                )
                 for person in answer.people
             ],
             segments=[SegmentJson.of(segment) for segment in answer.segments],
@@ -218,7 +226,8 @@ def event_json(event: Event) -> dict[str, Any]:
         case ActionEvent():
             actions = [action.model_dump() for action in ActionJson.of(event.actions)]
             span = {"start_s": event.start_s, "end_s": event.end_s, "first_frame_id": event.first_frame_id}
-            return {"event": "action", **common, "person_id": event.person_id, **span, "actions": actions}
+            reason = {"reason": event.reason} if event.reason else {}
+            return {"event": "action", **common, "person_id": event.person_id, **span, "actions": actions, **reason}
         case SegmentEvent():
             return {"event": "segment", **common, **vars(event.segment)}
     raise TypeError(f"no JSON for {type(event).__name__}")

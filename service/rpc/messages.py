@@ -128,7 +128,11 @@ def clip_message(answer: ClipAnswer) -> pb.ClassifyClipResponse:
         model=answer.model.name,
         version=answer.model.version,
         actions=action_messages(answer.actions),
-        people=[pb.PersonActions(person_id=p.person_id, actions=action_messages(p.actions)) for p in answer.people],
+        reason=answer.reason,
+        people=[
+            pb.PersonActions(person_id=p.person_id, actions=action_messages(p.actions), reason=p.reason)
+            for p in answer.people
+        ],
         segments=[segment_message(segment) for segment in answer.segments],
         frames=answer.frames,
         timing_ms=answer.timing_ms,
@@ -148,6 +152,7 @@ def event_message(event: Event) -> pb.StreamVideoResponse:
             message.action.start_s, message.action.end_s = event.start_s, event.end_s
             message.action.first_frame_id, message.action.person_id = event.first_frame_id, event.person_id
             message.action.actions.extend(action_messages(event.actions))
+            message.action.reason = event.reason or ""
         case SegmentEvent():
             message.segment.CopyFrom(segment_message(event.segment))
     return message

@@ -31,8 +31,8 @@ JOINT_SCORE = 0.9
 class FakeServer:
     """An `InferenceServer` that needs no Triton.
 
-    The detector finds `people` people. The keypoints of a crop are on a circle around its middle. The clip network
-    gives the action with index `action` a high score.
+    The detector finds `people` people; where there are none, no joint has a score. The keypoints of a crop are on a circle
+    around its middle. The clip network gives the action with index `action` a high score.
 
     Args:
         repository: The model repository whose networks are served.
@@ -77,7 +77,7 @@ class FakeServer:
             scores[:, self.action] = 0.8
             return {ACTION_SCORES: scores}
         if IMAGE in tensors:
-            return _joints(shapes)
+            return _joints(shapes, JOINT_SCORE if self.people else 0.0)
         return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
 
     def _boxes(self) -> Tensors:
@@ -89,12 +89,12 @@ class FakeServer:
         return {BOXES: boxes, BOX_SCORES: scores}
 
 
-def _joints(shapes: dict[str, tuple[int, ...]]) -> Tensors:
+def _joints(shapes: dict[str, tuple[int, ...]], score: float) -> Tensors:
     joints = shapes[KEYPOINTS][1]
     turns = np.linspace(0, 2 * np.pi, joints, endpoint=False)
     keypoints = np.full(shapes[KEYPOINTS], 0.5, np.float32)
     keypoints[..., :2] += 0.3 * np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    answer = {KEYPOINTS: keypoints, KEYPOINT_SCORES: np.full(shapes[KEYPOINT_SCORES], JOINT_SCORE, np.float32)}
+    answer = {KEYPOINTS: keypoints, KEYPOINT_SCORES: np.full(shapes[KEYPOINT_SCORES], score, np.float32)}
     if ACTION_FEATURES in shapes:
         answer[ACTION_FEATURES] = np.zeros(shapes[ACTION_FEATURES], np.float32)
     return answer

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 
 import numpy as np
 import pytest
@@ -10,22 +10,41 @@ from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PoseEvent, 
 from service.pipeline.options import VideoOptions
 from service.video.frame import Frame
 from service.video.sampling import Sampler
+from service.video.windows import Reason
+from service.vision.crops import Image
 from tests.unit.parts import Gateway, with_gateway
 
 PICTURE = np.full((240, 320, 3), 90, np.uint8)
 
 
-class Frames:
-    """A `FrameSource` of one picture, again and again."""
+def moving(i: int) -> Image:
+    """A picture in which something moves."""
+    picture = PICTURE.copy()
+    picture[100:140, 10 * (i % 28) : 10 * (i % 28) + 40] = 250
+    return picture
 
-    def __init__(self, times_s: Iterable[float], dropped: int = 0, live: bool = False) -> None:
-        self._times_s, self.dropped, self.live = times_s, dropped, live
+
+def still(_: int) -> Image:
+    return PICTURE
+
+
+class Frames:
+    """A `FrameSource` of pictures by their index."""
+
+    def __init__(
+        self,
+        times_s: Iterable[float],
+        dropped: int = 0,
+        live: bool = False,
+        picture: Callable[[int], Image] = moving,
+    ) -> None:
+        self._times_s, self.dropped, self.live, self._picture = times_s, dropped, live, picture
         self.given = 0
 
     async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
         for frame_id, time_s in enumerate(self._times_s):
             self.given += 1
-            frame = Frame(PICTURE, frame_id, round(1e9 * time_s))
+            frame = Frame(self._picture(frame_id), frame_id, round(1e9 * time_s))
             yield frame, sampler.ticks(frame.time_ns)
 
 
@@ -98,3 +117,52 @@ def test_what_is_wrong_with_a_video_is_told() -> None:
     for sent in ({"hop": 17}, {"top_k": 16}, {"boxes": [[0, 0, 9, 9]] * 2}, {"layout": "nobody"}):
         with pytest.raises(InvalidArgument):
             followed(Frames([0.0]), **sent)
+
+
+def summed_up(frames: Frames, people: int = 2, **sent: object) -> ClipAnswer:
+    async def work(parts: Gateway) -> ClipAnswer:
+        parts.server.people = people
+        *_, answer = [e async for e in parts.pipeline.stream(VideoOptions.of(sent), frames).classified()]
+        assert isinstance(answer, ClipAnswer)
+        return answer
+
+    return with_gateway(work)
+
+
+@pytest.mark.parametrize(
+    ("frames", "people", "reason"),
+    [
+        (lambda: Frames((i / 10 for i in range(60)), picture=still), 2, Reason.REPEATED_FRAMES),
+        (lambda: Frames(i / 1 for i in range(6)), 2, Reason.TOO_SPARSE),
+        (lambda: Frames(5.0 * i for i in range(6)), 2, Reason.TOO_SPARSE),
+        (lambda: Frames(i / 10 for i in range(11)), 2, Reason.TOO_SHORT),
+        (lambda: Frames(i / 10 for i in range(30)), 0, Reason.NOT_SEEN),
+        (lambda: Frames(i / 10 for i in range(12)), 2, None),
+        (lambda: Frames(i / 5 for i in range(12)), 2, None),
+    ],
+    ids=["still", "once_a_second", "once_in_5_s", "too_short", "nobody", "three_quarters", "twice_a_sample"],
+)
+def test_a_video_without_an_action_says_why(frames: Callable[[], Frames], people: int, reason: Reason | None) -> None:
+    answer = summed_up(frames(), people)
+    assert answer.reason == reason
+    assert (answer.actions == []) == (reason is not None)
+    assert (answer.segments == []) == (reason is not None)
+    assert len(answer.people) == min(people, 1)
+    assert all(person.reason == reason for person in answer.people)
+
+
+def test_a_cut_begins_new_tracks_and_new_windows() -> None:
+    def cut(i: int) -> Image:
+        return (
+            moving(i)
+            if i < 14
+            else 255 - np.tile(np.arange(320, dtype=np.uint8)[:, None] // 2, (240, 1, 3)) - moving(i)
+        )
+
+    events = followed(Frames((i / 10 for i in range(30)), picture=cut), people="all")
+    actions = [event for event in events if isinstance(event, ActionEvent)]
+    before, after = ({e.person_id for e in actions if (e.first_frame_id < 14) is first} for first in (True, False))
+    assert before == {1, 2}
+    assert after == {3, 4}
+    for event in actions:
+        assert event.first_frame_id >= 14 or event.end_s <= 1.3

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from service.errors import InvalidArgument
 from service.video.sampling import Sampler
 from service.video.segments import SegmentMerger
-from service.video.windows import Sample, WindowBuffer
+from service.video.windows import Reason, Sample, Window, WindowBuffer
 from service.vision.crops import CropWindow
 
 
@@ -82,13 +82,14 @@ def test_a_long_gap_begins_a_new_window() -> None:
     assert [s.frame_id for s in window.samples] == [3, 4, 5]
 
 
-@given(st.integers(1, 15))
+@given(st.integers(12, 15))
 def test_a_short_clip_is_stretched_evenly_and_in_order(count: int) -> None:
     buffer = WindowBuffer(16, 4)
     for i in range(count):
         assert buffer.add(sample(i), 1) == []
-    window = buffer.stretched()
+    window = buffer.last()
     assert window is not None
+    assert window.reason is None
     ids = [s.frame_id for s in window.samples]
     assert len(ids) == 16
     assert ids == sorted(ids)
@@ -97,12 +98,56 @@ def test_a_short_clip_is_stretched_evenly_and_in_order(count: int) -> None:
     assert window.crop_boxes().shape == (1, 16, 4)
 
 
-def test_too_few_samples_are_not_stretched_to_a_window() -> None:
+@pytest.mark.parametrize("count", [1, 11])
+def test_less_than_three_quarters_of_a_window_are_too_short(count: int) -> None:
     buffer = WindowBuffer(16, 4)
-    for i in range(3):
+    for i in range(count):
         buffer.add(sample(i), 1)
-    assert buffer.stretched(least=4) is None
-    assert buffer.stretched(least=3) is not None
+    window = buffer.last()
+    assert window is not None
+    assert window.reason is Reason.TOO_SHORT
+
+
+def only_window(frames: list[tuple[Sample | None, int, bool]]) -> Window:
+    buffer = WindowBuffer(16, 16)
+    windows = [window for given in frames for window in buffer.add(*given)]
+    last = buffer.last()
+    (window,) = windows or ([last] if last else [])
+    return window
+
+
+@pytest.mark.parametrize(("unseen", "reason"), [(4, None), (5, Reason.NOT_SEEN)])
+def test_a_window_needs_the_person_in_three_quarters_of_its_frames(unseen: int, reason: Reason | None) -> None:
+    gone = range(6, 6 + unseen)
+    window = only_window([(None if i in gone else sample(i), 1, False) for i in range(16)])
+    assert window.reason == reason
+    assert [s.frame_id for s in window.samples] == [5 if i in gone else i for i in range(16)]
+
+
+@pytest.mark.parametrize(("repeated", "reason"), [(8, None), (9, Reason.REPEATED_FRAMES)])
+def test_a_window_of_mostly_repeated_frames_has_no_action(repeated: int, reason: Reason | None) -> None:
+    window = only_window([(sample(i), 1, i >= 16 - repeated) for i in range(16)])
+    assert window.reason == reason
+
+
+@pytest.mark.parametrize(("ticks", "reason"), [(2, None), (3, Reason.TOO_SPARSE), (10, Reason.TOO_SPARSE)])
+def test_frames_that_are_too_far_from_each_other(ticks: int, reason: Reason | None) -> None:
+    window = only_window([(sample(i), ticks if i else 1, False) for i in range(-(-16 // ticks))])
+    assert window.reason == reason
+
+
+def test_frames_further_apart_than_a_window() -> None:
+    window = only_window([(sample(i), 50 if i else 1, False) for i in range(4)])
+    assert window.reason is Reason.TOO_SPARSE
+
+
+def test_a_window_begins_with_the_person_and_is_none_while_nobody_is_seen() -> None:
+    buffer = WindowBuffer(4, 4)
+    assert [window for _ in range(20) for window in buffer.add(None, 1)] == []
+    assert buffer.last() is None
+    windows = [window for i in range(4) for window in buffer.add(sample(i), 1)]
+    assert [[s.frame_id for s in window.samples] for window in windows] == [[0, 1, 2, 3]]
+    assert [window for _ in range(20) for window in buffer.add(None, 1)] == []
 
 
 def test_segments_tile_the_time_and_average_their_scores() -> None:

@@ -138,6 +138,8 @@ def _classify(client: Client, arguments: argparse.Namespace) -> None:
     for someone in result.people:
         if arguments.all:
             print(f"person {someone.person_id}")
+        if someone.reason:
+            print(f"no action: {someone.reason}", file=sys.stderr)
         for action in someone.actions:
             print(f"{action.score:.3f} {action.label}")
 
@@ -145,9 +147,10 @@ def _classify(client: Client, arguments: argparse.Namespace) -> None:
 def _stream(client: Client, arguments: argparse.Namespace) -> None:
     for event in client.stream(_opened(arguments.file), _config(arguments)):
         if event.WhichOneof("event") == "action":
-            window, best = event.action, event.action.actions[0]
+            window = event.action
             who = f"person {window.person_id}  " if arguments.all else ""
-            print(f"{who}{window.start_s:6.2f} s to {window.end_s:6.2f} s  {best.label} {best.score:.2f}", flush=True)
+            what = " ".join(f"{best.label} {best.score:.2f}" for best in window.actions[:1]) or window.reason
+            print(f"{who}{window.start_s:6.2f} s to {window.end_s:6.2f} s  {what}", flush=True)
         elif event.WhichOneof("event") == "segment":
             segment = event.segment
             who = f"person {segment.person_id}  " if arguments.all else ""

@@ -289,15 +289,17 @@ class Segment(_message.Message):
     def __init__(self, start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., label: _Optional[str] = ..., score: _Optional[float] = ..., person_id: _Optional[int] = ...) -> None: ...
 
 class PersonActions(_message.Message):
-    __slots__ = ("person_id", "actions")
+    __slots__ = ("person_id", "actions", "reason")
     PERSON_ID_FIELD_NUMBER: _ClassVar[int]
     ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     person_id: int
     actions: _containers.RepeatedCompositeFieldContainer[ActionScore]
-    def __init__(self, person_id: _Optional[int] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ...) -> None: ...
+    reason: str
+    def __init__(self, person_id: _Optional[int] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ClassifyClipResponse(_message.Message):
-    __slots__ = ("model", "version", "actions", "segments", "frames", "timing_ms", "people")
+    __slots__ = ("model", "version", "actions", "segments", "frames", "timing_ms", "people", "reason")
     class TimingMsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -312,6 +314,7 @@ class ClassifyClipResponse(_message.Message):
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     TIMING_MS_FIELD_NUMBER: _ClassVar[int]
     PEOPLE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: str
     actions: _containers.RepeatedCompositeFieldContainer[ActionScore]
@@ -319,7 +322,8 @@ class ClassifyClipResponse(_message.Message):
     frames: int
     timing_ms: _containers.ScalarMap[str, float]
     people: _containers.RepeatedCompositeFieldContainer[PersonActions]
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., frames: _Optional[int] = ..., timing_ms: _Optional[_Mapping[str, float]] = ..., people: _Optional[_Iterable[_Union[PersonActions, _Mapping]]] = ...) -> None: ...
+    reason: str
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., frames: _Optional[int] = ..., timing_ms: _Optional[_Mapping[str, float]] = ..., people: _Optional[_Iterable[_Union[PersonActions, _Mapping]]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class PoseEvent(_message.Message):
     __slots__ = ("people",)
@@ -328,18 +332,20 @@ class PoseEvent(_message.Message):
     def __init__(self, people: _Optional[_Iterable[_Union[Person, _Mapping]]] = ...) -> None: ...
 
 class ActionEvent(_message.Message):
-    __slots__ = ("start_s", "end_s", "first_frame_id", "actions", "person_id")
+    __slots__ = ("start_s", "end_s", "first_frame_id", "actions", "person_id", "reason")
     START_S_FIELD_NUMBER: _ClassVar[int]
     END_S_FIELD_NUMBER: _ClassVar[int]
     FIRST_FRAME_ID_FIELD_NUMBER: _ClassVar[int]
     ACTIONS_FIELD_NUMBER: _ClassVar[int]
     PERSON_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     start_s: float
     end_s: float
     first_frame_id: int
     actions: _containers.RepeatedCompositeFieldContainer[ActionScore]
     person_id: int
-    def __init__(self, start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., first_frame_id: _Optional[int] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., person_id: _Optional[int] = ...) -> None: ...
+    reason: str
+    def __init__(self, start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., first_frame_id: _Optional[int] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., person_id: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class StreamVideoResponse(_message.Message):
     __slots__ = ("frame_id", "timestamp_ns", "lag_ms", "dropped_frames", "pose", "action", "segment")
