@@ -31,8 +31,8 @@ JOINT_SCORE = 0.9
 class FakeServer:
     """An `InferenceServer` that needs no Triton.
 
-    The detector finds `people` people; where there are none, no joint has a score. The keypoints of a crop are on a circle
-    around its middle. The clip network gives the action with index `action` a high score.
+    The detector finds `people` people; where there are none, no joint has a score. The keypoints of a crop are on a
+    circle around its middle. The clip network gives the action with index `action` a high score.
 
     Args:
         repository: The model repository whose networks are served.
