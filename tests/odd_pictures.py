@@ -48,6 +48,7 @@ class OddPicture:
     status: int = WHOLE
     grey: bool = False
     says: str = ""  # a part of the error's text
+    size: tuple[int, int] = (WIDTH, HEIGHT)
 
     def __str__(self) -> str:
         return self.name
@@ -219,6 +220,20 @@ def others() -> Iterator[OddPicture]:
     yield OddPicture("heic-brand_mif1", HEIC.replace(b"ftypheic", b"ftypmif1", 1))
 
 
+def sizes() -> Iterator[OddPicture]:
+    """Small, thin and odd sizes, upright and on their side, as files of all kinds."""
+    for size in ((1, 1), (1, 7), (7, 1), (2, 3), (15, 17), (16, 16), (33, 31), (1, 300), (1500, 2), (257, 129)):
+        image = picture().resize(size)
+        for kind in ("JPEG", "PNG", "WEBP", "BMP"):
+            yield OddPicture(f"{kind.lower()}-of_{size[0]}x{size[1]}", file(image, kind), size=size)
+        for orientation in (5, 6, 7, 8):
+            lying = image.transpose(STORED[orientation] or Pillow.Transpose.TRANSPOSE)
+            data = with_segment(file(lying, "JPEG"), 0xE1, b"Exif\0\0" + exif(orientation))
+            yield OddPicture(f"jpeg-of_{size[0]}x{size[1]}-{orientation}", data, size=size)
+            data = file(lying, "WEBP", lossless=True, exif=exif(orientation))
+            yield OddPicture(f"webp-of_{size[0]}x{size[1]}-{orientation}", data, size=size)
+
+
 def cut() -> Iterator[OddPicture]:
     """Files whose pixels end too early, or are damaged where the format can tell."""
     rng = np.random.default_rng(0)
@@ -272,7 +287,7 @@ def not_read() -> Iterator[OddPicture]:
 
 
 def all_of_them() -> list[OddPicture]:
-    return [*jpegs(), *pngs(), *others(), *cut(), *not_read()]
+    return [*jpegs(), *pngs(), *others(), *sizes(), *cut(), *not_read()]
 
 
 def expected(case: OddPicture) -> NDArray[np.intp]:

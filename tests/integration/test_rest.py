@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 
 from service.testing.running import ServiceProcess
 from tests.pictures import huge_png
-from tests.videos import sound_only, video
+from tests.videos import first_frames, sound_only, video
 
 BOX = [225, 70, 190, 345]  # the person in samples/person.jpg
 
@@ -136,7 +136,14 @@ def test_a_video_gets_the_name_of_its_action(service: ServiceProcess, clip_mp4: 
     assert len(answer["actions"]) == 3
     scores = [a["score"] for a in answer["actions"]]
     assert scores == sorted(scores, reverse=True)
-    assert answer["video"] == {"width": 640, "height": 480, "frames": 100, "fps": 25.0, "duration_s": 4.0}
+    assert answer["video"] == {
+        "width": 640,
+        "height": 480,
+        "frames": 100,
+        "lost_frames": 0,
+        "fps": 25.0,
+        "duration_s": 4.0,
+    }
     segments = answer["segments"]
     assert segments[0]["start_s"] == 0
     assert all(a["end_s"] == b["start_s"] for a, b in itertools.pairwise(segments))
@@ -165,10 +172,16 @@ def test_events_come_as_lines_and_end_with_the_same_answer(service: ServiceProce
     }
 
 
-def test_a_clip_shorter_than_a_window_is_answered(service: ServiceProcess) -> None:
-    response = post(service, "/v1/actions", files={"video": video([0, 0.1, 0.2, 0.3])})
-    assert response.status_code == 200
-    assert len(response.json()["actions"]) == 5
+def test_a_clip_shorter_than_a_window_is_answered(service: ServiceProcess, clip_mp4: bytes) -> None:
+    short, too_short = (first_frames(clip_mp4, frames) for frames in (32, 25))
+    assert len(post(service, "/v1/actions", files={"video": short}).json()["actions"]) == 5
+    answer = post(service, "/v1/actions", files={"video": too_short}).json()
+    assert (answer["actions"], answer["segments"], answer["reason"]) == ([], [], "too_short")
+
+
+def test_a_video_without_anybody_has_no_action(service: ServiceProcess) -> None:
+    answer = post(service, "/v1/actions", files={"video": video(i / 10 for i in range(40))}).json()
+    assert (answer["actions"], answer["people"], answer["segments"], answer["reason"]) == ([], [], [], "not_seen")
 
 
 def test_the_catalogue(service: ServiceProcess) -> None:

@@ -24,7 +24,7 @@ from models.lite.training import Training, best_device, command_line
 
 BATCH = 128
 STEPS_PER_ROUND = 100
-ROUNDS = 80
+ROUNDS = 60
 LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 0.05
 WARM_UP_STEPS = 200

@@ -20,7 +20,7 @@ Bools = NDArray[np.bool_]
 
 STRIDE = 4  # pixels of a crop to one cell of a map
 SMALLEST_PX = 16.0  # of a person
-ZOOM = (1.0, 1.45)  # side of the crop over the larger side of the joints' box; about 1.15 as served
+ZOOM = (1.0, 1.45)  # side of the crop over the larger side of the joints' box; 1.1 as served
 
 
 @dataclass(frozen=True)

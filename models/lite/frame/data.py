@@ -18,7 +18,7 @@ from models.lite.layout import HIPS, NUM_JOINTS, PELVIS, SHOULDERS, THORAX
 LSP_TO_PA16 = np.array([14, 12, 10, 11, 13, 15, 8, 6, 4, 5, 7, 9, 2, 3])
 HIT_TORSO = 0.2  # of PCK@0.2: a joint is right if it is nearer to its label than this, in torsos
 LSP_HELD_OUT = 200  # the last people of LSP train are never trained on
-PERSON_MARGIN = 1.15  # side of the evaluation crop over the larger side of the joints' box
+PERSON_MARGIN = 1.1  # side of the evaluation crop over the larger side of the joints' box
 BOX_PARTS = 3  # files of pictures with boxes
 KEPT_EVERY = 15  # of the training pictures with a box for every person, one is kept to calibrate scores by
 

@@ -17,7 +17,9 @@ TOLERANCE = 30  # of 255: lossy formats, and bit depths whose brightest value is
 @pytest.mark.parametrize("case", [case for case in CASES if case.status == WHOLE], ids=str)
 def test_whole_pictures_are_read_upright(case: OddPicture) -> None:
     image = decode_image(case.data, *LIMITS)
-    assert image.shape == (HEIGHT, WIDTH, 3)
+    assert image.shape == (*case.size[::-1], 3)
+    if case.size != (WIDTH, HEIGHT):
+        return
     corners = image[[4, 4, -5, -5], [4, -5, 4, -5]].astype(int)
     assert np.abs(corners - expected(case)).max() <= TOLERANCE
 
