@@ -57,6 +57,7 @@ class Stream:
         self._tracker: PeopleTracker | None = None  # created with the first frame, whose size it needs
         self._tracks: dict[int, TrackState] = {}
         self._change = PictureChange()
+        self._shape: tuple[int, ...] | None = None  # of the last frame
         self._frames = 0
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -130,6 +131,8 @@ class Stream:
         with self._parts.pixels.hold() as held:
             image = await self._parts.decoder.decode(frame.picture, held)
             change = await self._parts.workers.run(self._change.since_last, image) if ticks else Change.MOVED
+            if image.shape != self._shape:
+                self._shape, change = image.shape, Change.CUT
             if self._tracker is None:
                 self._tracker = self._tracker_for(image)
             elif change is Change.CUT:

@@ -159,7 +159,17 @@ def event_message(event: Event) -> pb.StreamVideoResponse:
 
 
 def video_options(config: pb.StreamConfig) -> VideoOptions:
-    """Returns the options of a stream. Fields that are not set mean the default."""
+    """Returns the options of a stream. Fields that are not set mean the default.
+
+    Raises:
+        InvalidArgument: A field has a value that its enum has not, as of a newer client.
+    """
+    for name, enum, value in (
+        ("drop_policy", pb.DropPolicy, config.drop_policy),
+        ("following", pb.Following, config.following),
+    ):
+        if value not in enum.values():
+            raise InvalidArgument(f"{name} has the unknown value {value}; use one of {', '.join(enum.keys())}")
     return VideoOptions(
         model=config.model or None,
         hop=config.hop or None,

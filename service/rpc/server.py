@@ -12,7 +12,9 @@ from service.rpc.servicer import SERVICE, InferenceServicer
 from service.stopping import Stopping
 
 _MESSAGE_OVERHEAD = 2**16
-_RAW_4K_FRAME = 3840 * 2160 * 3
+_BYTES_A_PIXEL = 3  # of a raw frame
+# The messages of v1 are those of v1alpha, which the library has alone.
+_REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second service on this port must fail, not share it
     # A message of 1 MB can hold 1 GB in gzip, and gRPC inflates it whole: only plain messages are taken.
@@ -34,7 +36,8 @@ class GrpcServer:
 
     def __init__(self, pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> None:
         settings = pipeline.settings
-        limit = max(settings.max_image_bytes, _RAW_4K_FRAME) + _MESSAGE_OVERHEAD
+        # Larger pictures are refused by the pipeline, with the error's code. gRPC's own limit comes after that.
+        limit = settings.max_image_bytes + _BYTES_A_PIXEL * settings.max_image_pixels + _MESSAGE_OVERHEAD
         self._settings = settings
         self._server = grpc.aio.server(
             options=[
@@ -45,10 +48,12 @@ class GrpcServer:
             ],
         )
         names = (SERVICE, HEALTH, reflection.SERVICE_NAME)
+        reflecting = Reflection(names, settings).handlers()
         self._services = {
             SERVICE: InferenceServicer(pipeline, stopping).handlers(),
             HEALTH: Health(readiness, stopping, (SERVICE,), settings).handlers(),
-            reflection.SERVICE_NAME: Reflection(names, settings).handlers(),
+            reflection.SERVICE_NAME: reflecting,
+            _REFLECTION_V1: reflecting,
         }
 
     async def start(self) -> None:

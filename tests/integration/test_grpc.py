@@ -18,7 +18,7 @@ from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 from deephar.video import frames_of
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from service.testing.running import ServiceProcess
 from tests.conftest import SAMPLES
@@ -248,9 +248,13 @@ def test_health(service: ServiceProcess) -> None:
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_reflection(service: ServiceProcess) -> None:
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+def test_reflection(service: ServiceProcess, version: str) -> None:
     with grpc.insecure_channel(service.grpc_address) as channel:
-        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-        request = reflection_pb2.ServerReflectionRequest(list_services="")
-        (answer,) = stub.ServerReflectionInfo(iter([request]))
+        ask = channel.stream_stream(
+            f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+            reflection_pb2.ServerReflectionRequest.SerializeToString,
+            reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        (answer,) = ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
     assert "deephar.v1.InferenceService" in {s.name for s in answer.list_services_response.service}

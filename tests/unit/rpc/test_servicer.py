@@ -111,3 +111,65 @@ def test_a_full_service_and_a_place_that_is_free_again() -> None:
         assert (await stub.ClassifyClip(clip(pb.StreamConfig(), 20))).frames == 20
 
     called(work, max_streams=1)
+
+
+def refusal(requests: list[pb.StreamVideoRequest]) -> tuple[grpc.StatusCode, str, str]:
+    """Status, code and text of the error of a stream."""
+    found: list[tuple[grpc.StatusCode, str, str]] = []
+
+    async def work(stub: pb_grpc.InferenceServiceStub, _: Gateway) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ClassifyClip(iter(requests))
+        error = caught.value
+        found.append((error.code(), dict(error.trailing_metadata())["deephar-code"], error.details() or ""))
+
+    called(work, max_image_pixels=40_000_000)
+    return found[0]
+
+
+def raw(width: int, height: int, at: int, value: int = 0) -> pb.StreamVideoRequest:
+    picture = pb.RawImage(width=width, height=height, rgb=bytes([value]) * (3 * width * height))
+    return pb.StreamVideoRequest(frame=pb.Frame(raw=picture, frame_id=at, timestamp_ns=at * 100_000_000))
+
+
+CONFIG = pb.StreamVideoRequest(config=pb.StreamConfig())
+
+
+def test_a_picture_of_too_many_bytes_has_the_code_of_its_error() -> None:
+    frame = pb.StreamVideoRequest(frame=pb.Frame(encoded=bytes(60 * 2**20)))
+    status, code, _ = refusal([CONFIG, frame])
+    assert (status, code) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "payload_too_large")
+
+
+def test_raw_frames_may_have_as_many_pixels_as_pictures() -> None:
+    status, code, _ = refusal([CONFIG, raw(6400, 6300, 0)])
+    assert (status, code) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "payload_too_large")
+
+    async def work(stub: pb_grpc.InferenceServiceStub, _: Gateway) -> None:
+        assert [event async for event in stub.StreamVideo(iter([CONFIG, raw(6400, 6200, 0)]))]
+
+    called(work, max_image_pixels=40_000_000)
+
+
+@pytest.mark.parametrize("config", [pb.StreamConfig(following=7), pb.StreamConfig(drop_policy=9)])  # type: ignore[arg-type]
+def test_values_that_an_enum_has_not_are_refused(config: pb.StreamConfig) -> None:
+    status, code, text = refusal([pb.StreamVideoRequest(config=config)])
+    assert (status, code) == (grpc.StatusCode.INVALID_ARGUMENT, "invalid_argument")
+    assert "unknown value" in text
+
+
+def test_frames_of_another_size_begin_new_tracks_and_their_time_comes_back() -> None:
+    async def work(stub: pb_grpc.InferenceServiceStub, _: Gateway) -> None:
+        config = pb.StreamVideoRequest(config=pb.StreamConfig(following=pb.FOLLOWING_ALL))
+        sizes = [(64, 48)] * 18 + [(32, 24)] * 18
+        requests = [config, *(raw(width, height, i, i) for i, (width, height) in enumerate(sizes))]
+        events = [event async for event in stub.StreamVideo(iter(requests))]
+        poses = [event for event in events if event.WhichOneof("event") == "pose"]
+        assert [event.timestamp_ns for event in poses] == [i * 100_000_000 for i in range(36)]
+        assert [{p.id for p in event.pose.people} for event in poses] == [{1}] * 18 + [{2}] * 18
+        assert all(event.pose.people[0].box.width < 32 for event in poses[18:])
+        for event in events:
+            if event.WhichOneof("event") == "action":
+                assert event.action.end_s < 1.75 or event.action.start_s > 1.75
+
+    called(work)
