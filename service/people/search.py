@@ -33,14 +33,18 @@ class PeopleSearch:
     def __init__(self, catalogue: Catalogue, detector: PersonDetector, inference: FrameInference) -> None:
         self._catalogue, self._detector, self._inference = catalogue, detector, inference
 
-    async def detect(self, image: Image) -> list[Detection] | None:
+    async def detect(self, image: Image, tiled: bool = False) -> list[Detection] | None:
         """Returns all detections by descending score; None where the repository has no detector.
+
+        Args:
+            image: The picture.
+            tiled: Whether a large one is looked at in tiles as well: for single pictures, since it takes long.
 
         Raises:
             Unavailable, DeadlineExceeded, Overloaded: There is a detector, but it did not answer.
         """
         card = self._catalogue.detector
-        return None if card is None else await self._detector.detect(card, image)
+        return None if card is None else await self._detector.detect(card, image, tiled)
 
     async def find_undetected(self, model: Model, image: Image) -> FrameOutput | None:
         """Returns the output for the main person, by keypoint search; None where there is none.
@@ -64,7 +68,7 @@ class PeopleSearch:
         Raises:
             Unavailable, DeadlineExceeded, Overloaded: A network did not answer.
         """
-        detections = (await self.detect(image) or [])[:limit]
+        detections = (await self.detect(image, tiled=True) or [])[:limit]
         if detections:
             crop_windows = [body_crop(detection.box, model.card.crop.margin) for detection in detections]
             return Found(await self._inference.run(model, image, crop_windows, flip), list(detections))

@@ -31,7 +31,7 @@ class Pipeline:
         self.pixels = PixelBudget(settings.max_pixels_in_work)
         decoder = PictureDecoder(settings, workers)
         inference, clip = FrameInference(server, workers), ClipInference(server)
-        search = PeopleSearch(catalogue, PersonDetector(server, workers), inference)
+        search = PeopleSearch(catalogue, PersonDetector(server, workers, settings.tiles), inference)
         self.pictures = PoseEstimator(settings, catalogue, decoder, inference, search)
         self._stream_parts = StreamParts(decoder, self.pixels, inference, search, clip, workers)
         self.self_check = SelfCheck(catalogue, server, self._stream_parts)

@@ -161,7 +161,7 @@ def test_wrong_options_of_a_video_are_told(service: ServiceProcess, clip_mp4: by
 
 
 def test_wrong_options_of_a_picture_are_told(service: ServiceProcess, person_jpeg: bytes) -> None:
-    for query in ("flip=2", "max_people=-1", "max_people=21"):
+    for query in ("flip=2", "max_people=-1", "max_people=65"):
         answer = httpx.post(f"{service.url}/v1/pose?{query}", files={"image": person_jpeg})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_argument"), query
 

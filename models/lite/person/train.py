@@ -38,7 +38,7 @@ from models.lite.training import Training, best_device, command_line, cosine
 
 BATCH = 24
 STEPS_PER_PASS = 100
-SCHEDULE = ((192, 6), (256, 14))  # side of the pictures in pixels, passes
+SCHEDULE = ((192, 6), (256, 12))  # side of the pictures in pixels, passes
 LEARNING_RATE, TRUNK_SHARE = 8e-4, 0.25
 WEIGHT_DECAY = 0.02
 OVERLAP_WEIGHT, LOG_SIDES_WEIGHT = 3.0, 0.5
