@@ -66,9 +66,8 @@ def test_tiles_cover_a_large_picture_and_overlap(width: int, height: int, most: 
     for tile in tiles:
         assert 0 <= tile.left <= tile.left + tile.width <= width
         assert 0 <= tile.top <= tile.top + tile.height <= height
-        covered[
-            tile.top // 10 : (tile.top + tile.height) // 10 + 1, tile.left // 10 : (tile.left + tile.width) // 10 + 1
-        ] = True
+        rows = slice(tile.top // 10, (tile.top + tile.height) // 10 + 1)
+        covered[rows, tile.left // 10 : (tile.left + tile.width) // 10 + 1] = True
     assert covered.all() or not tiles
 
 
@@ -92,7 +91,7 @@ def in_looks(looks: list[Tile], people: list[tuple[float, float, float, float]])
 
 def test_people_on_the_borders_of_tiles_are_found_once() -> None:
     looks = [Tile(0, 0, 4000, 1500), *tiles_of(4000, 1500, 288, 24)]
-    small = [(x, 400.0, 70.0, 160.0) for x in range(100, 3900, 400)]
+    small = [(float(x), 400.0, 70.0, 160.0) for x in range(100, 3900, 400)]
     found = in_looks(looks, small)
     assert sorted(round(box.x) for box in found) == [round(x) for x, *_ in small]
     assert all(abs(box.width - 70) < 1 and abs(box.height - 160) < 1 for box in found)
