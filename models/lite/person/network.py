@@ -19,7 +19,7 @@ from models.lite.movenet.network import MoveNet, Trunk, head
 
 PERSON_SIZE = 288  # pixels; a multiple of 32
 MAX_DETECTIONS = 100
-SCORE_THRESHOLD = 0.2  # the look at the joints leaves out half of what is nobody above it, and one person in fifteen
+SCORE_THRESHOLD = 0.1  # the look at the joints leaves out half of what is nobody above it, and one person in nine
 NMS_IOU = 0.5
 LOWEST_SCORE = 0.01  # detections below it are all zeros: the order of scores near 0 differs between runtimes
 
