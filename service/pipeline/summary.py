@@ -51,7 +51,7 @@ class ClipSummary:
         return ClipAnswer(
             self._plan.model,
             main.actions,
-            sorted(people, key=lambda person: person.person_id),
+            sorted((p for p in people if p.reason is not Reason.NOT_SEEN), key=lambda person: person.person_id),
             self._segments,
             frames,
             main.reason,

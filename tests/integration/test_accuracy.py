@@ -34,7 +34,7 @@ def networks(service: ServiceProcess) -> ServedNetworks:
 
 def test_joints_of_held_out_people(answers: pose.Answers) -> None:
     figures = pose.pck(answers, NAMES)
-    assert figures["all"] >= 0.80, figures
+    assert figures["all"] >= 0.89, figures
 
 
 def test_scores_mean_what_they_say(answers: pose.Answers) -> None:
@@ -53,24 +53,27 @@ def test_scores_are_low_where_nobody_is(service: ServiceProcess, shared_data: Pa
 def test_everybody_is_found(networks: ServedNetworks, shared_data: Path) -> None:
     figures = evaluate_person.measure(networks.detector(), person_data.load_validation(shared_data))
     assert (figures["pictures"], figures["people"]) == (140, 250)
-    assert figures["ap50"] >= 0.55, figures
-    assert figures["recall_tall"] >= 0.8, figures
+    assert figures["ap50"] >= 0.75, figures
+    assert figures["ap75"] >= 0.44, figures
+    assert figures["recall_tall"] >= 0.87, figures
 
 
 @pytest.mark.skipif(not lift.MODELS_PYTHON.exists(), reason="needs .venv-models, which `make test` sets up")
 def test_depth_of_movements_that_were_kept_apart(answers: pose.Answers, shared_data: Path) -> None:
     figures = lift.measure(shared_data, answers.error_bank())["cmu_skeleton"]
     assert figures["exact"]["mpjpe_mm"] <= 45, figures
-    assert figures["found"]["mpjpe_mm"] <= 85, figures
+    assert figures["found"]["mpjpe_mm"] <= 80, figures
 
 
 def test_actions(networks: ServedNetworks, answers: pose.Answers, shared_data: Path) -> None:
     figures = evaluate_clip.evaluate(networks.scores_of, shared_data, answers.error_bank())
     assert figures["annotated"]["clips"] == 1068
-    assert figures["annotated"]["accuracy"] >= 0.975, figures["annotated"]
-    assert figures["real"]["accuracy"] >= 0.94, figures["real"]
-    assert figures["annotated"]["right_and_sure"] >= 0.93, figures["annotated"]
+    assert figures["annotated"]["accuracy"] >= 0.97, figures["annotated"]
+    assert figures["real"]["accuracy"] >= 0.95, figures["real"]
+    assert figures["annotated"]["right_and_sure"] >= 0.91, figures["annotated"]
     below_half = {kind: some["below_half"] for kind, some in figures["none_of_these"].items()}
+    # Of frames that are held the service itself says `repeated_frames` or `too_sparse`.
+    assert below_half.pop("held") >= 0.75, below_half
     assert min(below_half.values()) >= 0.9, below_half
 
 
@@ -78,4 +81,4 @@ def test_actions_of_real_clips(service: ServiceProcess, shared_data: Path) -> No
     with Client(service.grpc_address) as client:
         rows = clips.measure(client, shared_data / "clips")
     assert len(rows) == 14
-    assert sum(truth == named for _, truth, named, _ in rows) >= 10, rows
+    assert sum(truth == named for _, truth, named, _ in rows) >= 13, rows
