@@ -233,10 +233,11 @@ def test_more_crops_than_one_batch_and_large_features(known_service: ServiceProc
 def test_a_stream_through_a_large_clip_network(client: Client) -> None:
     """20 frames of 20000 features each, 60 labels; green chooses the action, red moves z."""
     greens = [40] * 60 + [180] * 60
-    pixels = {g: np.full((96, 96, 3), (RED, g, BLUE), np.uint8).tobytes() for g in set(greens)}
     frames = [
-        pb.Frame(raw=pb.RawImage(rgb=pixels[g], width=96, height=96), frame_id=i, timestamp_ns=round(i * 1e9 / 30))
-        for i, g in enumerate(greens)
+        pb.Frame(
+            raw=pb.RawImage(rgb=_moving(green, i), width=96, height=96), frame_id=i, timestamp_ns=round(i * 1e9 / 30)
+        )
+        for i, green in enumerate(greens)
     ]
     config = pb.StreamConfig(top_k=60, layout="pa17", box=pb.Box(x=20, y=20, width=50, height=50))
     events = list(client.stream(frames, config))
@@ -256,6 +257,14 @@ def test_a_stream_through_a_large_clip_network(client: Client) -> None:
         for point in pose.people[0].keypoints:
             middle = (depths["pelvis"] + depths["thorax"]) / 2
             assert point.z == pytest.approx(depths.get(point.name, middle), abs=0.01)
+
+
+def _moving(green: int, index: int) -> bytes:
+    """Pixels of one red and green; in blue a spot moves over a scene that stays."""
+    pixels = np.full((96, 96, 3), (RED, green, BLUE), np.uint8)
+    pixels[..., 2] = np.linspace(0, 255, 96)
+    pixels[40:56, 3 * index % 80 : 3 * index % 80 + 16, 2] = 128
+    return pixels.tobytes()
 
 
 def test_pose_events_of_a_video_have_depth(known_service: ServiceProcess) -> None:
