@@ -47,7 +47,7 @@ def test_scores_are_low_where_nobody_is(service: ServiceProcess, shared_data: Pa
         landscapes = search.measure_nobody(client, pose_data.load_backgrounds(shared_data)[:25])
     assert statues["mean_score"] <= 0.4, statues
     assert landscapes["mean_score"] <= 0.05, landscapes
-    assert landscapes["people_a_picture"] <= 0.1, landscapes
+    assert landscapes["people_a_picture"] <= 0.15, landscapes  # some are streets
 
 
 def test_everybody_is_found(networks: ServedNetworks, shared_data: Path) -> None:
