@@ -26,7 +26,7 @@ def test_a_detection_is_right_as_far_as_its_joints_are(monkeypatch: pytest.Monke
     found[6:8] += 100
     monkeypatch.setattr(score_rule, "look", lambda network, image, box: (found, np.full(16, 0.85)))
     picture = Known(np.zeros((120, 160, 3), np.uint8), np.array([HERE, THERE], np.float32), joints, known, True)
-    boxes, scores = np.array([HERE, THERE, NOBODY, HERE], np.float32), np.array([0.9, 0.8, 0.7, 0.1], np.float32)
+    boxes, scores = np.array([HERE, THERE, NOBODY, HERE], np.float32), np.array([0.9, 0.8, 0.7, 0.05], np.float32)
     detected = list(
         score_rule.detections(lambda image: (boxes, scores), FrameNetwork(), Calibration(), iter([picture]))
     )

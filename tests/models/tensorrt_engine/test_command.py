@@ -51,7 +51,7 @@ def test_a_good_engine_is_served(bench: Bench) -> None:
         if name == "lite_frame":
             assert json.loads(config.parameters["card"].string_value)["precision"] == precision
     differences = {d["output"]: d for name in ("lite_frame", "lite_clip") for d in bench.report(name)["differences"]}
-    assert 0 < differences["keypoints"]["largest"] < 0.01 / 3
+    assert 0 < differences["keypoints"]["largest"] < 0.02
     assert 0 < differences["action_scores"]["largest"] < 0.02 / 3, "of the chain: frames in fp16, clips in fp32"
     assert bench.report("lite_clip")["other_best_actions"] == 0
     assert (bench.cache / "timing-11.4.0.106-8.9.cache").exists()
@@ -122,7 +122,7 @@ def test_a_changed_card_needs_no_new_engine(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("output", "off", "said"),
     [
-        ("keypoints", 0.5, ["keypoints 0.5 (0.01 allowed)", "--precision fp32", "DEEPHAR_ENGINE_PRECISION=fp32"]),
+        ("keypoints", 0.5, ["keypoints 0.5 (0.02 allowed)", "--precision fp32", "DEEPHAR_ENGINE_PRECISION=fp32"]),
         ("keypoint_scores", 0.5, ["keypoint_scores 0.5 (0.02 allowed)", "--precision fp32"]),
         ("action_scores", np.nan, ["lite_clip: action_scores of another shape or not finite"]),
         ("action_features", np.inf, ["lite_frame:", "action_features of another shape or not finite"]),

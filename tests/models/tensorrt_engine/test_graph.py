@@ -83,7 +83,7 @@ def test_computing_with_uint8_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("name", "largest"),
-    [("lite_frame", {"keypoints": 2e-3, "keypoint_scores": 2e-3}), ("lite_clip", {"action_scores": 1e-3})],
+    [("lite_frame", {"keypoints": 4e-3, "keypoint_scores": 4e-3}), ("lite_clip", {"action_scores": 1e-3})],
 )
 def test_fp16_stays_near_fp32(name: str, largest: dict[str, float], inputs: dict[str, Arrays]) -> None:
     ours, theirs = outputs_of(converted(prepared(name), "fp16"), inputs[name]), of_file(name, inputs[name])
