@@ -10,6 +10,7 @@ class DeepharError(Exception):
     """An error whose text is shown to the caller, and says what to do. `code` is stable."""
 
     code = "internal"
+    retry_after_s: int | None = None  # where trying again helps
 
     def __init__(self, text: str) -> None:
         super().__init__(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "...")

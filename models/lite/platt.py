@@ -29,12 +29,6 @@ def sigmoid(x: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))))
 
 
-def logit(probabilities: Array, smallest: float) -> Array:
-    """The inverse of `sigmoid`, of probabilities no nearer to 0 and 1 than `smallest`."""
-    clipped = probabilities.clip(smallest, 1 - smallest)
-    return np.asarray(np.log(clipped / (1 - clipped)))
-
-
 def fit(
     probabilities_of: Callable[[Array], Array],
     right: NDArray[np.bool_] | Array,

@@ -22,10 +22,11 @@ class ScoreRule:
 
     def score(self, keypoints: Scores, detection: Scores) -> Scores:
         """Returns the scores (N,) of people with these mean keypoint scores (N,) and detection scores (N,)."""
-        logit = self.bias + self.keypoints * _logit(keypoints) + self.detection * _logit(detection)
-        return np.asarray(1 / (1 + np.exp(-logit)))
+        summed = self.bias + self.keypoints * logit(keypoints, SMALLEST) + self.detection * logit(detection, SMALLEST)
+        return np.asarray(1 / (1 + np.exp(-summed)))
 
 
-def _logit(probabilities: Scores) -> Scores:
-    clipped = np.clip(probabilities, SMALLEST, 1 - SMALLEST)
+def logit(probabilities: Scores, smallest: float) -> Scores:
+    """The inverse of the sigmoid, of probabilities no nearer to 0 and 1 than `smallest`."""
+    clipped = np.clip(probabilities, smallest, 1 - smallest)
     return np.asarray(np.log(clipped / (1 - clipped)))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.vision.boxes import Rows, iou
+from service.vision.boxes import SMALLEST_AREA, Rows, intersections, iou
 
 LARGE = 7.0  # longer side of a picture over the detector's input, from which it is looked at in tiles as well
 SIDE = 3.25  # of a tile, likewise
@@ -91,7 +91,9 @@ def merged(
     Returns:
         Indices of the kept boxes by descending score.
     """
-    overlaps, inside = iou(boxes, boxes), _inside(boxes)
+    overlaps = iou(boxes, boxes)
+    areas = np.maximum(boxes[:, 2] * boxes[:, 3], SMALLEST_AREA)
+    inside = intersections(boxes, boxes) / areas[:, None]  # (N, N), share of each box in each other
     is_too_large = boxes[:, 2:].max(axis=1, initial=0) >= TOO_LARGE * tile_side
     kept: list[int] = []
     for i in np.lexsort((-scores, is_cut_off)).tolist():
@@ -99,11 +101,3 @@ def merged(
         if not ((overlaps[i, kept] > iou_threshold) | (inside[i, kept] > INSIDE) & gives_way).any():
             kept.append(i)
     return np.array(sorted(kept, key=lambda i: -scores[i]), np.intp)
-
-
-def _inside(boxes: Rows) -> Rows:
-    """Returns (N, N), the share of each box's area that lies in each other box."""
-    low = np.maximum(boxes[:, None, :2], boxes[:, :2])
-    high = np.minimum((boxes[:, :2] + boxes[:, 2:])[:, None], boxes[:, :2] + boxes[:, 2:])
-    both = np.maximum(high - low, 0).prod(axis=2)
-    return np.asarray(both / np.maximum(boxes[:, 2] * boxes[:, 3], 1e-9)[:, None])

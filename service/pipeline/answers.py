@@ -94,7 +94,7 @@ class ActionEvent(Event):
     start_s: float
     end_s: float
     actions: list[ActionScore]  # best first; none where there is a reason
-    scores: NDArray[np.float32]  # (A,) of all actions; what is missing from a sum of 1 is none of them
+    scores: NDArray[np.float32] | None  # (A,) of all actions; what is missing from a sum of 1 is none of them
     reason: Reason | None = None  # why the window has no action
 
 

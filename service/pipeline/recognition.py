@@ -27,10 +27,7 @@ class Recognition:
             windows = [window for _, window in part if window.reason is None]
             scores: Iterator[Array] = iter(await self._clip.run(self._plan.model, windows) if windows else ())
             for track, window in part:
-                if window.reason is None:
-                    event, segment = track.classified(window, next(scores), at)
-                else:
-                    event, segment = track.unclassified(window, at)
+                event, segment = track.classified(window, None if window.reason else next(scores), at)
                 yield event
                 if segment is not None:
                     yield SegmentEvent(at, segment)

@@ -27,9 +27,9 @@ class ClipSummary:
 
     def add(self, event: Event) -> None:
         match event:
-            case ActionEvent(reason=None):
-                windows, scores = self._sums.get(event.person_id, (0, np.zeros_like(event.scores)))
-                self._sums[event.person_id] = (windows + 1, scores + event.scores)
+            case ActionEvent(scores=np.ndarray() as scores):
+                windows, before = self._sums.get(event.person_id, (0, np.zeros_like(scores)))
+                self._sums[event.person_id] = (windows + 1, before + scores)
             case ActionEvent(reason=Reason() as reason):
                 self._reasons.setdefault(event.person_id, Counter())[reason] += 1
             case SegmentEvent():

@@ -28,22 +28,22 @@ class TrackState:
             output = _smoothed(output, self._smoother, time_s)
         return person_in(output, 0, None, self._plan.model.layout, self._plan.layout, person_id=self.id)
 
-    def classified(self, window: Window, scores: Array, at: Moment) -> tuple[ActionEvent, Segment | None]:
-        """Returns the event of a window with scores (A,), and the segment that the window ends."""
+    def classified(self, window: Window, scores: Array | None, at: Moment) -> tuple[ActionEvent, Segment | None]:
+        """Returns the event of a window, and the segment that the window ends.
+
+        Args:
+            window: Of this track.
+            scores: (A,); None: the window cannot be classified.
+            at: The newest frame.
+        """
         first, last = window.samples[0], window.samples[-1]
-        actions = ranked(scores, self._plan)
-        event = ActionEvent(at, self.id, first.frame_id, first.time_s, last.time_s, actions, scores)
+        actions = [] if scores is None else ranked(scores, self._plan)
+        event = ActionEvent(at, self.id, first.frame_id, first.time_s, last.time_s, actions, scores, window.reason)
+        if scores is None:
+            return event, self._segments.add(first.time_s, last.time_s, None, 0.0)
         top = actions[0]
         wins = top.score >= 1 - float(scores.sum())  # against the background class: what is missing from 1
         return event, self._segments.add(first.time_s, last.time_s, top.label if wins else None, top.score)
-
-    def unclassified(self, window: Window, at: Moment) -> tuple[ActionEvent, Segment | None]:
-        """Returns the event of a window that cannot be classified, and the segment that it ends."""
-        assert window.reason is not None
-        first, last = window.samples[0], window.samples[-1]
-        none = np.zeros(len(self._plan.labels), np.float32)
-        event = ActionEvent(at, self.id, first.frame_id, first.time_s, last.time_s, [], none, window.reason)
-        return event, self._segments.add(first.time_s, last.time_s, None, 0.0)
 
     def finish(self) -> Segment | None:
         """Returns the running segment at the end of the track; None where the background class won."""

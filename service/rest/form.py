@@ -9,7 +9,8 @@ from starlette.requests import Request
 
 from service.errors import InvalidArgument, quoted
 
-_MOST_FIELDS, _LONGEST_FIELD = 20, 2**16
+LONGEST_OPTION = 2**16  # characters; boxes are the longest
+_MOST_FIELDS = 20
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"latin-1")
 _LET_YOUR_CLIENT = "let your HTTP client set Content-Type itself, as curl -F does"
 
@@ -23,7 +24,7 @@ class _Parser(MultiPartParser):
             request.stream(),
             max_files=1,
             max_fields=_MOST_FIELDS,
-            max_part_size=_LONGEST_FIELD,
+            max_part_size=LONGEST_OPTION,
         )
         self._file_field = file_field
         self.has_begun = self.has_ended = False

@@ -17,12 +17,11 @@ from starlette.requests import Request
 
 from service.errors import LONGEST_QUOTE, InvalidArgument, PayloadTooLarge, Unavailable, UnsupportedMediaType, quoted
 from service.pipeline.options import PictureOptions, VideoOptions
-from service.rest.form import read_form
+from service.rest.form import LONGEST_OPTION, read_form
 from service.workers import Workers
 
 _IN_MEMORY = 2**20  # bytes; larger files are buffered on disk
-_LONGEST_OPTION = 2**16  # characters; boxes are the longest
-# Media types of bodies that are no files; what other ones hold is told by their content.
+# These media types are never files. For all others the content decides.
 _NO_FILES = ("text/", "multipart/", "message/", "application/x-www-form-urlencoded", "application/xml")
 _LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64 has neither
 _BASE64_ALPHABET, _BETWEEN_LINES = bytes.maketrans(b"-_", b"+/"), b" \t\r\n"
@@ -101,10 +100,8 @@ def _once(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 def _options(kind: type[Options], *sent: dict[str, Any]) -> Options:
     options = _once([item for part in sent for item in part.items()])
     for name, value in options.items():
-        if isinstance(value, str) and len(value) > _LONGEST_OPTION:
-            raise InvalidArgument(
-                f"{_shortened(name)} has {len(value)} characters; at most {_LONGEST_OPTION} are taken"
-            )
+        if isinstance(value, str) and len(value) > LONGEST_OPTION:
+            raise InvalidArgument(f"{_shortened(name)} has {len(value)} characters; at most {LONGEST_OPTION} are taken")
     return kind.of(options)
 
 

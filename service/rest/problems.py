@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from service.errors import DeepharError, InvalidArgument, Overloaded, Unavailable
+from service.errors import DeepharError, InvalidArgument
 from service.rest.schemas import Problem
 from service.status import INTERNAL_DETAIL, STATUS
 
@@ -27,7 +27,7 @@ def problem(status: int, title: str, detail: str, code: str, headers: dict[str, 
 def own_error(error: DeepharError) -> Response:
     """Returns the problem details of one of the service's own errors."""
     status = STATUS[error.code]
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded | Unavailable) else None
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else None
     return problem(status.http, status.title, str(error), error.code, headers)
 
 

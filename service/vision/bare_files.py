@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 from service.errors import InvalidImage, UnsupportedMediaType
 from service.vision.exif import UPRIGHT, orientation_of
+from service.vision.jpeg_segments import segments
 
 _PNG, _RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
 _JPEG = b"\xff\xd8"
 _APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _OF_COLOURS = {_APP0: b"JFIF\0", _APP14: b"Adobe"}  # they say how colours are stored
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-_BARE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # without a length
 _CRITICAL = (b"PLTE", b"IDAT", b"IEND")
 ANIMATED = "the picture is animated; send one frame, or a video to /v1/actions"
 
@@ -44,28 +43,18 @@ def bare(data: bytes) -> BareFile:
 
 
 def _bare_jpeg(data: bytes) -> BareFile:
-    kept, orientation, whole = [_JPEG], UPRIGHT, memoryview(data)
-    position, is_bare = 2, True
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker in (_START_OF_SCAN, _END_OF_IMAGE):
-            break
-        if marker == 0xFF or marker in _BARE_MARKERS:
-            position += 1 if marker == 0xFF else 2
-            continue
-        end = position + 2 + int.from_bytes(whole[position + 2 : position + 4], "big")
+    kept: list[bytes | memoryview] = [_JPEG]
+    orientation, is_bare, rest, whole = UPRIGHT, True, 2, memoryview(data)
+    for marker, start, end in segments(data):
+        body, is_needed = data[start + 4 : min(end, start + 16)], True
         if _APP0 <= marker <= _APP15 or marker == _COMMENT:
-            body = data[position + 4 : min(end, position + 16)]
             if marker == _APP1 and body.startswith(b"Exif\0\0") and orientation == UPRIGHT:
-                orientation = orientation_of(data[position + 4 : end])
+                orientation = orientation_of(data[start + 4 : end])
             is_needed = marker in _OF_COLOURS and body.startswith(_OF_COLOURS[marker])
-        else:
-            is_needed = True
         if is_needed:
-            kept.append(bytes(whole[position:end]))
-        is_bare = is_bare and is_needed
-        position = end
-    return BareFile(data if is_bare else b"".join([*kept, whole[position:]]), orientation)
+            kept.append(whole[start:end])
+        is_bare, rest = is_bare and is_needed, end
+    return BareFile(data if is_bare else b"".join([*kept, whole[rest:]]), orientation)
 
 
 def _bare_png(data: bytes) -> BareFile:

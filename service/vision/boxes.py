@@ -51,6 +51,14 @@ def as_rows(boxes: Sequence[Box]) -> NDArray[np.float64]:
     return np.array(rows, np.float64).reshape(-1, 4)
 
 
+def intersections(a: Rows, b: Rows) -> Rows:
+    """Areas (N, M) that every box (N, 4) of one set shares with every box (M, 4) of another."""
+    low = np.maximum(a[:, None, :2], b[:, :2])
+    high = np.minimum((a[:, :2] + a[:, 2:])[:, None], b[:, :2] + b[:, 2:])
+    sides = np.maximum(high - low, 0)  # (N, M, 2)
+    return np.asarray(sides[..., 0] * sides[..., 1])
+
+
 def iou(a: Rows, b: Rows) -> Rows:
     """Intersection over union of every box of one set with every box of another.
 
@@ -61,10 +69,7 @@ def iou(a: Rows, b: Rows) -> Rows:
     Returns:
         (N, M), 0 where boxes do not overlap.
     """
-    low = np.maximum(a[:, None, :2], b[:, :2])
-    high = np.minimum((a[:, :2] + a[:, 2:])[:, None], b[:, :2] + b[:, 2:])
-    sides = np.maximum(high - low, 0)  # (N, M, 2)
-    both = sides[..., 0] * sides[..., 1]
+    both = intersections(a, b)
     union = (a[:, 2] * a[:, 3])[:, None] + b[:, 2] * b[:, 3] - both
     return np.asarray(both / np.maximum(union, SMALLEST_AREA))
 

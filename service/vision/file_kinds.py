@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from service.vision.jpeg_segments import segments
+
 READ = "JPEG, PNG, WebP, BMP, HEIC or AVIF"
 # First bytes of files that are pictures or videos, but not ones that are read here.
 _BEGINNINGS = {
@@ -66,12 +68,8 @@ def _brands(data: bytes) -> list[bytes]:
 
 def _odd_jpeg(data: bytes) -> str | None:
     """Returns what a JPEG is whose pixels have not 8 bits."""
-    position = 2
-    while position + 5 <= len(data) and data[position] == 0xFF:
-        if data[position + 1] in _JPEG_FRAMES:
-            bits = data[position + 4]
+    for marker, start, _ in segments(data):
+        if marker in _JPEG_FRAMES and start + 5 <= len(data):
+            bits = data[start + 4]
             return None if bits == 8 else f"a JPEG of {bits} bits"
-        if data[position + 1] == 0xDA:
-            return None
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return None

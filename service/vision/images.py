@@ -86,7 +86,7 @@ class _Heic:
 
     def decode(self) -> Image:
         with _as_damage():
-            return np.ascontiguousarray(_rgb(self._file.to_pillow()))
+            return _rgb(self._file.to_pillow())
 
     def close(self) -> None:
         pass
@@ -137,7 +137,7 @@ def _opened(data: bytes) -> OpenPicture:
         return _opened_heic(data)
     file = bare(data)
     if file.data.startswith(b"\xff\xd8") and file.data.count(_SCAN) > _MOST_SCANS:
-        raise InvalidImage(f"the JPEG has more than {_MOST_SCANS} scans; save it anew")
+        raise InvalidImage(f"the JPEG has more than {_MOST_SCANS} scans; save it again")
     return _colour_jpeg(file) or _opened_by_pillow(file)
 
 

@@ -9,6 +9,7 @@ from models.lite.clip.data import Bools, Floats, Windows, body_middle, person_cr
 from models.lite.clip.frame_errors import DIFFICULTY, MARGIN
 from models.lite.frame.error_bank import ErrorBank, to_torsos
 from models.lite.layout import BODY_JOINTS, FIRST_JOINT
+from service.networks.score_rule import logit
 from service.vision.crops import PROPAGATED  # as crops follow tracks without a detection: the worse case
 
 CHANGES = (0.08, 0.5)  # probability that the errors change from one frame to the next; drawn for each window
@@ -50,7 +51,7 @@ class RealErrors:
         found = found + HIDDEN * off * torso * hidden[..., None]
         guess = body_middle(truth) + 0.3 * off * torso
         found = np.where(windows.inside[..., None], found, guess)
-        logits = platt.logit(scores, 1e-3)
+        logits = logit(scores, 1e-3)
         logits = logits + 0.3 * rng.normal(size=scores.shape) - 0.5 * hidden - 2.0 * ~windows.inside
         lost = self.runs((batch, frames), LOST / LASTS, 1 / LASTS)
         found, logits = self.lose(found, logits, lost, torso)

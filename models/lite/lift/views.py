@@ -29,7 +29,8 @@ from models.lite.lift.data import (
     rotate,
     to_bones,
 )
-from models.lite.platt import logit, sigmoid
+from models.lite.platt import sigmoid
+from service.networks.score_rule import logit
 
 ELEVATION = (-20.0, 40.0)
 DISTANCE_MM = (2500.0, 12000.0)

@@ -35,6 +35,7 @@ from models.lite.person.network import (
 )
 from models.lite.person.targets import encode
 from models.lite.training import Training, best_device, command_line, cosine
+from service.networks.score_rule import logit
 
 BATCH = 24
 STEPS_PER_PASS = 100
@@ -136,7 +137,7 @@ def calibrate(network: PersonNetwork, pictures: person_data.BoxedPictures) -> No
     scores = np.concatenate([scores for _, scores in detections]).astype(np.float64)
     if len(np.unique(right)) < 2:
         return
-    logits = platt.logit(scores, 1e-6)
+    logits = logit(scores, 1e-6)
     fitted = platt.fit(
         lambda parameters: platt.sigmoid(platt.scaled(logits, *parameters)), right, np.array(UNCALIBRATED)
     )

@@ -1,4 +1,4 @@
-"""Whatever stands beside the pixels, whole pictures are read, upright; what cannot be read is told why."""
+"""Whole pictures are decoded upright, whatever else is in the file. Refused ones get the reason."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NS = 1_000_000_000
 _WITHOUT_PRESENTATION_TIMES = ("avi", "asf")  # containers whose stamps are in the order of decoding
-_WITH_JUMPS = ("mpegts", "mpeg")  # containers whose clock may be set anew anywhere
+_WITH_JUMPS = ("mpegts", "mpeg")  # containers whose timestamps may restart at any point
 _JUMP_NS, _FALL_NS = 10 * NS, NS  # from which a stamp of theirs is no longer of the same clock
 _NARROWEST, _WIDEST = Fraction(1, 4), Fraction(4)  # shapes of pixels that are believed
 _DISPLAY_MATRIX = SideData.DISPLAYMATRIX
