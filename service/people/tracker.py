@@ -1,44 +1,35 @@
 """Tracks people through a video.
 
 Detections that match a track move its crop. A track without a matching detection is propagated from its own keypoints,
-and so is the main person where the repository has no detector.
+and so is the main person where the repository has no detector. Whose pose it is that the network found in a crop is
+decided by position and pose: where two people cross, both crops may show the one in front. The track that this pose
+suits less is hidden then, and waits for its person to be seen again.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from service.networks.catalogue import Model
 from service.networks.frame import FrameInference, FrameOutput
-from service.people.association import matched
+from service.people.association import MIN_IOU, detections_of_tracks, hidden_tracks_of, poses_of_tracks, seen_whole
 from service.people.detector import Detection
 from service.people.keypoint_search import MIN_PERSON_SCORE, person_box
 from service.people.search import PeopleSearch, body_crop
+from service.people.track import CONFIRMED, Place, Track
 from service.vision.boxes import Box, as_rows, iou
 from service.vision.crops import DETECTED, PROPAGATED, CropWindow, Image, crop_window_around, moved
 
 DETECT_EVERY_S = 0.2
 SEARCH_EVERY_S = 0.5  # between two keypoint searches while there is no track: each is a batch of crops
 ROUNDING_S = 0.01  # of time stamps
-MIN_IOU = 0.3  # of a detection and the track that it matches
 MAX_MISSES = 5  # detector runs without a match before a low-confidence track is dropped
 LOW_CONFIDENCE = 0.5  # mean keypoint score
 LOST = 0.1  # mean keypoint score under which a track is dropped that the last detector run matched
 MAIN_PERSON = 1  # id
-SAME_POSE = 0.1  # mean keypoint distance of two tracks over the person's size: one of them is a duplicate
-
-
-@dataclass
-class Track:
-    id: int
-    crop_window: CropWindow
-    box: Box  # of the last matching detection or, without one, of the keypoints
-    misses: int = 0  # detector runs in a row without a match
-    score: float = 1.0  # mean of the keypoints
+LONGEST_HIDDEN_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -67,87 +58,112 @@ class PeopleTracker:
         self._next_detection_s = self._next_search_s = -math.inf
         self._tracks: list[Track] = []
         if first_box is not None:
-            self._begin(first_box, crop_window_around(first_box, model.card.crop.margin), misses=1)
+            self._begin(Place(crop_window_around(first_box, model.card.crop.margin), first_box, -math.inf, misses=1))
 
     @property
     def ids(self) -> list[int]:
-        """Of the present tracks."""
+        """Of the present tracks, also of hidden ones."""
         return [track.id for track in self._tracks]
 
     async def step(self, image: Image, time_s: float) -> list[TrackedPerson]:
         """Returns the people in the next frame, the oldest track first."""
+        self._tracks = [t for t in self._tracks if not t.hidden or time_s - t.seen_s <= LONGEST_HIDDEN_S]
         if time_s >= self._next_detection_s:
             self._next_detection_s = time_s + DETECT_EVERY_S - ROUNDING_S
             detections = await self._search.detect(image)
             if detections is not None:
-                self._update(detections)
-        if not self._tracks:
+                self._update(detections, time_s)
+        shown = self._shown()
+        if not shown:
             if time_s < self._next_search_s:
                 return []
             self._next_search_s = time_s + SEARCH_EVERY_S - ROUNDING_S
-            return await self._find_undetected(image)
-        output = await self._inference.run(self._model, image, [track.crop_window for track in self._tracks])
-        return self._kept(output)
+            return await self._find_undetected(image, time_s)
+        output = await self._inference.run(self._model, image, [track.place.crop_window for track in shown])
+        return self._seen(shown, output, time_s)
 
     def restart(self) -> None:
         """Drops all tracks: the scene is another one."""
         self._tracks = []
         self._next_detection_s = self._next_search_s = -math.inf
 
-    def _begin(self, box: Box, crop_window: CropWindow, misses: int) -> Track:
-        track = Track(MAIN_PERSON if self._main_only else next(self._ids), crop_window, box, misses)
+    def _shown(self) -> list[Track]:
+        return [track for track in self._tracks if not track.hidden]
+
+    def _hidden(self) -> list[Track]:
+        return [track for track in self._tracks if track.hidden]
+
+    def _begin(self, place: Place) -> Track:
+        track = Track(MAIN_PERSON if self._main_only else next(self._ids), place)
         self._tracks.append(track)
         return track
 
-    async def _find_undetected(self, image: Image) -> list[TrackedPerson]:
+    def _begin_or_resume(self, places: list[Place], time_s: float) -> list[Track]:
+        """Returns the tracks of people who were not seen in the last frame: hidden ones, or new ones."""
+        hidden = hidden_tracks_of([place.box for place in places], self._hidden(), time_s)
+        for i, track in hidden.items():
+            track.hidden, track.place = False, places[i]
+        return [hidden[i] if i in hidden else self._begin(place) for i, place in enumerate(places)]
+
+    def _hide(self, track: Track) -> None:
+        """The person of a track is not seen: it waits for them, if they were ever more than a guess."""
+        if self._main_only or track.poses < CONFIRMED:
+            self._tracks.remove(track)
+        else:
+            track.hidden = True
+
+    async def _find_undetected(self, image: Image, time_s: float) -> list[TrackedPerson]:
         found = await self._search.find_undetected(self._model, image)
         if found is None:
             return []
-        crop_window = found.crop_windows[0]
-        track = self._begin(
-            person_box(found, 0) or crop_window.as_box(), self._propagated(crop_window, found), misses=1
-        )
+        window = found.crop_windows[0]
+        place = Place(self._propagated(window, found), person_box(found, 0) or window.as_box(), time_s, misses=1)
+        (track,) = self._begin_or_resume([place], time_s)
+        track.saw(found, time_s)
         return [TrackedPerson(track.id, found)]
 
-    def _update(self, detections: list[Detection]) -> None:
+    def _update(self, detections: list[Detection], time_s: float) -> None:
         """Matches detections with tracks, drops low-confidence tracks, begins tracks of new people."""
-        matches = matched([track.box for track in self._tracks], [detection.box for detection in detections], MIN_IOU)
-        for i, track in enumerate(self._tracks):
-            if i not in matches:
-                track.misses += 1
-                continue
-            box = detections[matches[i]].box
-            wanted = body_crop(box, self._model.card.crop.margin)
-            track.crop_window = moved(track.crop_window, wanted, DETECTED)
-            track.box, track.misses = box, 0
-        self._tracks = [t for t in self._tracks if t.misses < MAX_MISSES or t.score >= LOW_CONFIDENCE]
+        shown, boxes = self._shown(), [detection.box for detection in detections]
+        matches = detections_of_tracks(shown, boxes, time_s)
+        margin = self._model.card.crop.margin
+        for i, track in enumerate(shown):
+            place = track.place
+            if i in matches:
+                box = boxes[matches[i]]
+                track.place = Place(moved(place.crop_window, body_crop(box, margin), DETECTED), box, time_s, misses=0)
+            else:
+                track.place = replace(place, misses=place.misses + 1)
+                if track.place.misses >= MAX_MISSES and track.score < LOW_CONFIDENCE:
+                    self._tracks.remove(track)
         taken = set(matches.values())
-        overlaps = iou(as_rows([d.box for d in detections]), as_rows([track.box for track in self._tracks]))
-        nearest = overlaps.max(axis=1, initial=0.0)  # IoU of each detection with the track that it overlaps most
-        new = [detection for i, detection in enumerate(detections) if i not in taken and nearest[i] < MIN_IOU]
+        nearest = iou(as_rows(boxes), as_rows([t.place.box for t in self._shown()])).max(axis=1, initial=0.0)
+        new = [d for i, d in enumerate(detections) if i not in taken and nearest[i] < MIN_IOU]
         if self._main_only:
             new.sort(key=lambda detection: detection.score * detection.box.height, reverse=True)
-        for detection in new[: self._limit - len(self._tracks)]:
-            self._begin(detection.box, body_crop(detection.box, self._model.card.crop.margin), misses=0)
+        new = new[: self._limit - len(self._shown())]
+        self._begin_or_resume([Place(body_crop(d.box, margin), d.box, time_s, misses=0) for d in new], time_s)
 
-    def _kept(self, output: FrameOutput) -> list[TrackedPerson]:
-        """Drops tracks whose person is gone, and duplicates; propagates those without a match."""
+    def _seen(self, shown: list[Track], output: FrameOutput, time_s: float) -> list[TrackedPerson]:
+        """Gives each track its pose, propagates those without a detection, hides those whose person is not seen."""
+        poses, places = [output.only(i) for i in range(len(shown))], [track.place for track in shown]
+        whole, matches = seen_whole(shown, time_s), poses_of_tracks(shown, poses, time_s)
         seen: list[TrackedPerson] = []
-        kept: list[Track] = []
-        for i, track in enumerate(self._tracks):
-            one = output.only(i)
-            track.score = float(one.person_scores()[0])
-            gone = track.score < (MIN_PERSON_SCORE if track.misses else LOST)
-            if gone or any(_same_pose(one, other.output) for other in seen):
+        for i, track in enumerate(shown):
+            if i not in matches:
+                self._hide(track)
                 continue
-            if track.misses:
-                track.crop_window = self._propagated(track.crop_window, one)
-                track.box = person_box(one, 0) or track.box
-            kept.append(track)
-            seen.append(TrackedPerson(track.id, one))
-        if len(kept) < len(self._tracks) and self._main_only:
+            pose, place = poses[matches[i]], places[matches[i]]
+            track.score, track.place = float(pose.person_scores()[0]), place
+            if track.score < (MIN_PERSON_SCORE if place.misses else LOST):
+                self._hide(track)
+                continue
+            track.saw(pose, time_s, whole[i])
+            if place.misses and (box := person_box(pose, 0)) is not None:
+                track.place = Place(self._propagated(place.crop_window, pose), box, time_s, place.misses)
+            seen.append(TrackedPerson(track.id, pose))
+        if len(seen) < len(shown) and self._main_only:
             self._next_detection_s = -math.inf
-        self._tracks = kept
         return seen
 
     def _propagated(self, crop_window: CropWindow, output: FrameOutput) -> CropWindow:
@@ -155,9 +171,3 @@ class PeopleTracker:
         if box is None:
             return crop_window
         return moved(crop_window, crop_window_around(box, self._model.card.crop.margin), PROPAGATED)
-
-
-def _same_pose(a: FrameOutput, b: FrameOutput) -> bool:
-    distance = np.linalg.norm(a.keypoints_px[0] - b.keypoints_px[0], axis=-1).mean()
-    size = np.ptp(b.keypoints_px[0], axis=0).max()
-    return bool(distance < SAME_POSE * max(float(size), 1.0))

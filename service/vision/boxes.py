@@ -25,6 +25,10 @@ class Box:
     width: float
     height: float
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        return self.x + self.width / 2, self.y + self.height / 2
+
 
 def check_box(box: Box, width: int, height: int) -> Box:
     """The box itself, if a person can be looked for in it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import httpx
@@ -15,6 +17,7 @@ from deephar.v1 import inference_pb2 as pb
 from deephar.video import frames_of
 
 from service.testing.running import ServiceProcess
+from service.vision.crops import Image
 from tests.conftest import SAMPLES
 
 WIDTH = 640  # of the sample picture and of the sample clip
@@ -44,6 +47,38 @@ def two_frames() -> list[pb.Frame]:
         both = cv2.imencode(".jpg", np.hstack([one, one[:, ::-1]]))[1].tobytes()
         frames.append(pb.Frame(encoded=both, frame_id=frame.frame_id, timestamp_ns=frame.timestamp_ns))
     return frames
+
+
+CROSSING_WIDTH = 960
+PEOPLE_OF_CLIPS = {  # top, bottom, left, right of the person
+    "jumping_jacks_2": (0, 360, 220, 440),
+    "squat_1": (0, 360, 130, 400),
+    "tennis_serve_2": (90, 330, 270, 430),
+}
+
+
+def crossing(clips: Path, one: str, other: str) -> Iterator[pb.Frame]:
+    """Five seconds in which the person of one clip goes to the right, before the person of another, who goes left."""
+    front, behind = looped(clips, one), looped(clips, other)
+    for i in range(150):
+        picture = np.full((360, CROSSING_WIDTH, 3), 90, np.uint8)
+        for person, share in ((next(behind), 1 - i / 149), (next(front), i / 149)):
+            left = round(share * (CROSSING_WIDTH - person.shape[1]))
+            picture[:, left : left + person.shape[1]] = person
+        encoded = cv2.imencode(".jpg", picture)[1].tobytes()
+        yield pb.Frame(encoded=encoded, frame_id=i, timestamp_ns=i * 1_000_000_000 // 30)
+
+
+def looped(clips: Path, name: str) -> Iterator[Image]:
+    """The person of a clip, forwards and backwards without an end, 360 pixels high."""
+    top, bottom, left, right = PEOPLE_OF_CLIPS[name]
+    people = []
+    for frame in frames_of(str(clips / f"{name}.mp4")):
+        picture = cv2.imdecode(np.frombuffer(frame.encoded, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        person = picture[top:bottom, left:right]
+        people.append(cv2.resize(person, (person.shape[1] * 360 // person.shape[0], 360)))
+    return itertools.cycle(people + people[::-1])
 
 
 def middle(person: pb.Person) -> float:
@@ -122,6 +157,20 @@ def test_everybody_is_followed_with_an_id(client: Client, two_frames: list[pb.Fr
     named = {e.action.person_id: e.action.actions[0].label for e in events if e.WhichOneof("event") == "action"}
     assert [named[i] for i in lasting] == ["jumping_jacks"] * 2
     assert set(lasting) <= {e.segment.person_id for e in events if e.WhichOneof("event") == "segment"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("jumping_jacks_2", "squat_1"), ("squat_1", "jumping_jacks_2"), ("jumping_jacks_2", "tennis_serve_2")],
+)
+def test_two_real_people_who_cross_keep_their_ids(client: Client, shared_data: Path, one: str, other: str) -> None:
+    """Two clips side by side change places; the one in front hides the other."""
+    events = client.stream(crossing(shared_data / "clips", one, other), pb.StreamConfig(following=pb.FOLLOWING_ALL))
+    poses = [e.pose.people for e in events if e.WhichOneof("event") == "pose"]
+    places = [{person.id: middle(person) for person in people} for people in poses]
+    assert {person_id for people in places for person_id in people} == {1, 2}
+    assert len(places[0]) == len(places[-1]) == 2
+    assert all((places[0][i] < CROSSING_WIDTH / 2) == (places[-1][i] > CROSSING_WIDTH / 2) for i in (1, 2)), places
 
 
 def test_the_answer_for_the_clip_names_everybodys_action(client: Client, two_frames: list[pb.Frame]) -> None:

@@ -106,16 +106,69 @@ def test_everybody_keeps_their_id_while_they_move() -> None:
     assert all(last[i] - first[i] == 33 for i in first)
 
 
-def test_who_comes_later_gets_a_new_id_and_who_goes_is_dropped() -> None:
+def test_who_comes_later_gets_a_new_id() -> None:
     world = World([SMALL])
     follower = tracker(world, main_only=False)
     assert ids(follower) == [1]
     world.people = [SMALL, LARGE]
     assert ids(follower, DETECTOR_RUN) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("away_s", "returns", "expected"),
+    [
+        (1.5, SMALL, [1, 2]),
+        (2.5, SMALL, [2, 3]),
+        (1.5, Box(330, 50, 30, 60), [2, 3]),  # too far away
+        (1.5, Box(20, 20, 60, 140), [2, 3]),  # too large
+    ],
+)
+def test_who_returns_soon_to_where_they_were_keeps_the_id(away_s: float, returns: Box, expected: list[int]) -> None:
+    world = World([SMALL, LARGE])
+    follower = tracker(world, main_only=False)
+    assert ids(follower, 5) == [1, 2]
     world.people = [LARGE]
-    assert ids(follower) == [2]
-    world.people = [SMALL, LARGE]
-    assert ids(follower, DETECTOR_RUN) == [2, 3]
+    assert ids(follower, round(away_s / 0.1)) == [2]
+    world.people = [returns, LARGE]
+    assert ids(follower, DETECTOR_RUN) == expected
+
+
+def test_a_hidden_track_takes_nobodys_place() -> None:
+    world = World([SMALL, LARGE])
+    follower = tracker(world, main_only=False, limit=2)
+    assert ids(follower, 5) == [1, 2]
+    world.people = [LARGE, Box(330, 50, 30, 60)]
+    assert ids(follower, DETECTOR_RUN + 1) == [2, 3]
+
+
+def test_a_person_seen_only_in_passing_is_not_waited_for() -> None:
+    world = World([SMALL, LARGE])
+    follower = tracker(world, main_only=False)
+    step(follower)
+    world.people = [LARGE]
+    step(follower)
+    assert follower.ids == [2]
+
+
+@pytest.mark.parametrize("front", [0, 1])
+@pytest.mark.parametrize(("step_px", "back"), [(4, False), (7, False), (12, False), (4, True), (7, True)])
+def test_two_who_cross_keep_their_ids(front: int, step_px: float, back: bool) -> None:
+    """The one behind is not detected there, and the network sees the one in front in both crops."""
+    world = World([])
+    follower = tracker(world, main_only=False)
+    frames = round(300 / step_px)
+    last: dict[int, float] = {}
+    for i in range(frames):
+        way = step_px * (min(i, frames - i) if back else i)
+        people = [Box(20 + way, 40, 50, 120), Box(320 - way, 40, 50, 110)]
+        people.sort(key=lambda box: box.height == 120, reverse=front == 0)
+        hidden = abs(people[0].x - people[1].x) < 35
+        world.people = people[:1] if hidden else people
+        last = {seen.id: float(np.ptp(seen.output.keypoints_px[0, :, 1])) for seen in step(follower)}
+        if i == 0:
+            first = last
+    assert last == first
+    assert len(last) == 2
 
 
 def test_no_more_people_than_asked_for() -> None:
