@@ -129,7 +129,7 @@ class Catalogue:
             if model.name == name:
                 return model
         if name in self._cardless:
-            raise Unavailable(f"model {name!r} is not ready at present; Triton could not load it, or loads it now")
+            raise Unavailable(f"model {name!r} is not ready at present; Triton loads it, or could not (see its log)")
         names = sorted([*self._models, *self._cardless])
         raise UnknownModel(f"there is no model {quoted(name)}; choose one of {', '.join(names) or '(none)'}")
 
@@ -207,7 +207,7 @@ class Catalogue:
             Unavailable, DeadlineExceeded: Triton did not answer, or another server did.
         """
         if self._server_id is not None and await self._server.server_name() != self._server_id:
-            raise Unavailable("another server answers on the embedded Triton's port")
+            raise Unavailable("another server answers on the embedded Triton's port; restart the service")
         loaded = [model for model in await self._server.models() if not model.gone]
         ready = {model.name: model.version for model in loaded if model.ready}
         self.networks = set(ready)

@@ -108,7 +108,7 @@ class TritonClient:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise
-            raise Unavailable("the service is stopping") from None
+            raise Unavailable("the service is stopping; try again in a few seconds") from None
         finally:
             activity.waiting -= samples
         outputs = _arrays(answer)

@@ -86,7 +86,9 @@ class PoseEstimator:
 
     def _checked(self, boxes: list[Box]) -> list[Box]:
         if len(boxes) > self._settings.max_boxes:
-            raise InvalidArgument(f"{len(boxes)} boxes were sent; at most {self._settings.max_boxes} are taken")
+            raise InvalidArgument(
+                f"{len(boxes)} boxes were sent; at most {self._settings.max_boxes} are taken; send several requests"
+            )
         return boxes
 
 

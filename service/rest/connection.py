@@ -159,7 +159,11 @@ class HttpConnection(HttpToolsProtocol):
         if self.transport.is_closing() or not self._awaits_request:
             return
         if self._header_bytes:
-            self._refuse(RequestTimeout(f"the request's headers took over {self._settings.header_timeout_s:g} s"))
+            self._refuse(
+                RequestTimeout(
+                    f"the request's headers took over {self._settings.header_timeout_s:g} s; send them at once"
+                )
+            )
         else:
             self.transport.close()
 

@@ -139,7 +139,8 @@ class Exchange:
                 message = await self._receive()
         except TimeoutError:
             raise RequestTimeout(
-                f"the body came too slowly: {self._received} bytes in {self._waited_s + self._timeout_s:.0f} s"
+                f"the body came too slowly: {self._received} bytes in {self._waited_s + self._timeout_s:.0f} s; "
+                "send a smaller file, or over a faster line"
             ) from None
         self._waited_s += time.monotonic() - began
         if message["type"] == "http.disconnect":
@@ -182,7 +183,7 @@ class Exchange:
             async with asyncio.timeout(limit_s):
                 await self._send({"type": "http.response.body", "body": piece, "more_body": more})
         except TimeoutError:
-            raise RequestTimeout("the answer is read too slowly") from None
+            raise RequestTimeout("the answer is read too slowly; read it as it comes") from None
         self._sent += len(piece)
         self._unread_s += time.monotonic() - began
 
@@ -218,4 +219,6 @@ class Exchange:
                 raise self._too_large()
 
     def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"the request's body is larger than the {self._body_limit} bytes that are taken here")
+        return PayloadTooLarge(
+            f"the request's body is larger than the {self._body_limit} bytes that are taken here; send a smaller file"
+        )

@@ -52,7 +52,7 @@ async def payload(
         json_limit: Largest JSON body in bytes; it is held in memory.
 
     Raises:
-        InvalidArgument: An option is unknown, was sent twice or is not what it must be.
+        InvalidArgument: An option is unknown, was sent twice; send it once or is not what it must be.
         UnsupportedMediaType, PayloadTooLarge, Unavailable: As their names say.
     """
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -88,11 +88,11 @@ async def payload(
 
 
 def _once(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Returns the items by name. Raises `InvalidArgument` for a name that was sent twice."""
+    """Returns the items by name. Raises `InvalidArgument` for a name that was sent twice; send it once."""
     options: dict[str, Any] = {}
     for name, value in items:
         if name in options:
-            raise InvalidArgument(f"{_shortened(name)} was sent twice")
+            raise InvalidArgument(f"{_shortened(name)} was sent twice; send it once")
         options[name] = value
     return options
 
@@ -155,7 +155,7 @@ def _from_json(body: bytes, field: str) -> tuple[BinaryIO, dict[str, Any]]:
     try:
         document = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError):
-        raise InvalidArgument("the body is not valid JSON") from None
+        raise InvalidArgument(f"the body is not valid JSON; send an object with base64 text in {field!r}") from None
     if not isinstance(document, dict) or not isinstance(document.get(field), str):
         raise InvalidArgument(f"the JSON must be an object with base64 text in {field!r}")
     data = _from_base64(document.pop(field), field)

@@ -46,7 +46,7 @@ def parsed(kind: type[M], data: bytes) -> M:
         InvalidArgument: The bytes are no such message, or hold too many fields.
     """
     if _fields(data) > _MOST_FIELDS:
-        raise InvalidArgument(f"the message has over {_MOST_FIELDS} fields")
+        raise InvalidArgument(f"the message has over {_MOST_FIELDS} fields; send fewer")
     try:
         return kind.FromString(data)
     except DecodeError:
@@ -111,7 +111,7 @@ class Requests(AsyncIterator[M]):
             async with asyncio.timeout(seconds):
                 return await anext(self, None)
         except TimeoutError:
-            raise RequestTimeout(f"no {what} came within {seconds:g} s") from None
+            raise RequestTimeout(f"no {what} came within {seconds:g} s; send it sooner") from None
 
 
 def answering(
@@ -169,6 +169,6 @@ def streaming(
             async with asyncio.timeout(write_timeout_s):
                 await context.write(answer)
         except TimeoutError:
-            raise RequestTimeout(f"no answer was read for {write_timeout_s:g} s") from None
+            raise RequestTimeout(f"no answer was read for {write_timeout_s:g} s; read them as they come") from None
 
     return grpc.stream_stream_rpc_method_handler(behave, None, answer_kind.SerializeToString)

@@ -70,7 +70,9 @@ def picture_options(request: pb.EstimatePoseRequest, max_boxes: int) -> PictureO
         InvalidArgument: There are more than `max_boxes` boxes, or depths of the camera.
     """
     if len(request.boxes) > max_boxes:
-        raise InvalidArgument(f"{len(request.boxes)} boxes were sent; at most {max_boxes} are taken")
+        raise InvalidArgument(
+            f"{len(request.boxes)} boxes were sent; at most {max_boxes} are taken; send several requests"
+        )
     if len(request.camera.root_depth_mm) > max_boxes:
         raise InvalidArgument(f"the camera has over {max_boxes} values of root_depth_mm; send one for each box")
     return PictureOptions(
@@ -200,12 +202,16 @@ def frame_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame:
     match message.WhichOneof("picture"):
         case "encoded":
             if len(message.encoded) > max_bytes:
-                raise PayloadTooLarge(f"a frame has {len(message.encoded)} bytes; at most {max_bytes} are taken")
+                raise PayloadTooLarge(
+                    f"a frame has {len(message.encoded)} bytes; at most {max_bytes} are taken: shrink it"
+                )
             return Frame(message.encoded, message.frame_id, message.timestamp_ns)
         case "raw":
             raw = message.raw
             if raw.width * raw.height > max_pixels:
-                raise PayloadTooLarge(f"a frame has {raw.width} x {raw.height} pixels; at most {max_pixels} are taken")
+                raise PayloadTooLarge(
+                    f"a frame has {raw.width} x {raw.height} pixels; at most {max_pixels} are taken: shrink it"
+                )
             if not raw.rgb or len(raw.rgb) != raw.width * raw.height * 3:
                 raise InvalidImage(
                     f"a raw frame of {raw.width} x {raw.height} must have {raw.width * raw.height * 3} bytes of RGB, "

@@ -65,7 +65,7 @@ class Health:
     async def _asked(self, requests: Requests[_Asked]) -> str:
         request = await requests.within(self._settings.header_timeout_s, "question")
         if request is None:
-            raise InvalidArgument("the call has no request")
+            raise InvalidArgument("the call has no request; send one")
         return str(request.service)
 
 

@@ -83,7 +83,7 @@ class InferenceServicer:
         self._stopping.refuse_if_begun()
         request = await requests.within(self._settings.stream_idle_s, "request")
         if request is None:
-            raise InvalidArgument("the call has no request")
+            raise InvalidArgument("the call has no request; send one")
         return request
 
     async def _config(self, requests: Requests[pb.StreamVideoRequest]) -> pb.StreamConfig:

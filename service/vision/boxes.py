@@ -37,9 +37,13 @@ def check_box(box: Box, width: int, height: int) -> Box:
     if box.width < 1 or box.height < 1:
         raise InvalidArgument("a box must be at least one pixel wide and high; send [x, y, width, height] in pixels")
     if box.x >= width or box.y >= height or box.x + box.width <= 0 or box.y + box.height <= 0:
-        raise InvalidArgument(f"a box lies outside of the picture, which is {width} x {height} pixels")
+        raise InvalidArgument(
+            f"a box lies outside of the picture, which is {width} x {height} pixels; send pixels of it"
+        )
     if max(box.width, box.height) > 8 * max(width, height):
-        raise InvalidArgument(f"a box is far larger than the picture, which is {width} x {height} pixels")
+        raise InvalidArgument(
+            f"a box is far larger than the picture, which is {width} x {height} pixels; send pixels of it"
+        )
     return box
 
 

@@ -119,7 +119,7 @@ def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
     if not data:
         raise InvalidImage(f"the picture is empty (0 bytes); send a {READ} file")
     if len(data) > max_bytes:
-        raise PayloadTooLarge(f"the picture has {len(data)} bytes; at most {max_bytes} are taken")
+        raise PayloadTooLarge(f"the picture has {len(data)} bytes; at most {max_bytes} are taken: shrink it")
     picture = _opened(data)
     if picture.width * picture.height > max_pixels:
         picture.close()

@@ -79,7 +79,7 @@ def test_an_option_in_the_query_and_in_the_body_was_sent_twice() -> None:
         text = f'{{"image": "{encoded}", "flip": true, "flip": false}}'
         twice = await client.post("/v1/pose", content=text, headers={"Content-Type": "application/json"})
         for answer in (form, document, twice):
-            assert (answer.status_code, answer.json()["detail"]) == (422, "flip was sent twice")
+            assert (answer.status_code, answer.json()["detail"]) == (422, "flip was sent twice; send it once")
 
     asked(work)
 
