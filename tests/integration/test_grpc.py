@@ -16,7 +16,7 @@ import pytest
 from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
-from deephar.video import frames_of
+from deephar.video import NotAVideo, frames_of
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
@@ -238,6 +238,16 @@ def test_time_that_runs_backwards_is_refused(client: Client, person_jpeg: bytes)
     with pytest.raises(grpc.RpcError) as caught:
         list(client.stream(frames))
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("call", [Client.classify, lambda client, frames: list(client.stream(frames))])
+def test_what_the_frames_raise_reaches_the_caller(client: Client, person_jpeg: bytes, call: Any) -> None:
+    def frames() -> Iterator[pb.Frame]:
+        yield pb.Frame(encoded=person_jpeg)
+        raise NotAVideo("the rest is damaged")
+
+    with pytest.raises(NotAVideo, match="the rest is damaged"):
+        call(client, frames())
 
 
 def test_health(service: ServiceProcess) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 import grpc
@@ -114,8 +115,11 @@ class Client:
 
         Raises:
             grpc.RpcError: The call failed.
+            Exception: What `frames` raises, such as `deephar.video.NotAVideo`.
         """
-        return self._stub.ClassifyClip(_requests(frames, config))
+        requests = _Requests(frames, config)
+        with requests.own_errors():
+            return self._stub.ClassifyClip(iter(requests))
 
     def stream(
         self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None = None
@@ -134,15 +138,38 @@ class Client:
 
         Raises:
             grpc.RpcError: The call failed.
+            Exception: What `frames` raises, such as `deephar.video.NotAVideo`.
         """
-        call = self._stub.StreamVideo(_requests(frames, config))
+        requests = _Requests(frames, config)
+        call = self._stub.StreamVideo(iter(requests))
         try:
-            yield from call
+            with requests.own_errors():
+                yield from call
         finally:
             call.cancel()
 
 
-def _requests(frames: Iterable[pb.Frame], config: pb.StreamConfig | None) -> Iterator[pb.StreamVideoRequest]:
-    yield pb.StreamVideoRequest(config=config or pb.StreamConfig())
-    for frame in frames:
-        yield pb.StreamVideoRequest(frame=frame)
+class _Requests:
+    """The requests of a stream. What their frames raise is raised to the caller, where gRPC says UNKNOWN only."""
+
+    def __init__(self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None) -> None:
+        self._frames, self._config = frames, config
+        self._error: Exception | None = None
+
+    def __iter__(self) -> Iterator[pb.StreamVideoRequest]:
+        yield pb.StreamVideoRequest(config=self._config or pb.StreamConfig())
+        try:
+            for frame in self._frames:
+                yield pb.StreamVideoRequest(frame=frame)
+        except Exception as error:
+            self._error = error
+            raise
+
+    @contextmanager
+    def own_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError:
+            if self._error is not None:
+                raise self._error from None
+            raise
