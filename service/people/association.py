@@ -74,9 +74,8 @@ def poses_of_tracks(tracks: Sequence[Track], poses: Sequence[FrameOutput], time_
         poses: What the frame network saw in these crops.
         time_s: Media time of the frame.
     """
-    first: list[int] = []  # of the crops that show the same person, by crop
-    for i, pose in enumerate(poses):
-        first.append(next((j for j in range(i) if first[j] == j and _same_pose(pose, poses[j])), i))
+    keypoints_px = np.stack([pose.keypoints_px[0] for pose in poses])
+    first = _first_of_same(keypoints_px)
     duplicates = [i for i, j in enumerate(first) if i != j]
     shared = {first[i] for i in duplicates}
     known = [i for i, track in enumerate(tracks) if track.poses]
@@ -85,12 +84,12 @@ def poses_of_tracks(tracks: Sequence[Track], poses: Sequence[FrameOutput], time_
         similarities[known] = pose_similarities(
             np.stack([tracks[i].expected_pose(time_s) for i in known]),
             np.stack([tracks[i].scores for i in known]),
-            np.stack([pose.keypoints_px[0] for pose in poses]),
+            keypoints_px,
         )
     similarities[range(len(tracks)), first] += OWN_CROP
     for i in known:
         if first[i] in shared:  # Frame by frame, the track of the hidden person drifts to the one in front.
-            similarities[i, first[i]] += tracks[i].nearness(poses[i].keypoints_px[0], time_s)
+            similarities[i, first[i]] += tracks[i].nearness(keypoints_px[i], time_s)
     similarities[:, duplicates] = -1.0
     return best_pairs(similarities, OWN_CROP)
 
@@ -104,7 +103,12 @@ def seen_whole(tracks: Sequence[Track], time_s: float) -> list[bool]:
     return [bool(most <= COVERED * area) for most, area in zip(shared.max(axis=1, initial=0.0), areas, strict=True)]
 
 
-def _same_pose(a: FrameOutput, b: FrameOutput) -> bool:
-    distance = np.linalg.norm(a.keypoints_px[0] - b.keypoints_px[0], axis=-1).mean()
-    size = np.ptp(b.keypoints_px[0], axis=0).max()
-    return bool(distance < SAME_POSE * max(float(size), 1.0))
+def _first_of_same(keypoints_px: Array) -> list[int]:
+    """Returns for each pose of (N, K, 2) the first one that shows the same person, by index."""
+    distances = np.linalg.norm(keypoints_px[:, None] - keypoints_px[None], axis=-1).mean(axis=-1)
+    sizes = np.maximum(np.ptp(keypoints_px, axis=1).max(axis=-1), 1.0)
+    same = distances < SAME_POSE * sizes
+    first: list[int] = []
+    for i in range(len(keypoints_px)):
+        first.append(next((j for j in range(i) if first[j] == j and same[i, j]), i))
+    return first

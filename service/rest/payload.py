@@ -52,7 +52,7 @@ async def payload(
         json_limit: Largest JSON body in bytes; it is held in memory.
 
     Raises:
-        InvalidArgument: An option is unknown, was sent twice; send it once or is not what it must be.
+        InvalidArgument: An option is unknown, was sent twice or is not what it must be.
         UnsupportedMediaType, PayloadTooLarge, Unavailable: As their names say.
     """
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -88,7 +88,7 @@ async def payload(
 
 
 def _once(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Returns the items by name. Raises `InvalidArgument` for a name that was sent twice; send it once."""
+    """Returns the items by name. Raises `InvalidArgument` for a name that was sent twice."""
     options: dict[str, Any] = {}
     for name, value in items:
         if name in options:
