@@ -41,6 +41,24 @@ HEIC = base64.b64decode(
 )
 
 
+TEXT, RATIONALS = 2, (5, 10)  # of TIFF's types
+FORMS = {
+    1: "B",
+    TEXT: "2s",
+    3: "H",
+    4: "I",
+    5: "II",
+    6: "b",
+    7: "B",
+    8: "h",
+    9: "i",
+    10: "ii",
+    11: "f",
+    12: "d",
+    13: "I",
+}
+
+
 @dataclass(frozen=True)
 class OddPicture:
     name: str
@@ -75,22 +93,18 @@ def file(image: Pillow.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def exif(orientation: int, kind: int = 3, order: str = ">", before: tuple[bytes, ...] = ()) -> bytes:
-    """A TIFF with the orientation as a tag of this type (1 byte, 2 text, 3 short, 4 long, 5 rational) after others."""
+def exif(orientation: int, kind: int = 3, order: str = ">", before: tuple[bytes, ...] = (), count: int = 1) -> bytes:
+    """A TIFF with the orientation as a tag of this type, so many times, after other tags."""
     mark = b"MM\0*" if order == ">" else b"II*\0"
     tags = len(before) + 1
     after = 8 + 2 + 12 * tags + 4
-    value = {
-        1: struct.pack("B3x", orientation),
-        2: str(orientation).encode() + b"\0\0\0",
-        3: struct.pack(order + "H2x", orientation),
-        4: struct.pack(order + "I", orientation),
-        5: struct.pack(order + "I", after),
-    }[kind]
-    count = 2 if kind == 2 else 1
-    entry = struct.pack(order + "HHI", 0x0112, kind, count) + value
-    end = struct.pack(order + "I", 0) + struct.pack(order + "II", orientation, 1)
-    return mark + struct.pack(order + "IH", 8, tags) + b"".join(before) + entry + end
+    values: list[object] = [str(orientation).encode() + b"\0"] if kind == TEXT else [orientation]
+    if kind in RATIONALS:
+        values.append(1)
+    value, count = struct.pack(order + FORMS[kind], *values) * count, 2 if kind == TEXT else count
+    entry = struct.pack(order + "HHI", 0x0112, kind, count)
+    entry += value.ljust(4, b"\0") if len(value) <= 4 else struct.pack(order + "I", after)
+    return mark + struct.pack(order + "IH", 8, tags) + b"".join(before) + entry + bytes(4) + value
 
 
 def odd_tags(order: str) -> dict[str, tuple[bytes, ...]]:
@@ -128,15 +142,29 @@ def with_webp_chunk(webp: bytes, kind: bytes, body: bytes) -> bytes:
     return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
 
 
+def animation_of_one(webp: bytes) -> bytes:
+    """The pixels of a WebP as the only frame of an animation."""
+    corner = (WIDTH - 1).to_bytes(3, "little") + (HEIGHT - 1).to_bytes(3, "little")
+    frame = bytes(6) + corner + bytes(4) + webp[12:]
+    whole = b"RIFF\0\0\0\0WEBP"
+    for kind, body in ((b"VP8X", b"\x02\0\0\0" + corner), (b"ANIM", bytes(6)), (b"ANMF", frame)):
+        whole = with_webp_chunk(whole, kind, body)
+    return whole
+
+
 def jpegs() -> Iterator[OddPicture]:
     for mode, orientation, progressive in itertools.product(("RGB", "L", "CMYK"), STORED, (False, True)):
         data = file(stored(orientation, mode), "JPEG", quality=95, progressive=progressive)
         name = f"jpeg-{mode}-{orientation}-{'progressive' if progressive else 'baseline'}"
         yield OddPicture(name, with_segment(data, 0xE1, b"Exif\0\0" + exif(orientation)), grey=mode == "L")
-    for orientation, kind, order in itertools.product(STORED, (1, 2, 3, 4, 5), "<>"):
+    for orientation, kind, order in itertools.product(STORED, FORMS, "<>"):
         data = file(stored(orientation), "JPEG", quality=95, subsampling=0)
         name = f"jpeg-orientation_{orientation}_as_type_{kind}_{'little' if order == '<' else 'big'}"
         yield OddPicture(name, with_segment(data, 0xE1, b"Exif\0\0" + exif(orientation, kind, order)))
+    for orientation, kind in itertools.product((3, 6), (3, 4)):
+        body = b"Exif\0\0" + exif(orientation, kind, count=4)
+        data = file(stored(orientation), "JPEG", quality=95)
+        yield OddPicture(f"jpeg-orientation_{orientation}_four_times_as_type_{kind}", with_segment(data, 0xE1, body))
     for order in "<>":
         for orientation, (name, before) in itertools.product((3, 6, 8), odd_tags(order).items()):
             data = file(stored(orientation), "JPEG", quality=95)
@@ -160,6 +188,9 @@ def jpegs() -> Iterator[OddPicture]:
         yield OddPicture(f"jpeg-{name}", with_segment(plain, marker, body))
     yield OddPicture("jpeg-picture_after_its_end", plain + plain)
     yield OddPicture("jpeg-rubbish_after_its_end", plain + b"rubbish" * 100)
+    yield OddPicture("jpeg-motion_photo", plain + b"\0\0\0\x18ftypmp42" + b"\xff\xda" * 500)
+    yield OddPicture("jpeg-no_end_marker", plain[:-2])
+    yield OddPicture("jpeg-few_bytes_before_its_end", plain[:-2] + bytes(9) + plain[-2:])
     yield OddPicture("jpeg-fill_bytes", plain[:2] + b"\xff\xff\xff" + plain[2:])
 
 
@@ -187,6 +218,8 @@ def pngs() -> Iterator[OddPicture]:
             ("length_too_long", chunk(b"tEXt", b"note\0text", length=2**30)),
             ("length_too_short", chunk(b"tEXt", b"note\0some text", length=3)),
             ("unknown_chunk", chunk(b"abCd", b"what?")),
+            ("animation_of_one", chunk(b"acTL", struct.pack(">II", 1, 0))),
+            ("empty_animation", chunk(b"acTL", b"")),
             ("rubbish_transparency", chunk(b"tRNS", b"\0" * 300)),
         ):
             yield OddPicture(f"png-{mode}-{name}", with_chunk(plain, new), grey=mode == "I;16")
@@ -205,6 +238,7 @@ def others() -> Iterator[OddPicture]:
         ("unknown_chunk", b"abcd", b"what?"),
     ):
         yield OddPicture(f"webp-{name}", with_webp_chunk(webp, kind, body))
+    yield OddPicture("webp-animation_of_one", animation_of_one(webp))
     for mode in ("RGB", "P", "L", "RGBA"):
         yield OddPicture(f"bmp-{mode}", file(stored(1, mode), "BMP"), grey=mode == "L")
     for orientation in STORED:
@@ -244,6 +278,14 @@ def cut() -> Iterator[OddPicture]:
             yield OddPicture(f"{kind.lower()}-cut_at_{percent}", data[: len(data) * percent // 100], CUT)
     for percent in (30, 50, 70, 90):
         yield OddPicture(f"heic-cut_at_{percent}", HEIC[: len(HEIC) * percent // 100], CUT)
+    jpeg, rows = file(noise, "JPEG"), noise.tobytes()
+    yield OddPicture("jpeg-cut_before_its_end_marker", jpeg[: len(jpeg) // 2] + jpeg[-2:], CUT)
+    yield OddPicture("jpeg-higher_than_its_pixels", jpeg.replace(struct.pack(">H", HEIGHT), b"\x01\0", 1), CUT)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0))
+    half = chunk(b"IDAT", zlib.compress(b"\0" + rows[: len(rows) // 2]))
+    yield OddPicture("png-stream_of_pixels_ends_early", b"\x89PNG\r\n\x1a\n" + header + half + chunk(b"IEND", b""), CUT)
+    palette = file(stored(1, "P"), "PNG")
+    yield OddPicture("png-without_its_palette", palette.replace(b"PLTE", b"abCd"), CUT, says="palette")
     png = bytearray(file(noise, "PNG"))
     for at in (60, len(png) // 2, len(png) - 30):
         damaged = bytearray(png)
@@ -275,6 +317,16 @@ def not_read() -> Iterator[OddPicture]:
         ("pdf", b"%PDF-1.7\n", "PDF"),
         ("photoshop", b"8BPS\0\1" + bytes(30), "Photoshop"),
         ("ico", file(picture(), "ICO"), "icon"),
+        ("canon_raw", b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(100), "CR3"),
+        ("sound", b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42" + bytes(100), "sound"),
+        ("ppm", file(picture(), "PPM"), "PPM"),
+        ("qoi", b"qoif\0\0\0\1\0\0\0\1\3\0" + bytes(100), "QOI"),
+        ("dds", file(picture(), "DDS"), "DDS"),
+        (
+            "apples_png",
+            file(picture(), "PNG").replace(b"\0\0\0\rIHDR", b"\0\0\0\4CgBI\x50\0\x20\2+\xd5\xb3\x7f\0\0\0\rIHDR"),
+            "CgBI",
+        ),
         ("mp4", b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100), "video"),
         ("quicktime", b"\0\0\0\x14ftypqt  \0\0\2\0qt  " + bytes(100), "video"),
         ("matroska", b"\x1aE\xdf\xa3" + bytes(100), "video"),

@@ -41,6 +41,7 @@ class OddVideo:
     frames: int = FRAMES
     fps: float = RATE
     lost: int = 0
+    duration_s: float | None = None  # None: by its frames
     corners: tuple[int, int, int, int] = (0, 1, 2, 3)  # which stored corner is shown at each place
 
     def __str__(self) -> str:
@@ -139,8 +140,21 @@ def damaged(data: bytes, places: Iterable[float], length: int = 12) -> bytes:
     return bytes(changed)
 
 
-def with_still_first(mp4: bytes) -> bytes:
-    """The film as the second track of a file whose first is a single picture."""
+def with_lost_packets(data: bytes, container: str, lost: range) -> bytes:
+    """The packets of a video in a new file, some of them as zeros."""
+    buffer = io.BytesIO()
+    with av.open(io.BytesIO(data), "r") as source, av.open(buffer, "w", format=container) as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for i, packet in enumerate(p for p in source.demux(source.streams.video[0]) if p.size):
+            if i in lost:
+                packet.update(bytes(packet.size))
+            packet.stream = stream
+            out.mux(packet)
+    return buffer.getvalue()
+
+
+def with_still_first(mp4: bytes, frames: int = 1) -> bytes:
+    """The film as the second track of a file whose first is a single picture, or a few."""
     buffer = io.BytesIO()
     with av.open(io.BytesIO(mp4), "r") as source, av.open(buffer, "w", format="mp4") as out:
         still = out.add_stream("libx264", rate=RATE)
@@ -148,7 +162,8 @@ def with_still_first(mp4: bytes) -> bytes:
         still.width, still.height, still.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream = out.add_stream_from_template(source.streams.video[0])
         grey = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
-        out.mux(still.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        for _ in range(frames):
+            out.mux(still.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
         out.mux(still.encode(None))
         for packet in source.demux(source.streams.video[0]):
             if packet.size:
@@ -205,6 +220,7 @@ def formats() -> Iterator[OddVideo]:
         size = (width, height) if shape < 10 else (WIDTH, HEIGHT)
         yield OddVideo(f"mp4-pixels_of_{float(shape):.2f}", film(pixel=shape), size)
     yield OddVideo("mp4-still_first", with_still_first(film()))
+    yield OddVideo("mp4-two_stills_first", with_still_first(film(), frames=2))
 
 
 def stamped() -> Iterator[OddVideo]:
@@ -216,6 +232,9 @@ def stamped() -> Iterator[OddVideo]:
     for jump_ms in (1_000_000, 50_000_000):
         moved = remuxed(transport, "mpegts", partial(_jumped, jump_ms))
         yield OddVideo(f"ts-jumps_by_{jump_ms}_ms", moved)
+    for container in ("matroska", "flv"):
+        yield OddVideo(f"{container}-leaps", remuxed(plain, container, partial(_jumped, 1_000_000)))
+    yield OddVideo("flv-first_stamp_is_zero", remuxed(plain, "flv", lambda i, ms: ms + 5_000_000 * (i > 0)))
     first, second = film("mpegts", frames=15), film("mpegts", frames=15)
     yield OddVideo("ts-clock_starts_again", first + second)
     later = remuxed(transport, "mpegts", lambda i, ms: ms + 7_200_000)
@@ -231,6 +250,10 @@ def hurt() -> Iterator[OddVideo]:
         if codec in av.codecs_available:
             whole = film(container, codec, frames=50, options={"bf": "0"})
             yield OddVideo(f"{container}-{codec}-damaged", damaged(whole, (0.4, 0.55)), frames=-1, lost=-1)
+    for container, codec in (("avi", "mjpeg"), ("avi", "mpeg4"), ("asf", "wmv2")):
+        whole = film(container, codec, pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p", options={"g": "1"})
+        data = with_lost_packets(whole, container, range(12, 16))
+        yield OddVideo(f"{container}-{codec}-lost_packets", data, frames=FRAMES - 4, lost=4, duration_s=FRAMES / RATE)
     mjpeg = film("avi", "mjpeg", pix_fmt="yuvj420p", frames=60)
     index = mjpeg.rindex(b"idx1")
     last = mjpeg.rindex(b"00dc", 0, index)

@@ -32,6 +32,7 @@ def accepted(request: Request, offered: tuple[str, ...]) -> str:
 def _range(part: str) -> tuple[str, float]:
     """Returns a media range and its quality; one that cannot be read is 1, as none is."""
     name, *parameters = (field.strip().lower() for field in part.split(";"))
+    name = "*/*" if name == "*" else name  # as old Java sends it
     for parameter in parameters:
         key, _, value = parameter.partition("=")
         if key.strip() == "q":

@@ -93,4 +93,6 @@ class Inflating:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     def _damaged(self) -> InvalidArgument:
-        return InvalidArgument(f"the body is not whole {self._encoding}, as its Content-Encoding says; send all of it")
+        return InvalidArgument(
+            f"the body is not {self._encoding}, as its Content-Encoding says, or not whole; send it whole, or no header"
+        )

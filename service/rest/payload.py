@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, Generic, TypeVar, cast
+from urllib.parse import unquote
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
@@ -24,7 +25,7 @@ _IN_MEMORY = 2**20  # bytes; larger files are buffered on disk
 # These media types are never files. For all others the content decides.
 _NO_FILES = ("text/", "multipart/", "message/", "application/x-www-form-urlencoded", "application/xml")
 _LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64 has neither
-_BASE64_ALPHABET, _BETWEEN_LINES = bytes.maketrans(b"-_", b"+/"), b" \t\r\n"
+_BASE64_ALPHABET = bytes.maketrans(b"-_", b"+/")
 
 
 Options = TypeVar("Options", PictureOptions, VideoOptions)
@@ -167,10 +168,14 @@ def _from_json(body: bytes, field: str) -> tuple[BinaryIO, dict[str, Any]]:
 
 def _from_base64(text: str, field: str) -> bytes:
     """Returns the bytes of base64 as people make it: in lines, in URLs' alphabet, without padding, in a data URL."""
+    text = text.strip()
     if text[:5].lower() == "data:":
-        text = text.partition(",")[2]
+        text = unquote(text.partition(",")[2])
     try:
-        plain = text.encode("ascii").translate(_BASE64_ALPHABET, _BETWEEN_LINES).rstrip(b"=")
+        lines = (line.strip() for line in text.encode("ascii").splitlines())
+        plain = b"".join(lines).translate(_BASE64_ALPHABET).rstrip(b"=")
         return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidArgument(f"{field!r} is not base64; send the output of: base64 FILE") from None
+        raise InvalidArgument(
+            f"{field!r} is not base64 (a + that became a space?); send the output of: base64 FILE"
+        ) from None

@@ -38,17 +38,21 @@ def check_counts(file: BinaryIO) -> None:
 
 
 def lacks_index(file: BinaryIO) -> bool:
-    """Whether this is an MP4 or MOV without `moov`, the index of its pictures. Leaves the file at its start."""
+    """Whether this is an MP4 or MOV without all of `moov`, the index of its pictures. Leaves the file at its start."""
     size = file.seek(0, 2)
-    kinds = {box.kind for box, _ in zip(_Counter(file, size).boxes_of(0, size), range(MOST_TOP_BOXES), strict=False)}
+    boxes = [box for box, _ in zip(_Counter(file, size).boxes_of(0, size), range(MOST_TOP_BOXES), strict=False)]
     file.seek(0)
-    return b"ftyp" in kinds and b"moov" not in kinds
+    kinds = {box.kind for box in boxes}
+    if not boxes or boxes[0].kind not in (b"ftyp", b"free", b"wide", b"skip", b"mdat", b"moov"):
+        return False
+    return b"moov" not in kinds or (boxes[-1].kind == b"moov" and boxes[-1].is_cut)
 
 
 class _Box(NamedTuple):
     kind: bytes
     start: int  # of its body
     end: int
+    is_cut: bool  # it says that it ends later
 
 
 @dataclass
@@ -93,7 +97,7 @@ class _Counter:
                 size = end - start
             if size < header:
                 return
-            yield _Box(kind, start + header, min(start + size, end))
+            yield _Box(kind, start + header, min(start + size, end), start + size > end)
             start += size
 
     def _read(self, box: _Box) -> None:

@@ -15,14 +15,17 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
-from service.video.film import Film, film_of
+from service.video.film import Film, film_of, pictures_of
 from service.video.frame import Frame
 from service.video.mp4_boxes import check_counts, lacks_index
 from service.video.sampling import Sampler
+from service.vision.file_kinds import is_picture, is_still
 from service.workers import Workers
 
 # Only real container formats, and nothing that may open other files or addresses (playlists do).
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf"
+_CUT_OFF = "the video is cut off: its index is not whole; send all of it"
+_HEAD = 256  # bytes that tell a picture from a video
 _STEP_S = 0.025  # longest decoding step before its thread is released
 _GROWTH, _SMALL = 2, 2_500_000  # pictures may grow in mid-stream by this factor, or to this many pixels
 _FFMPEG_THREADS = 2  # for each video; every thread holds frames, and FFmpeg's default is one thread per core
@@ -179,13 +182,13 @@ class _Decoder:
                 container.close()
 
     def _opened(self) -> InputContainer:
-        head = self._file.read(16)
+        head = self._file.read(_HEAD)
         self._file.seek(0)
         if not head:
             raise InvalidVideo("the video is empty (0 bytes); send an MP4, WebM, MKV, AVI or MOV file")
-        if head.startswith((b"GIF8", b"\xff\xd8\xff", b"\x89PNG", b"BM")) or (
-            head.startswith(b"RIFF") and head[8:12] == b"WEBP"
-        ):
+        if head.startswith(b"GIF8"):
+            raise UnsupportedMediaType("this is a GIF; send a video as MP4 or WebM")
+        if is_picture(head) or is_still(head):
             raise UnsupportedMediaType("this is a picture; send pictures to /v1/pose, or a video as MP4 or WebM")
         check_counts(self._file)
         options = {
@@ -197,11 +200,15 @@ class _Decoder:
             return av.open(self._file, mode="r", options=options)
         except (av.FFmpegError, ValueError, OSError) as error:
             if lacks_index(self._file):
-                raise InvalidVideo("the video is cut off: its index, at the end, is missing; send all of it") from error
-            raise InvalidVideo("the bytes are not a video; send an MP4, WebM, MKV, AVI or MOV file") from error
+                raise InvalidVideo(_CUT_OFF) from error
+            raise InvalidVideo(
+                "the bytes are not a video that is read here; send an MP4, WebM, MKV, AVI or MOV file"
+            ) from error
 
     def _prepare(self, container: InputContainer) -> Film:
-        if not container.streams.video:
+        if not pictures_of(container):
+            if lacks_index(self._file):
+                raise InvalidVideo(_CUT_OFF)
             raise InvalidVideo("the file has no video stream (sound only?); send a file with pictures")
         stream = film_of(container)
         if stream is None:

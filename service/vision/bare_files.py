@@ -17,6 +17,8 @@ _PNG, _RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
 _JPEG = b"\xff\xd8"
 _APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _OF_COLOURS = {_APP0: b"JFIF\0", _APP14: b"Adobe"}  # they say how colours are stored
+_PALETTE = 3  # colour type
+_ONE_FRAME = (1).to_bytes(4)
 _CRITICAL = (b"PLTE", b"IDAT", b"IEND")
 ANIMATED = "the picture is animated; send one frame, or a video to /v1/actions"
 
@@ -59,14 +61,15 @@ def _bare_jpeg(data: bytes) -> BareFile:
 
 def _bare_png(data: bytes) -> BareFile:
     kept: list[bytes | memoryview] = [_PNG]
-    exif, whole = b"", memoryview(data)
+    exif, whole, has_pixels, has_palette = b"", memoryview(data), False, False
     position = len(_PNG)
     while position + 12 <= len(data):
         length, kind = int.from_bytes(whole[position : position + 4], "big"), data[position + 4 : position + 8]
         end = position + 12 + length
         is_needed = kind == b"IHDR" or kind in _CRITICAL
-        if kind == b"acTL":
+        if kind == b"acTL" and length == 8 and not has_pixels and data[position + 8 : position + 12] > _ONE_FRAME:
             raise UnsupportedMediaType(ANIMATED)
+        has_pixels, has_palette = has_pixels or kind == b"IDAT", has_palette or kind == b"PLTE"
         if kind == b"eXIf":
             exif = data[position + 8 : end - 4]
         if not is_needed and not _begins_chunk(data, end):
@@ -78,8 +81,10 @@ def _bare_png(data: bytes) -> BareFile:
         position = end
     else:
         kept.append(_chunk(b"IEND", b""))
-    if len(kept) < 2:
+    if not has_pixels:
         raise InvalidImage("the PNG has no pixels; send the whole file")
+    if data[25] == _PALETTE and not has_palette:
+        raise InvalidImage("the PNG has no palette, which its pixels need; send the whole file")
     return BareFile(b"".join(kept), orientation_of(exif))
 
 
@@ -99,17 +104,21 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 def _bare_webp(data: bytes) -> BareFile:
     pixels, exif, whole = b"", b"", memoryview(data)
-    position = 12
+    position, frames = 12, 0
     while position + 8 <= len(data):
         kind, length = data[position : position + 4], int.from_bytes(whole[position + 4 : position + 8], "little")
         end = position + 8 + length
-        if kind in (b"ANIM", b"ANMF"):
-            raise UnsupportedMediaType(ANIMATED)
+        if kind == b"ANMF":
+            frames += 1
+            if frames > 1:
+                raise UnsupportedMediaType(ANIMATED)
         if kind in (b"VP8 ", b"VP8L") and not pixels:
             pixels = bytes(whole[position:end]) + b"\0" * (length % 2)
         if kind == b"EXIF":
             exif = data[position + 8 : end]
         position = end + length % 2
+    if frames:  # an animation of one frame; it may be smaller than the picture
+        return BareFile(data, orientation_of(exif))
     if not pixels:
         raise InvalidImage("the WebP has no pixels; send the whole file")
     return BareFile(_RIFF + struct.pack("<I", 4 + len(pixels)) + b"WEBP" + pixels, orientation_of(exif))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 UPRIGHT = 1
 _ORIENTATION = 0x0112
 _PREFIX = b"Exif\0\0"
-_BYTE, _ASCII, _SHORT, _LONG, _RATIONAL = 1, 2, 3, 4, 5
+_ASCII = 2
+_FORMS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I"}
+_MOST_NUMBERS = 8  # a tag that has more of them is damaged; its value is looked for in the entry
 _MOST_TAGS = 1000
 
 
@@ -40,14 +43,14 @@ def _value(tiff: bytes, order: str) -> int | None:
 
 
 def _number(tiff: bytes, order: str, kind: int, count: int, at: int) -> int | None:
-    if kind == _BYTE:
-        return tiff[at]
-    if kind == _ASCII:  # up to four characters stand in the entry itself
-        text = tiff[at : at + min(count, 4)].strip(b"\0 ")
+    """Returns the first number of a tag. What has more than four bytes stands elsewhere, and its place in the entry."""
+    form = _FORMS.get(kind, "H")
+    if struct.calcsize(order + form) * max(count, 1) > 4 and count <= _MOST_NUMBERS:
+        (at,) = struct.unpack_from(order + "I", tiff, at)
+    if kind == _ASCII:
+        text = tiff[at : at + count].strip(b"\0 ")
         return int(text) if text.isdigit() else None
-    if kind == _RATIONAL:
-        (where,) = struct.unpack_from(order + "I", tiff, at)
-        above, below = struct.unpack_from(order + "II", tiff, where)
-        return int(above // below) if below else None
-    number: int = struct.unpack_from(order + ("I" if kind == _LONG else "H"), tiff, at)[0]
-    return number
+    number, *below = struct.unpack_from(order + form, tiff, at)
+    if below:
+        return int(number // below[0]) if below[0] else None
+    return int(number) if math.isfinite(number) else None

@@ -17,6 +17,17 @@ _BEGINNINGS = {
     b"%PDF": "a PDF",
     b"8BPS": "a Photoshop file",
     b"\0\0\1\0": "an icon (ICO)",
+    b"\0\0\2\0": "a cursor (CUR)",
+    b"icns": "an icon (ICNS)",
+    b"II\xbc\1": "a JPEG XR",
+    b"FUJIFILMCCD-RAW": "a camera's raw file (RAF)",
+    b"qoif": "a QOI",
+    b"DDS ": "a DDS",
+    b"%!PS": "an EPS",
+    b"\xd7\xcd\xc6\x9a": "a WMF",
+    b"P5\n": "a PGM",
+    b"P6\n": "a PPM",
+    b"\x89PNG\r\n\x1a\n\0\0\0\4CgBI": "a PNG of Apple's own kind (CgBI)",
     b"\xff\x0a": "a JPEG XL",
     b"\0\0\0\x0cJXL ": "a JPEG XL",
     b"\xff\x4f\xff\x51": "a JPEG 2000",
@@ -28,9 +39,16 @@ _BEGINNINGS = {
     b"OggS": "an Ogg file (send videos to /v1/actions)",
 }
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_STILLS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
 _AVIF = (b"avif", b"avis")
+_NO_VIDEOS = {
+    b"crx ": "a camera's raw file (CR3)",
+    b"M4A ": "sound (M4A)",
+    b"jp2 ": "a JPEG 2000",
+    b"jxl ": "a JPEG XL",
+}
 _PROLOGUE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml|<!--|<!DOCTYPE\s+svg|<svg)", re.IGNORECASE)
-_SEARCHED = 4096  # bytes, for an SVG's element after its prologue
+_SEARCHED = 2**16  # bytes, for an SVG's element after its prologue
 _JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
 
 
@@ -42,7 +60,7 @@ def other_kind(data: bytes) -> str | None:
     if data.startswith(b"RIFF") and data[8:12] == b"AVI ":
         return "a video (send videos to /v1/actions)"
     if data[4:8] == b"ftyp" and not (is_heic(data) or is_avif(data)):
-        return "a video (send videos to /v1/actions)"
+        return _NO_VIDEOS.get(data[8:12], "a video (send videos to /v1/actions)")
     if _PROLOGUE.match(data) and b"<svg" in data[:_SEARCHED].lower():
         return "an SVG"
     if data.startswith(b"\xff\xd8"):
@@ -50,8 +68,18 @@ def other_kind(data: bytes) -> str | None:
     return None
 
 
+def is_picture(data: bytes) -> bool:
+    """Whether the bytes begin as a picture of a kind that is read here."""
+    return data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"BM")) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
+
+
 def is_heic(data: bytes) -> bool:
     return any(brand in _HEIC for brand in _brands(data)) and not is_avif(data)
+
+
+def is_still(data: bytes) -> bool:
+    """Whether the bytes begin as a HEIC or an AVIF with a single picture."""
+    return data[4:8] == b"ftyp" and data[8:12] in _STILLS
 
 
 def is_avif(data: bytes) -> bool:

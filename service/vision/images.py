@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from typing import Protocol
 
 import cv2
@@ -18,11 +20,18 @@ from service.errors import InvalidArgument, InvalidImage, PayloadTooLarge, Unsup
 from service.vision.bare_files import ANIMATED, BareFile, bare
 from service.vision.crops import Image
 from service.vision.exif import orientation_of
-from service.vision.file_kinds import READ, is_heic, other_kind
+from service.vision.file_kinds import READ, is_heic, is_picture, other_kind
+from service.vision.jpeg_segments import scans_of
+from service.vision.png_rows import lacks_rows
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "AVIF")
 _STRIP_PIXELS = 2**20
-_SCAN, _MOST_SCANS = b"\xff\xda", 100  # a progressive JPEG has about ten, and each goes over all of its pixels
+_MOST_SCANS = 100  # a progressive JPEG has about ten, and each goes over all of its pixels
+_DAMAGED = "the picture is truncated or damaged; send the whole file"
+# libjpeg-turbo's warnings: a file without its end marker; damage of pixels; bytes that belong to nothing
+_END, _NO_END = b"\xff\xd9", "Premature end of JPEG file"
+_CORRUPT = re.compile("premature end of data segment|bad Huffman code|bad arithmetic code|instead of RST")
+_SKIPPED, _MOST_SKIPPED = re.compile(r"(\d+) extraneous bytes before marker"), 256
 _LONGEST_JPEG = 65_500  # of libjpeg
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/heic", "image/heif", "image/avif")
 
@@ -47,11 +56,13 @@ class OpenPicture(Protocol):
 
 
 class _PillowPicture:
-    def __init__(self, picture: Pillow.Image, orientation: int) -> None:
-        self._picture, self._orientation = picture, orientation
+    def __init__(self, picture: Pillow.Image, file: bytes, orientation: int) -> None:
+        self._picture, self._file, self._orientation = picture, file, orientation
         self.width, self.height = picture.size
 
     def decode(self) -> Image:
+        if self._picture.format == "PNG" and lacks_rows(self._file):
+            raise InvalidImage(_DAMAGED)
         with _as_damage():
             return _upright(_rgb(self._picture), self._orientation)
 
@@ -59,22 +70,45 @@ class _PillowPicture:
         self._picture.close()
 
 
-class _ColourJpeg:
-    """A JPEG in colour: libjpeg-turbo gives Pillow's pixels in two thirds of its time and half of its memory."""
+class _Jpeg:
+    """A JPEG. libjpeg-turbo gives Pillow's pixels in two thirds of its time and half of its memory.
 
-    def __init__(self, file: BareFile, width: int, height: int) -> None:
+    It also says of what it warns, which Pillow forgives: pixels that are cut or corrupt are told from bytes between
+    segments, and from a missing end.
+    """
+
+    def __init__(self, file: BareFile, width: int, height: int, colours: str) -> None:
         self._file, self.width, self.height = file, width, height
+        self._mode = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
 
     def decode(self) -> Image:
-        try:
-            pixels: Image = simplejpeg.decode_jpeg(self._file.data, "RGB")
-        except ValueError:  # it warns of something, which Pillow may forgive
-            with closing(_opened_by_pillow(self._file)) as picture:
+        data = self._file.data
+        pixels, warning = _with_warning(data, self._mode)
+        if warning == _NO_END:
+            data += _END
+            pixels, warning = _with_warning(data, self._mode)
+        if _tells_of_damage(warning):
+            raise InvalidImage(_DAMAGED)
+        if pixels is None or self._mode == "CMYK":
+            with closing(_opened_by_pillow(self._file._replace(data=data))) as picture:
                 return picture.decode()
         return _upright(pixels, self._file.orientation)
 
     def close(self) -> None:
         pass
+
+
+def _with_warning(jpeg: bytes, mode: str) -> tuple[Image | None, str]:
+    """Returns the pixels, or None and what libjpeg-turbo says of them."""
+    try:
+        return simplejpeg.decode_jpeg(jpeg, mode), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def _tells_of_damage(warning: str) -> bool:
+    skipped = _SKIPPED.search(warning)
+    return bool(_CORRUPT.search(warning)) or (skipped is not None and int(skipped[1]) > _MOST_SKIPPED)
 
 
 class _Heic:
@@ -100,7 +134,7 @@ def _as_damage() -> Iterator[None]:
     except MemoryError:
         raise
     except Exception as error:
-        raise InvalidImage("the picture is truncated or damaged; send the whole file") from error
+        raise InvalidImage(_DAMAGED) from error
 
 
 def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
@@ -136,9 +170,9 @@ def _opened(data: bytes) -> OpenPicture:
     if is_heic(data):
         return _opened_heic(data)
     file = bare(data)
-    if file.data.startswith(b"\xff\xd8") and file.data.count(_SCAN) > _MOST_SCANS:
+    if file.data.startswith(b"\xff\xd8") and len(list(islice(scans_of(file.data), _MOST_SCANS + 1))) > _MOST_SCANS:
         raise InvalidImage(f"the JPEG has more than {_MOST_SCANS} scans; save it again")
-    return _colour_jpeg(file) or _opened_by_pillow(file)
+    return _jpeg(file) or _opened_by_pillow(file)
 
 
 def _opened_heic(data: bytes) -> _Heic:
@@ -148,26 +182,26 @@ def _opened_heic(data: bytes) -> _Heic:
         raise InvalidImage(f"the HEIC is damaged or of a rare kind; send the whole file, or a {READ} file") from error
 
 
-def _colour_jpeg(file: BareFile) -> _ColourJpeg | None:
+def _jpeg(file: BareFile) -> _Jpeg | None:
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(file.data)
     except ValueError:
         return None
-    return _ColourJpeg(file, width, height) if colours in ("YCbCr", "RGB") else None
+    return _Jpeg(file, width, height, colours)
 
 
 def _opened_by_pillow(file: BareFile) -> _PillowPicture:
     try:
         picture = Pillow.open(io.BytesIO(file.data), formats=_FORMATS)
-    except UnidentifiedImageError:
-        raise InvalidImage(f"the bytes are not a picture; send a {READ} file") from None
     except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidImage(f"the picture's header is damaged; send a whole {READ} file") from error
+        if isinstance(error, UnidentifiedImageError) and not is_picture(file.data):
+            raise InvalidImage(f"the bytes are not a picture; send a {READ} file") from None
+        raise InvalidImage(f"the picture's header is damaged, or of a rare kind; send a whole {READ} file") from error
     if getattr(picture, "n_frames", 1) > 1:
         picture.close()
         raise UnsupportedMediaType(ANIMATED)
     orientation = orientation_of(picture.info.get("exif", b"")) if picture.format == "AVIF" else file.orientation
-    return _PillowPicture(picture, orientation)
+    return _PillowPicture(picture, file.data, orientation)
 
 
 def decode_image(data: bytes, max_bytes: int, max_pixels: int) -> Image:

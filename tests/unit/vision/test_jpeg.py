@@ -1,8 +1,9 @@
-"""JPEGs have Pillow's pixels and Pillow's verdict, whichever library decodes them."""
+"""JPEGs have Pillow's pixels, whichever library decodes them; where pixels are missing they are refused."""
 
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tests.conftest import SAMPLES
 
 LIMITS = (20 * 2**20, 50_000_000)
 PERSON = (SAMPLES / "person.jpg").read_bytes()
+END = b"\xff\xd9"
 FIRST_SCAN = PERSON.index(b"\xff\xda")
 
 
@@ -38,16 +40,54 @@ def test_of_whole_pictures(mode: str, subsampling: int, progressive: bool) -> No
     st.lists(st.tuples(st.integers(FIRST_SCAN, len(PERSON) - 1), st.integers(0, 255)), min_size=1, max_size=4),
     st.booleans(),
 )
-def test_of_damaged_pictures(changes: list[tuple[int, int]], cut: bool) -> None:
+def test_damaged_pictures_are_refused_or_have_pillows_pixels(changes: list[tuple[int, int]], cut: bool) -> None:
     data = bytearray(PERSON)
     for at, value in changes:
         data[at] = value
     if cut:
         del data[changes[0][0] :]
     try:
-        expected = by_pillow(bytes(data))
-    except Exception:  # of many kinds
-        with pytest.raises(InvalidImage):
-            decode_image(bytes(data), *LIMITS)
-    else:
-        assert np.array_equal(decode_image(bytes(data), *LIMITS), expected)
+        found = decode_image(bytes(data), *LIMITS)
+    except InvalidImage:
+        return
+    assert np.array_equal(found, by_pillow(bytes(data + END)))
+
+
+def jpeg(mode: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Pillow.open(io.BytesIO(PERSON)).convert(mode).save(buffer, "JPEG", quality=85, **options)
+    return buffer.getvalue()
+
+
+WHOLE = [jpeg(mode, progressive=progressive) for mode in ("RGB", "L", "CMYK") for progressive in (False, True)]
+every_kind = pytest.mark.parametrize("whole", WHOLE, ids=lambda data: str(len(data)))
+
+
+@every_kind
+def test_cut_pixels_are_refused_also_where_an_end_marker_follows(whole: bytes) -> None:
+    for cut in (whole[: len(whole) // 2], whole[: len(whole) // 2] + END):
+        with pytest.raises(InvalidImage, match="truncated or damaged"):
+            decode_image(cut, *LIMITS)
+
+
+@every_kind
+def test_a_missing_end_marker_refuses_nothing(whole: bytes) -> None:
+    assert np.array_equal(decode_image(whole.removesuffix(END), *LIMITS), by_pillow(whole))
+
+
+@every_kind
+def test_bytes_after_the_end_are_no_scans(whole: bytes) -> None:
+    """Phones put a short video behind a picture."""
+    assert np.array_equal(decode_image(whole + b"\xff\xda" * 500, *LIMITS), by_pillow(whole))
+
+
+def test_a_few_bytes_between_pixels_and_end_refuse_nothing() -> None:
+    padded = PERSON.removesuffix(END) + bytes(20) + END
+    assert np.array_equal(decode_image(padded, *LIMITS), by_pillow(PERSON))
+
+
+def test_pixels_that_are_missing_in_the_middle_are_refused() -> None:
+    whole = jpeg("RGB", restart_marker_rows=1)
+    restarts = [i for i in range(len(whole) - 1) if whole[i] == 0xFF and 0xD0 <= whole[i + 1] <= 0xD7]
+    with pytest.raises(InvalidImage, match="truncated or damaged"):
+        decode_image(whole[: restarts[3]] + whole[restarts[4] :], *LIMITS)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideData
+from av.stream import Disposition
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -28,6 +29,8 @@ _WITH_JUMPS = ("mpegts", "mpeg")  # containers whose timestamps may restart at a
 _JUMP_NS, _FALL_NS = 10 * NS, NS  # from which a stamp of theirs is no longer of the same clock
 _NARROWEST, _WIDEST = Fraction(1, 4), Fraction(4)  # shapes of pixels that are believed
 _DISPLAY_MATRIX = SideData.DISPLAYMATRIX
+_LEAP_NS = 300 * NS  # of no film: no longer the same clock in any container
+_STILL = 10  # a track with so many times fewer frames than another is none of a film
 _DEFAULT_RATE = Fraction(25)
 
 
@@ -57,7 +60,7 @@ class Film:
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._container, self.stream = container, stream
         self.size = (0, 0)  # width and height of the first frame, as shown
-        self.lost = 0  # packets so far that FFmpeg could not decode
+        self.lost = 0  # packets so far that FFmpeg could not decode; at the end, all frames that are missing
         self._clock = Clock(container.format.name, stream.average_rate or stream.guessed_rate)
         self._decoding: deque[int] = deque()  # times of the packets whose frames have not come yet
         self._in_decoding_order = container.format.name in _WITHOUT_PRESENTATION_TIMES
@@ -70,12 +73,13 @@ class Film:
         Raises:
             av.FFmpegError: The file cannot be read, before its first frame.
         """
-        frames = 0
+        frames = whole = 0  # packets from the first frame on
         packets = self._container.demux(self.stream)
         while True:
             try:
                 packet = next(packets)
             except StopIteration:
+                self._count_lost(whole, frames)
                 return
             except av.FFmpegError:
                 if not frames:
@@ -86,12 +90,21 @@ class Film:
             except av.FFmpegError:
                 self.lost += 1
                 decoded = []
+                if self._decoding:
+                    self._decoding.popleft()  # no frame comes for it
+            whole += bool((frames or decoded) and packet.size and not packet.is_discard)
             for frame in decoded:
                 if not frames:
                     self.size = self._shape(frame).size
                 frames += 1
                 yield frame, self._clock.time_of(self._stamp(frame))
             yield None
+
+    def _count_lost(self, packets: int, frames: int) -> None:
+        """Counts what else was lost where there is damage: a decoder leaves out frames that need a lost one."""
+        missing = packets - frames
+        if 0 < self.lost < missing < frames:  # more packets than that are the fields of interlaced frames
+            self.lost = missing
 
     def picture(self, frame: VideoFrame, threads: int = 1) -> NDArray[np.uint8]:
         """Returns the pixels (H, W, 3) of a frame in RGB, as a player shows them.
@@ -168,16 +181,23 @@ class Clock:
         if self._zero_ns is None:
             self._zero_ns = stamp_ns - later_ns
         passed_ns = stamp_ns - self._zero_ns - self._last_ns
-        if self._may_jump and not -_FALL_NS <= passed_ns <= _JUMP_NS:
+        if passed_ns > _LEAP_NS or (self._may_jump and not -_FALL_NS <= passed_ns <= _JUMP_NS):
             self._zero_ns, passed_ns = stamp_ns - later_ns, self._period_ns
         self._last_ns = self._last_ns + passed_ns if passed_ns > 0 else later_ns
         return self._last_ns
 
 
+def pictures_of(container: InputContainer) -> list[VideoStream]:
+    """Returns the streams of pictures, without covers of sound."""
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+
+
 def film_of(container: InputContainer) -> VideoStream | None:
     """Returns the stream that a player shows: with moving pictures, if there are any; None: there is no video."""
-    streams = [stream for stream in container.streams.video if stream.codec_context is not None]
-    moving = [stream for stream in streams if stream.frames != 1]  # 0: the file does not say how many
+    streams = [stream for stream in pictures_of(container) if stream.codec_context is not None]
+    most = max((stream.frames for stream in streams), default=0)
+    moving = [stream for stream in streams if not stream.frames or stream.frames * _STILL >= most]  # 0: it is not said
+    moving = [stream for stream in moving if stream.frames != 1]
     best = container.streams.best("video")
     candidates = moving or streams
     return next((stream for stream in candidates if stream is best), candidates[0] if candidates else None)

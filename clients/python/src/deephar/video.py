@@ -40,14 +40,14 @@ def frames_of(path: str, jpeg_quality: int = 2) -> Iterator[pb.Frame]:
     try:
         import av
 
-        from deephar.film import Film, film_of
+        from deephar.film import Film, film_of, pictures_of
     except ModuleNotFoundError as error:
         raise NoVideoReader('videos need PyAV, which is not installed: pip install "deephar-client[video]"') from error
     try:
         with av.open(path) as container:
             if container.format.name == "image2" or container.format.name.endswith("_pipe"):
                 raise NotAVideo(f"{path} is a picture; ask for its pose: deephar pose {path}")
-            if not container.streams.video:
+            if not pictures_of(container):
                 raise NotAVideo(f"{path} has no pictures in it (sound only?)")
             stream = film_of(container)
             if stream is None:
