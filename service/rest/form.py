@@ -16,13 +16,13 @@ _LET_YOUR_CLIENT = "let your HTTP client set Content-Type itself, as curl -F doe
 
 
 class _Parser(MultiPartParser):
-    """Takes the part with the wanted name for a file, whether it has a file name, only `filename*`, or none."""
+    """Takes parts with the wanted name for files, whether they have a file name, only `filename*`, or none."""
 
-    def __init__(self, request: Request, file_field: str) -> None:
+    def __init__(self, request: Request, file_field: str, most_files: int) -> None:
         super().__init__(
             request.headers,
             request.stream(),
-            max_files=1,
+            max_files=most_files,
             max_fields=_MOST_FIELDS,
             max_part_size=LONGEST_OPTION,
         )
@@ -49,12 +49,13 @@ class _Parser(MultiPartParser):
             file.close()
 
 
-async def read_form(request: Request, file_field: str) -> FormData:
-    """Reads a multipart form with one file; the caller closes it.
+async def read_form(request: Request, file_field: str, most_files: int) -> FormData:
+    """Reads a multipart form with files; the caller closes it.
 
     Args:
         request: Its body is read here.
-        file_field: Name of the part that is a file.
+        file_field: Name of the parts that are files.
+        most_files: Largest number of them.
 
     Raises:
         InvalidArgument: It cannot be read, with the reason.
@@ -64,12 +65,16 @@ async def read_form(request: Request, file_field: str) -> FormData:
     _check_charset(options)
     if not boundary:
         raise InvalidArgument(f"Content-Type names no boundary of the form's parts; {_LET_YOUR_CLIENT}")
-    parser = _Parser(request, file_field)
+    parser = _Parser(request, file_field, most_files)
     try:
         form = await parser.parse()
     except MultiPartException as error:
         if not parser.has_begun:
             raise InvalidArgument(_of_boundary(boundary)) from None
+        if error.message.startswith("Too many files"):
+            raise InvalidArgument(
+                f"the form has more files than are taken ({most_files}); send several requests"
+            ) from None
         raise InvalidArgument(f"the form cannot be read: {error.message}") from None
     if parser.has_ended:
         return form

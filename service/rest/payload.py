@@ -33,17 +33,17 @@ Options = TypeVar("Options", PictureOptions, VideoOptions)
 
 @dataclass(frozen=True)
 class Payload(Generic[Options]):
-    """The file of a request, and its options."""
+    """The files of a request, one at least, and its options."""
 
-    file: BinaryIO
+    files: list[BinaryIO]
     options: Options
 
 
 @asynccontextmanager
 async def payload(
-    request: Request, field: str, kind: type[Options], workers: Workers, json_limit: int
+    request: Request, field: str, kind: type[Options], workers: Workers, json_limit: int, most_files: int = 1
 ) -> AsyncIterator[Payload[Options]]:
-    """Yields the file and the options of a form, of a raw body or of JSON; options may stand in the query as well.
+    """Yields the files and the options of a form, of a raw body or of JSON; options may stand in the query as well.
 
     Args:
         request: Its body is read here.
@@ -51,6 +51,7 @@ async def payload(
         kind: Model of the options.
         workers: For decoding base64.
         json_limit: Largest JSON body in bytes; it is held in memory.
+        most_files: Largest number of files in a form; there is one in any other body.
 
     Raises:
         InvalidArgument: An option is unknown, was sent twice or is not what it must be.
@@ -62,10 +63,10 @@ async def payload(
         _options(kind, in_query)  # checked before the body is read
     if media_type == "multipart/form-data":
         with _room_for_uploads():
-            form = await read_form(request, field)
+            form = await read_form(request, field, most_files)
         async with _closed(form):
-            file, in_form = _from_form(form, field)
-            yield Payload(file, _options(kind, in_query, in_form))
+            files, in_form = _from_form(form, field)
+            yield Payload(files, _options(kind, in_query, in_form))
     elif media_type == "application/json":
         body = await _document(request, field, json_limit)
         with _room_for_uploads():
@@ -73,14 +74,14 @@ async def payload(
             file, in_json = await workers.run(_from_json, body, field)
         del body
         with file:
-            yield Payload(file, _options(kind, in_query, in_json))
+            yield Payload([file], _options(kind, in_query, in_json))
     elif not media_type.startswith(_NO_FILES):
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as upload:
             with _room_for_uploads():
                 async for part in request.stream():
                     upload.write(part)
                 upload.seek(0)
-            yield Payload(cast(BinaryIO, upload), _options(kind, in_query))
+            yield Payload([cast(BinaryIO, upload)], _options(kind, in_query))
     else:
         raise UnsupportedMediaType(
             f"a body of type {quoted(media_type)} is not taken here; send {field}/*, application/octet-stream, "
@@ -144,12 +145,11 @@ async def _document(request: Request, field: str, limit: int) -> bytes:
     return bytes(body)
 
 
-def _from_form(form: FormData, field: str) -> tuple[BinaryIO, dict[str, Any]]:
-    parts = _once(form.multi_items())
-    upload = parts.pop(field, None)
-    if not isinstance(upload, UploadFile):
+def _from_form(form: FormData, field: str) -> tuple[list[BinaryIO], dict[str, Any]]:
+    files = [part.file for part in form.getlist(field) if isinstance(part, UploadFile)]
+    if not files:
         raise InvalidArgument(f"the form has no file named {field!r}; send it as: curl -F {field}=@FILE")
-    return upload.file, parts
+    return files, _once((name, value) for name, value in form.multi_items() if name != field)
 
 
 def _from_json(body: bytes, field: str) -> tuple[BinaryIO, dict[str, Any]]:

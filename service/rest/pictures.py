@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from service.errors import (
+    InvalidArgument,
+    InvalidImage,
+    NotAcceptable,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
 from service.pipeline.admission import Held
 from service.pipeline.options import PictureOptions
 from service.pipeline.pipeline import Pipeline
@@ -16,7 +24,8 @@ from service.rest.drawing import draw_people
 from service.rest.openapi import PROBLEMS, request_of
 from service.rest.payload import payload
 from service.rest.plain_route import PlainRoute
-from service.rest.schemas import PoseJson
+from service.rest.problems import problem_of
+from service.rest.schemas import PoseJson, PosesJson, Problem
 from service.vision.images import MEDIA_TYPES, encode_image
 
 PATH = "/v1/pose"
@@ -39,16 +48,25 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
 
     @router.post(
         PATH,
-        response_model=PoseJson,
+        response_model=PoseJson | PosesJson,
         responses=PROBLEMS | {200: {"content": {"image/jpeg": {}, "image/png": {}}}},
-        openapi_extra=request_of("image", MEDIA_TYPES, PictureOptions),
+        openapi_extra=request_of("image", MEDIA_TYPES, PictureOptions, several=True),
         tags=["pose"],
     )
     async def pose(request: Request) -> Response:
-        """Joints of the people in a picture. With `Accept: image/jpeg` or `image/png`: the picture with skeletons."""
+        """Joints of the people in a picture, or in several: a form may have `image` more than once.
+
+        With `Accept: image/jpeg` or `image/png`: the picture with skeletons.
+        """
         wanted = accepted(request, ("application/json", "image/jpeg", "image/png"))
-        async with payload(request, "image", PictureOptions, pipeline.workers, json_limit) as sent:
-            options, image = sent.options, sent.file.read()
+        most = pipeline.settings.max_pictures
+        async with payload(request, "image", PictureOptions, pipeline.workers, json_limit, most) as sent:
+            options, (image, *more) = sent.options, [file.read() for file in sent.files]
+        if more:
+            if wanted != "application/json":
+                raise NotAcceptable("several pictures are answered in JSON only; ask for application/json")
+            answers = await _several(pipeline, [image, *more], options)
+            return Response(answers.model_dump_json(), media_type=wanted)
         held: Held = request.state.place
         answer = await pipeline.pictures.estimate(image, options, held)
         if wanted == "application/json":
@@ -60,3 +78,29 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
         return Response(drawn, media_type=wanted)
 
     return router
+
+
+async def _several(pipeline: Pipeline, images: list[bytes], options: PictureOptions) -> PosesJson:
+    """Returns the answers for several pictures, which are in work together: Triton batches them.
+
+    Raises:
+        InvalidArgument: Boxes were sent.
+        DeepharError: What is no fault of a single picture.
+    """
+    if options.boxes:
+        raise InvalidArgument("boxes belong to one picture; send a request for each, or no boxes")
+
+    async def answer(image: bytes) -> PoseJson | Problem:
+        with pipeline.pixels.hold() as held:
+            try:
+                return PoseJson.of(await pipeline.pictures.estimate(image, options, held))
+            except (InvalidImage, UnsupportedMediaType, PayloadTooLarge) as error:
+                return problem_of(error)
+
+    with pipeline.requests.enter(len(images) - 1):  # the request has one place already
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(answer(image)) for image in images]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+    return PosesJson(answers=[task.result() for task in tasks])

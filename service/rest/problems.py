@@ -24,11 +24,17 @@ def problem(status: int, title: str, detail: str, code: str, headers: dict[str, 
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
+def problem_of(error: DeepharError) -> Problem:
+    """Returns the problem details of one of the service's own errors, as a part of an answer."""
+    status = STATUS[error.code]
+    return Problem(title=status.title, status=status.http, detail=str(error), code=error.code)
+
+
 def own_error(error: DeepharError) -> Response:
     """Returns the problem details of one of the service's own errors."""
-    status = STATUS[error.code]
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else None
-    return problem(status.http, status.title, str(error), error.code, headers)
+    body = problem_of(error)
+    return JSONResponse(body.model_dump(), body.status, headers, media_type=MEDIA_TYPE)
 
 
 def internal_error() -> Response:

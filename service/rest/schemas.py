@@ -142,6 +142,10 @@ class PoseJson(BaseModel):
         )
 
 
+class PosesJson(BaseModel):
+    answers: list[PoseJson | Problem] = Field(description="one for each picture, in order; a problem where it is none")
+
+
 class VideoJson(BaseModel):
     width: int = Field(description="of the first frame as a player shows it; all coordinates are pixels of it")
     height: int

@@ -84,7 +84,7 @@ class UploadedVideo:
         limits = VideoLimits(settings.max_video_seconds, settings.max_image_pixels)
         async with payload(request, "video", VideoOptions, pipeline.workers, json_limit) as sent:
             stream = pipeline.stream(sent.options, self)
-            async with VideoReader(sent.file, limits, pipeline.workers) as self._reader:
+            async with VideoReader(sent.files[0], limits, pipeline.workers) as self._reader:
                 with pipeline.video_pixels.enter(await self._reader.open()):
                     async with aclosing(stream.classified()) as events:
                         async for event in events:

@@ -34,13 +34,14 @@ from models.lite.person.network import (
     ServedPerson,
 )
 from models.lite.person.targets import encode
-from models.lite.training import Training, best_device, command_line, cosine
+from models.lite.training import WARM_UP_STEPS, Training, best_device, command_line, cosine
 from service.networks.score_rule import logit
 
 BATCH = 24
 STEPS_PER_PASS = 100
-SCHEDULE = ((192, 6), (256, 12))  # side of the pictures in pixels, passes
+SCHEDULE = ((192, 6), (256, 12), (256, 8))  # side of the pictures in pixels, passes
 LEARNING_RATE, TRUNK_SHARE = 8e-4, 0.25
+AGAIN, AGAIN_SHARE = 8, 0.25  # passes of a second cosine, and its share of the learning rate
 WEIGHT_DECAY = 0.02
 OVERLAP_WEIGHT, LOG_SIDES_WEIGHT = 3.0, 0.5
 
@@ -144,6 +145,14 @@ def calibrate(network: PersonNetwork, pictures: person_data.BoxedPictures) -> No
     network.calibration.copy_(torch.from_numpy(fitted))
 
 
+def learning_rate(step: int, steps: int, passes: int) -> float:
+    """Returns that of a step: a cosine, and a shorter and lower one over the last passes."""
+    first = steps * max(passes - AGAIN, 1)
+    if step < first:
+        return cosine(step, first, LEARNING_RATE)
+    return cosine(step - first + WARM_UP_STEPS, steps * passes - first + WARM_UP_STEPS, AGAIN_SHARE * LEARNING_RATE)
+
+
 def train(
     data: Path, out: Path, seed: int, schedule: tuple[tuple[int, int], ...] = SCHEDULE, steps: int = STEPS_PER_PASS
 ) -> None:
@@ -166,7 +175,7 @@ def train(
             with training.autocast():
                 maps = Maps(*(value.float() for value in network(to_network_range(batch["image"]))))
             loss = loss_of(maps, batch)
-            training.step(loss, step, cosine(step, steps * len(sizes), LEARNING_RATE))
+            training.step(loss, step, learning_rate(step, steps, len(sizes)))
             running += float(loss.detach())
         calibrate(training.average.eval(), sources.held_out)
         figures = evaluate_person.measure(as_detector(training.average), sources.held_out)
