@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     max_video_bytes: int = Field(256 * 2**20, gt=0)
     max_video_seconds: float = Field(300.0, gt=0)
     max_pictures: int = Field(16, gt=0, description="pictures in one request")
+    max_frames: int = Field(1000, gt=1, description="frames in one request that sends a clip as frames")
     max_boxes: int = Field(64, gt=0)
     tiles: int = Field(24, ge=0, le=31, description="most tiles of a large picture in which people are looked for")
     max_people: int = Field(64, gt=0, description="largest number of people in a picture, or of tracks in a video")

@@ -12,12 +12,14 @@ from service.errors import InvalidArgument, quoted
 from service.vision.boxes import Box
 from service.vision.camera import Camera
 
-_BOXES_FORM = "a list of [x, y, width, height] in pixels"
-_CAMERA_FORM = (
-    'an object {"fx": .., "fy": .., "cx": .., "cy": .., "root_depth_mm": ..} of numbers; with several boxes '
-    "root_depth_mm may be a list of one for each"
-)
-JSON_OPTIONS = ("boxes", "camera")  # JSON text in queries and forms
+_FORMS = {
+    "boxes": "a list of [x, y, width, height] in pixels",
+    "camera": 'an object {"fx": .., "fy": .., "cx": .., "cy": .., "root_depth_mm": ..} of numbers; with several boxes '
+    "root_depth_mm may be a list of one for each",
+    "timestamps_ms": "a list of numbers, a time in milliseconds for each frame",
+}
+_NUMBERS = {"min_score": "a number from 0 to 1", "fps": "a number above 0 and up to 1000"}
+JSON_OPTIONS = ("boxes", "camera", "timestamps_ms")  # JSON text in queries and forms
 _MUST = {  # by pydantic's kinds of errors
     "int_parsing": "a whole number",
     "int_type": "a whole number",
@@ -62,6 +64,9 @@ def _no_bool(value: Any) -> Any:
 
 Number = Annotated[float, Field(strict=True)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(_no_bool)]
+Rate = Annotated[float, Field(gt=0, le=1000), BeforeValidator(_no_bool)]
+Time = Annotated[float, Field(strict=True, ge=-1e12, le=1e12)]
+Times = Annotated[list[Time], BeforeValidator(_from_json, json_schema_input_type=list[float])]
 Score = Annotated[float, Field(ge=0, le=1), BeforeValidator(_no_bool)]
 BoxOption = Annotated[
     Box,
@@ -99,12 +104,10 @@ class _Options(BaseModel):
         name = str(error["loc"][0])
         if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
             return f"there is no option {quoted(name)}; there are {', '.join(cls.model_fields)}"
-        if name == "boxes":
-            return f"boxes must be {_BOXES_FORM}"
-        if name == "camera":
-            return f"camera must be {_CAMERA_FORM}"
-        if name == "min_score":
-            return f"min_score must be a number from 0 to 1, not {quoted(error['input'])}"
+        if name in _FORMS:
+            return f"{name} must be {_FORMS[name]}"
+        if name in _NUMBERS:
+            return f"{name} must be {_NUMBERS[name]}, not {quoted(error['input'])}"
         if error["type"] == "greater_than_equal":
             return f"{name} must be at least {error['ctx']['ge']}"
         must = error["ctx"]["expected"] if error["type"] == "literal_error" else _MUST.get(error["type"], "a number")
@@ -147,6 +150,8 @@ class VideoOptions(_Options):
     hop: Count | None = Field(None, description="sampled frames between two windows; absent: a quarter of a window")
     top_k: Count | None = Field(None, description="how many actions to name; absent: 5")
     people: Literal["main", "all"] = Field("main", description="tracked people: the main one, or all, each with an id")
+    fps: Rate | None = Field(None, description="of a clip that is sent as frames: how many there are a second")
+    timestamps_ms: Times | None = Field(None, description="instead of `fps`: the time of each frame; they rise")
     smooth: bool = Field(True, description="One-Euro filter on the joints of pose events; false: with jitter")
 
     @property

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
-from service.errors import InvalidVideo
+from service.errors import InvalidImage, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
 from service.networks.clip import ClipInference
 from service.networks.frame import FrameInference, FrameOutput
 from service.people.search import PeopleSearch
@@ -58,7 +58,14 @@ class Stream:
         self._tracks: dict[int, TrackState] = {}
         self._change = PictureChange()
         self._shape: tuple[int, ...] | None = None  # of the last frame
+        self._size: tuple[int, int] | None = None
         self._frames = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the first frame, once there was one."""
+        assert self._size is not None
+        return self._size
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yields events as they become known, until the frames have ended.
@@ -106,7 +113,8 @@ class Stream:
         """Returns the picture of a frame that is wanted and small, decoded. It is not in the budget of pixels."""
         if not self._wanted(ticks) or not isinstance(frame.picture, bytes):
             return frame.picture
-        image = await self._parts.decoder.decode_small(frame.picture)
+        with _named(frame):
+            image = await self._parts.decoder.decode_small(frame.picture)
         return frame.picture if image is None else image
 
     async def _step(self, frame: Frame, ticks: int, at: Moment) -> AsyncGenerator[Event, None]:
@@ -129,11 +137,13 @@ class Stream:
         """Returns the frame network's output for each person, by track, and what became of the picture."""
         # Pixels are held only here, not while an event waits for its reader.
         with self._parts.pixels.hold() as held:
-            image = await self._parts.decoder.decode(frame.picture, held)
+            with _named(frame):
+                image = await self._parts.decoder.decode(frame.picture, held)
             change = await self._parts.workers.run(self._change.since_last, image) if ticks else Change.MOVED
             if image.shape != self._shape:
                 self._shape, change = image.shape, Change.CUT
             if self._tracker is None:
+                self._size = image.shape[1], image.shape[0]
                 self._tracker = self._tracker_for(image)
             elif change is Change.CUT:
                 self._tracker.restart()
@@ -166,3 +176,12 @@ class Stream:
                 sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.crop_windows[0])
             due += [(track, window) for window in track.windows.add(sample, ticks, change is Change.REPEATED)]
         return due
+
+
+@contextmanager
+def _named(frame: Frame) -> Iterator[None]:
+    """Says in an error of a picture which frame it is."""
+    try:
+        yield
+    except (InvalidImage, UnsupportedMediaType, PayloadTooLarge) as error:
+        raise type(error)(f"frame {frame.frame_id}: {error}") from error

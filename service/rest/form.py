@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from service.errors import InvalidArgument, quoted
+from service.errors import InvalidArgument, PayloadTooLarge, quoted
 
 LONGEST_OPTION = 2**16  # characters; boxes are the longest
 _MOST_FIELDS = 20
@@ -15,18 +18,29 @@ _CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"latin-1")
 _LET_YOUR_CLIENT = "let your HTTP client set Content-Type itself, as curl -F does"
 
 
-class _Parser(MultiPartParser):
-    """Takes parts with the wanted name for files, whether they have a file name, only `filename*`, or none."""
+@dataclass(frozen=True)
+class FileField:
+    """A name of parts that are files, and how many and how large all of them may be."""
 
-    def __init__(self, request: Request, file_field: str, most_files: int) -> None:
+    name: str
+    most: int = 1
+    most_bytes: int | None = None  # None: as large as the body may be
+
+
+class _Parser(MultiPartParser):
+    """Takes parts with the wanted names for files, whether they have a file name, only `filename*`, or none."""
+
+    def __init__(self, request: Request, fields: Sequence[FileField]) -> None:
         super().__init__(
             request.headers,
             request.stream(),
-            max_files=most_files,
+            max_files=max(field.most for field in fields),
             max_fields=_MOST_FIELDS,
             max_part_size=LONGEST_OPTION,
         )
-        self._file_field = file_field
+        self._fields = {field.name.encode(): field for field in fields}
+        self._field: FileField | None = None  # of the present part
+        self._bytes = 0  # of the files of such fields
         self.has_begun = self.has_ended = False
 
     def on_part_begin(self) -> None:
@@ -36,9 +50,19 @@ class _Parser(MultiPartParser):
     def on_headers_finished(self) -> None:
         disposition = self._current_part.content_disposition or b""
         options = parse_options_header(disposition)[1]
-        if options.get(b"name") == self._file_field.encode() and b"filename" not in options:
+        self._field = self._fields.get(options.get(b"name", b""))
+        if self._field is not None and b"filename" not in options:
             self._current_part.content_disposition = disposition + b'; filename="file"'
         super().on_headers_finished()
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._field is not None and self._field.most_bytes is not None:
+            self._bytes += end - start
+            if self._bytes > self._field.most_bytes:
+                raise PayloadTooLarge(
+                    f"{self._field.name} of over {self._field.most_bytes} bytes are not taken; send a video, or fewer"
+                )
+        super().on_part_data(data, start, end)
 
     def on_end(self) -> None:
         self.has_ended = True
@@ -49,33 +73,35 @@ class _Parser(MultiPartParser):
             file.close()
 
 
-async def read_form(request: Request, file_field: str, most_files: int) -> FormData:
+async def read_form(request: Request, fields: Sequence[FileField]) -> FormData:
     """Reads a multipart form with files; the caller closes it.
 
     Args:
         request: Its body is read here.
-        file_field: Name of the parts that are files.
-        most_files: Largest number of them.
+        fields: The parts that are files.
 
     Raises:
         InvalidArgument: It cannot be read, with the reason.
+        PayloadTooLarge: Its files are too large.
     """
     options = parse_options_header(request.headers["content-type"])[1]
     boundary = options.get(b"boundary", b"")
     _check_charset(options)
     if not boundary:
         raise InvalidArgument(f"Content-Type names no boundary of the form's parts; {_LET_YOUR_CLIENT}")
-    parser = _Parser(request, file_field, most_files)
+    parser = _Parser(request, fields)
     try:
         form = await parser.parse()
     except MultiPartException as error:
         if not parser.has_begun:
             raise InvalidArgument(_of_boundary(boundary)) from None
         if error.message.startswith("Too many files"):
-            raise InvalidArgument(
-                f"the form has more files than are taken ({most_files}); send several requests"
-            ) from None
+            most = max(field.most for field in fields)
+            raise InvalidArgument(f"the form has more files than are taken ({most}); send several requests") from None
         raise InvalidArgument(f"the form cannot be read: {error.message}") from None
+    except PayloadTooLarge:
+        parser.close()
+        raise
     if parser.has_ended:
         return form
     parser.close()

@@ -16,19 +16,19 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def request_of(field: str, kinds: tuple[str, ...], options: type[BaseModel], several: bool = False) -> dict[str, Any]:
+def request_of(field: str, kinds: tuple[str, ...], options: type[BaseModel], many: str) -> dict[str, Any]:
     """Returns the OpenAPI of a request with a file: options in the query, and a form, raw or JSON body.
 
     Args:
         field: Name of the file in a form and in JSON.
         kinds: Media types of raw bodies.
         options: The model of the options.
-        several: Whether a form may have the file more than once.
+        many: Name of the files that a form may have more than once: the same, or instead of that one.
     """
     properties = _properties(options)
     binary = {"type": "string", "format": "binary"}
-    files = {"type": "array", "items": binary, "description": "one or more"} if several else binary
-    form = {"type": "object", "required": [field], "properties": {field: files, **properties}}
+    files = {field: binary, many: {"type": "array", "items": binary}}
+    form = {"type": "object", "required": [field] if many == field else [], "properties": {**files, **properties}}
     encoded = {"type": "string", "format": "byte", "description": "base64"}
     document = {"type": "object", "required": [field], "properties": {field: encoded, **properties}}
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}, "application/json": {"schema": document}}

@@ -6,7 +6,7 @@ import base64
 import binascii
 import errno
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 from service.errors import LONGEST_QUOTE, InvalidArgument, PayloadTooLarge, Unavailable, UnsupportedMediaType, quoted
 from service.pipeline.options import PictureOptions, VideoOptions
-from service.rest.form import LONGEST_OPTION, read_form
+from service.rest.form import LONGEST_OPTION, FileField, read_form
 from service.workers import Workers
 
 _IN_MEMORY = 2**20  # bytes; larger files are buffered on disk
@@ -33,40 +33,41 @@ Options = TypeVar("Options", PictureOptions, VideoOptions)
 
 @dataclass(frozen=True)
 class Payload(Generic[Options]):
-    """The files of a request, one at least, and its options."""
+    """The files of a request, one at least, the name of their field, and its options."""
 
+    field: str
     files: list[BinaryIO]
     options: Options
 
 
 @asynccontextmanager
 async def payload(
-    request: Request, field: str, kind: type[Options], workers: Workers, json_limit: int, most_files: int = 1
+    request: Request, fields: Sequence[FileField], kind: type[Options], workers: Workers, json_limit: int
 ) -> AsyncIterator[Payload[Options]]:
     """Yields the files and the options of a form, of a raw body or of JSON; options may stand in the query as well.
 
     Args:
         request: Its body is read here.
-        field: The name of the file in a form and in JSON.
+        fields: Files of a form, which has those of one field; any other body has one file, that of the first field.
         kind: Model of the options.
         workers: For decoding base64.
         json_limit: Largest JSON body in bytes; it is held in memory.
-        most_files: Largest number of files in a form; there is one in any other body.
 
     Raises:
         InvalidArgument: An option is unknown, was sent twice or is not what it must be.
         UnsupportedMediaType, PayloadTooLarge, Unavailable: As their names say.
     """
+    field = fields[0].name
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     in_query = _once(request.query_params.multi_items())
     if in_query:
         _options(kind, in_query)  # checked before the body is read
     if media_type == "multipart/form-data":
         with _room_for_uploads():
-            form = await read_form(request, field, most_files)
+            form = await read_form(request, fields)
         async with _closed(form):
-            files, in_form = _from_form(form, field)
-            yield Payload(files, _options(kind, in_query, in_form))
+            field, files, in_form = _from_form(form, fields)
+            yield Payload(field, files, _options(kind, in_query, in_form))
     elif media_type == "application/json":
         body = await _document(request, field, json_limit)
         with _room_for_uploads():
@@ -74,14 +75,14 @@ async def payload(
             file, in_json = await workers.run(_from_json, body, field)
         del body
         with file:
-            yield Payload([file], _options(kind, in_query, in_json))
+            yield Payload(field, [file], _options(kind, in_query, in_json))
     elif not media_type.startswith(_NO_FILES):
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as upload:
             with _room_for_uploads():
                 async for part in request.stream():
                     upload.write(part)
                 upload.seek(0)
-            yield Payload([cast(BinaryIO, upload)], _options(kind, in_query))
+            yield Payload(field, [cast(BinaryIO, upload)], _options(kind, in_query))
     else:
         raise UnsupportedMediaType(
             f"a body of type {quoted(media_type)} is not taken here; send {field}/*, application/octet-stream, "
@@ -145,11 +146,20 @@ async def _document(request: Request, field: str, limit: int) -> bytes:
     return bytes(body)
 
 
-def _from_form(form: FormData, field: str) -> tuple[list[BinaryIO], dict[str, Any]]:
-    files = [part.file for part in form.getlist(field) if isinstance(part, UploadFile)]
-    if not files:
-        raise InvalidArgument(f"the form has no file named {field!r}; send it as: curl -F {field}=@FILE")
-    return files, _once((name, value) for name, value in form.multi_items() if name != field)
+def _from_form(form: FormData, fields: Sequence[FileField]) -> tuple[str, list[BinaryIO], dict[str, Any]]:
+    """Returns the name of the files' field, the files, and the other parts."""
+    names = [field.name for field in fields]
+    uploads = {name: [part.file for part in form.getlist(name) if isinstance(part, UploadFile)] for name in names}
+    sent = [field for field in fields if uploads[field.name]]
+    if not sent:
+        raise InvalidArgument(f"the form has no file named {names[0]!r}; send it as: curl -F {names[0]}=@FILE")
+    if len(sent) > 1:
+        raise InvalidArgument(f"the form has {' and '.join(field.name for field in sent)}; send one of them")
+    (field,) = sent
+    if len(uploads[field.name]) > field.most:
+        raise InvalidArgument(f"{field.name} was sent {len(uploads[field.name])} times; send it once")
+    options = _once((name, value) for name, value in form.multi_items() if name not in names)
+    return field.name, uploads[field.name], options
 
 
 def _from_json(body: bytes, field: str) -> tuple[BinaryIO, dict[str, Any]]:

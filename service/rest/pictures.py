@@ -21,6 +21,7 @@ from service.pipeline.options import PictureOptions
 from service.pipeline.pipeline import Pipeline
 from service.rest.accept import accepted
 from service.rest.drawing import draw_people
+from service.rest.form import FileField
 from service.rest.openapi import PROBLEMS, request_of
 from service.rest.payload import payload
 from service.rest.plain_route import PlainRoute
@@ -50,7 +51,7 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
         PATH,
         response_model=PoseJson | PosesJson,
         responses=PROBLEMS | {200: {"content": {"image/jpeg": {}, "image/png": {}}}},
-        openapi_extra=request_of("image", MEDIA_TYPES, PictureOptions, several=True),
+        openapi_extra=request_of("image", MEDIA_TYPES, PictureOptions, many="image"),
         tags=["pose"],
     )
     async def pose(request: Request) -> Response:
@@ -59,8 +60,8 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
         With `Accept: image/jpeg` or `image/png`: the picture with skeletons.
         """
         wanted = accepted(request, ("application/json", "image/jpeg", "image/png"))
-        most = pipeline.settings.max_pictures
-        async with payload(request, "image", PictureOptions, pipeline.workers, json_limit, most) as sent:
+        field = FileField("image", pipeline.settings.max_pictures)
+        async with payload(request, [field], PictureOptions, pipeline.workers, json_limit) as sent:
             options, (image, *more) = sent.options, [file.read() for file in sent.files]
         if more:
             if wanted != "application/json":

@@ -5,24 +5,27 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from service.errors import DeepharError, Unavailable
+from service.errors import DeepharError, InvalidArgument, InvalidVideo, PayloadTooLarge, Unavailable
 from service.pipeline.answers import ClipAnswer, Event
 from service.pipeline.options import VideoOptions
 from service.pipeline.pipeline import Pipeline
+from service.pipeline.stream import Stream
 from service.rest import problems
 from service.rest.accept import accepted
+from service.rest.form import FileField
 from service.rest.openapi import PROBLEMS, request_of
-from service.rest.payload import payload
+from service.rest.payload import Payload, payload
 from service.rest.plain_route import PlainRoute
 from service.rest.schemas import ActionsJson, event_json
 from service.stopping import STOPPING, Stopping
 from service.video.frame import Frame
+from service.video.picture_clip import PictureClip, times_of
 from service.video.reader import VideoFacts, VideoLimits, VideoReader
 from service.video.sampling import Sampler
 
@@ -30,6 +33,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/v1/actions"
 NDJSON = "application/x-ndjson"
+FRAMES = "frames"
 _KINDS = ("video/mp4", "video/webm", "video/quicktime")
 
 
@@ -40,11 +44,14 @@ def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter
         PATH,
         response_model=ActionsJson,
         responses=PROBLEMS | {200: {"content": {NDJSON: {}}}},
-        openapi_extra=request_of("video", _KINDS, VideoOptions),
+        openapi_extra=request_of("video", _KINDS, VideoOptions, many=FRAMES),
         tags=["actions"],
     )
     async def actions(request: Request) -> Response:
-        """The action in a video. With `Accept: application/x-ndjson`: one event a line, as they become known."""
+        """The action in a video, or in a clip that is sent as `frames`, once for each, with `fps` or `timestamps_ms`.
+
+        With `Accept: application/x-ndjson`: one event a line, as they become known.
+        """
         wanted = accepted(request, ("application/json", NDJSON))
         upload = UploadedVideo(pipeline, stopping)
         events = upload.events(request, json_limit)
@@ -62,40 +69,61 @@ def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter
 
 
 class UploadedVideo:
-    """A `FrameSource` of the file in a request. Its frames end early when the service stops."""
+    """A `FrameSource` of the file in a request, or of its frames. They end early when the service stops."""
 
     dropped, live = 0, False
 
     def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
         self._pipeline, self._stopping = pipeline, stopping
-        self._reader: VideoReader | None = None
+        self._source: VideoReader | PictureClip | None = None
+        self._stream: Stream | None = None
 
     async def events(self, request: Request, json_limit: int) -> AsyncGenerator[Event | ClipAnswer, None]:
         """Yields the events of the uploaded video. The upload is kept until the last one.
 
         Args:
             request: The request with the video.
-            json_limit: Largest JSON body in bytes.
+            json_limit: Largest JSON body in bytes; of frames as well, which are held in memory.
 
         Raises:
             DeepharError: The request is wrong, the video cannot be read, or a network did not answer.
         """
-        pipeline, settings = self._pipeline, self._pipeline.settings
+        pipeline = self._pipeline
+        fields = (FileField("video"), FileField(FRAMES, pipeline.settings.max_frames, json_limit))
+        async with payload(request, fields, VideoOptions, pipeline.workers, json_limit) as sent:
+            self._stream = pipeline.stream(sent.options, self)
+            async with self._opened(sent), aclosing(self._stream.classified()) as events:
+                async for event in events:
+                    if isinstance(event, ClipAnswer) and self._stopping.over.is_set():
+                        raise Unavailable(STOPPING)
+                    yield event
+
+    @asynccontextmanager
+    async def _opened(self, sent: Payload[VideoOptions]) -> AsyncIterator[None]:
+        """Opens the source of the frames; a video file takes a part of the pixels of videos."""
+        pipeline, settings, options = self._pipeline, self._pipeline.settings, sent.options
+        if sent.field == FRAMES:
+            if len(sent.files) < 2:
+                raise InvalidVideo("a clip has at least 2 frames; send more, or a picture to /v1/pose")
+            times_ns = times_of(len(sent.files), options.fps, options.timestamps_ms)
+            if times_ns[-1] > settings.max_video_seconds * 1e9:
+                raise PayloadTooLarge(
+                    f"the video is longer than {settings.max_video_seconds:g} s; send a shorter part of it"
+                )
+            self._source = PictureClip(sent.files, times_ns)
+            yield
+            return
+        if options.fps is not None or options.timestamps_ms is not None:
+            raise InvalidArgument("fps and timestamps_ms are of frames; a video has its own, leave them out")
         limits = VideoLimits(settings.max_video_seconds, settings.max_image_pixels)
-        async with payload(request, "video", VideoOptions, pipeline.workers, json_limit) as sent:
-            stream = pipeline.stream(sent.options, self)
-            async with VideoReader(sent.files[0], limits, pipeline.workers) as self._reader:
-                with pipeline.video_pixels.enter(await self._reader.open()):
-                    async with aclosing(stream.classified()) as events:
-                        async for event in events:
-                            if isinstance(event, ClipAnswer) and self._stopping.over.is_set():
-                                raise Unavailable(STOPPING)
-                            yield event
+        async with VideoReader(sent.files[0], limits, pipeline.workers) as self._source:
+            with pipeline.video_pixels.enter(await self._source.open()):
+                yield
 
     async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
         """Yields the sampled frames, until the service stops."""
-        assert self._reader is not None
-        async with aclosing(self._reader.frames(sampler)) as frames:
+        assert self._source is not None
+        async with aclosing(self._source.frames(sampler)) as frames:
             async for sample in frames:
                 yield sample
                 if self._stopping.over.is_set():
@@ -107,9 +135,11 @@ class UploadedVideo:
 
     @property
     def _facts(self) -> VideoFacts:
-        assert self._reader is not None
-        assert self._reader.facts is not None  # complete, since the frames have ended
-        return self._reader.facts
+        assert self._source is not None
+        assert self._stream is not None
+        facts = self._source.facts(self._stream.size) if isinstance(self._source, PictureClip) else self._source.facts
+        assert facts is not None  # complete, since the frames have ended
+        return facts
 
 
 async def _lines(events: AsyncGenerator[Event | ClipAnswer, None], upload: UploadedVideo) -> AsyncGenerator[str, None]:

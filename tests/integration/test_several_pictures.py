@@ -1,12 +1,15 @@
-"""Several pictures in one request to the real service: each is answered as it is alone."""
+"""Several pictures, and clips as frames, to the real service: answered as they are alone, and as a video."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import cv2
 import httpx
 import numpy as np
+import pytest
+from deephar.video import frames_of
 
 from service.testing.running import ServiceProcess
 from tests.conftest import SAMPLES
@@ -34,3 +37,17 @@ def test_each_is_answered_as_it_is_alone(service: ServiceProcess) -> None:
             if alone["people"]:
                 assert np.abs(joints(answer) - joints(alone)).max() < 0.5  # batches are added up in another order
     assert [len(answer["people"]) for answer in answers[:5]] == [1, 4, 1, 4, 0]
+
+
+@pytest.mark.parametrize("times", [{"fps": "25"}, {"timestamps_ms": json.dumps([40.0 * i for i in range(100)])}])
+def test_a_clip_as_frames_has_the_actions_of_the_video(
+    service: ServiceProcess, clip_mp4: bytes, times: dict[str, str]
+) -> None:
+    frames = [("frames", frame.encoded) for frame in frames_of(str(SAMPLES / "jumping_jacks.mp4"))]
+    answer = httpx.post(f"{service.url}/v1/actions", files=frames, data=times, timeout=120)
+    assert answer.status_code == 200, answer.text
+    video = httpx.post(f"{service.url}/v1/actions", files={"video": clip_mp4}, timeout=120).json()
+    assert answer.json()["video"] == video["video"]
+    (best, *_), (best_of_video, *_) = answer.json()["actions"], video["actions"]
+    assert best["label"] == best_of_video["label"] == "jumping_jacks"
+    assert best["score"] == pytest.approx(best_of_video["score"], abs=0.05)

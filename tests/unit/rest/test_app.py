@@ -164,7 +164,7 @@ def test_actions_of_a_video_as_one_answer_and_as_lines(clip_mp4: bytes) -> None:
 def test_the_documentation_says_the_same_of_an_option_in_all_places() -> None:
     async def work(client: httpx.AsyncClient, _: Gateway) -> None:
         paths = (await client.get("/openapi.json")).json()["paths"]
-        for path, field in (("/v1/pose", "image"), ("/v1/actions", "video")):
+        for path, many in (("/v1/pose", "image"), ("/v1/actions", "frames")):
             call = paths[path]["post"]
             in_query = {
                 p["name"]: p.get("schema") or p["content"]["application/json"]["schema"] for p in call["parameters"]
@@ -172,7 +172,11 @@ def test_the_documentation_says_the_same_of_an_option_in_all_places() -> None:
             content = call["requestBody"]["content"]
             for kind in ("multipart/form-data", "application/json"):
                 properties = dict(content[kind]["schema"]["properties"])
-                assert properties.pop(field)["type"] == "string"
+                files = {
+                    name: properties.pop(name)["type"] for name in ("image", "video", "frames") if name in properties
+                }
+                assert "string" in files.values() or kind == "multipart/form-data"
+                assert kind == "application/json" or files[many] == "array"
                 assert properties == in_query
         boxes = next(p for p in paths["/v1/pose"]["post"]["parameters"] if p["name"] == "boxes")
         assert boxes["content"]["application/json"]["schema"]["items"]["maxItems"] == 4

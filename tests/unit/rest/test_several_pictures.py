@@ -73,12 +73,3 @@ def test_each_takes_a_place() -> None:
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
 
     asked(work, max_requests=3)
-
-
-def test_a_video_is_one_file() -> None:
-    async def work(client: httpx.AsyncClient, _: Gateway) -> None:
-        answer = await client.post("/v1/actions", files=[("video", ("a", b"a")), ("video", ("b", b"b"))])
-        assert answer.status_code == 422
-        assert "more files than are taken (1)" in answer.json()["detail"]
-
-    asked(work)
