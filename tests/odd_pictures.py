@@ -171,12 +171,14 @@ def jpegs() -> Iterator[OddPicture]:
             body = b"Exif\0\0" + exif(orientation, order=order, before=before)
             yield OddPicture(f"jpeg-{name}-{orientation}-{order}", with_segment(data, 0xE1, body))
     plain = file(picture(), "JPEG", quality=95)
+    long_text = b"MM\0*" + struct.pack(">IHHHII", 8, 1, 0x0112, TEXT, 5000, 26) + bytes(4) + b"6" * 5000
     xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf tiff:Orientation='6'/></x:xmpmeta>"
     for name, marker, body in (
         ("xmp_orientation", 0xE1, xmp),
         ("rubbish_exif", 0xE1, b"Exif\0\0rubbish"),
         ("short_exif", 0xE1, b"Exif\0\0MM\0*\0"),
         ("no_tiff", 0xE1, b"Exif"),
+        ("orientation_in_thousands_of_digits", 0xE1, b"Exif\0\0" + long_text),
         ("orientation_9", 0xE1, b"Exif\0\0" + exif(9)),
         ("rubbish_profile", 0xE2, b"ICC_PROFILE\0\1\1rubbish"),
         ("profile_part_of_none", 0xE2, b"ICC_PROFILE\0\3\2" + bytes(100)),
@@ -218,6 +220,7 @@ def pngs() -> Iterator[OddPicture]:
             ("length_too_long", chunk(b"tEXt", b"note\0text", length=2**30)),
             ("length_too_short", chunk(b"tEXt", b"note\0some text", length=3)),
             ("unknown_chunk", chunk(b"abCd", b"what?")),
+            ("second_header", chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))),
             ("animation_of_one", chunk(b"acTL", struct.pack(">II", 1, 0))),
             ("empty_animation", chunk(b"acTL", b"")),
             ("rubbish_transparency", chunk(b"tRNS", b"\0" * 300)),
@@ -284,6 +287,7 @@ def cut() -> Iterator[OddPicture]:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0))
     half = chunk(b"IDAT", zlib.compress(b"\0" + rows[: len(rows) // 2]))
     yield OddPicture("png-stream_of_pixels_ends_early", b"\x89PNG\r\n\x1a\n" + header + half + chunk(b"IEND", b""), CUT)
+    yield OddPicture("png-pixels_without_a_header", b"\x89PNG\r\n\x1a\n" + chunk(b"IDAT", b""), CUT)
     palette = file(stored(1, "P"), "PNG")
     yield OddPicture("png-without_its_palette", palette.replace(b"PLTE", b"abCd"), CUT, says="palette")
     png = bytearray(file(noise, "PNG"))

@@ -40,7 +40,7 @@ class OddVideo:
     size: tuple[int, int] = (WIDTH, HEIGHT)
     frames: int = FRAMES
     fps: float = RATE
-    lost: int = 0
+    lost: int = 0  # -1: any number; -2: all that are missing
     duration_s: float | None = None  # None: by its frames
     corners: tuple[int, int, int, int] = (0, 1, 2, 3)  # which stored corner is shown at each place
 
@@ -254,6 +254,10 @@ def hurt() -> Iterator[OddVideo]:
         whole = film(container, codec, pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p", options={"g": "1"})
         data = with_lost_packets(whole, container, range(12, 16))
         yield OddVideo(f"{container}-{codec}-lost_packets", data, frames=FRAMES - 4, lost=4, duration_s=FRAMES / RATE)
+    if "libx265" in av.codecs_available:
+        whole = film("mp4", "libx265", frames=60, options={"x265-params": "log-level=none:bframes=0"})
+        data = with_lost_packets(whole, "mp4", range(33, 35))
+        yield OddVideo("mp4-libx265-lost_packets", data, frames=-1, lost=-2)
     mjpeg = film("avi", "mjpeg", pix_fmt="yuvj420p", frames=60)
     index = mjpeg.rindex(b"idx1")
     last = mjpeg.rindex(b"00dc", 0, index)

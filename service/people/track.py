@@ -13,7 +13,8 @@ from service.vision.boxes import Box
 from service.vision.crops import CropWindow
 
 AVERAGED_OVER_S = 0.4  # time constant of the averages of speed and size
-LONGEST_PREDICTION_S = 0.5  # of a pose or box; later the person is expected where this time would have taken them
+LONGEST_PREDICTION_S = 0.5  # of the pose or box of somebody who is seen
+LONGEST_WAY_S = 2.0  # for which a speed is believed that has not been seen since
 CONFIRMED = 3  # poses after which a track is worth waiting for
 # A hidden person is looked for between the place where they were last seen and where their speed would have taken them.
 REACH = 0.75  # distance from that way, over their size
@@ -57,10 +58,11 @@ class Track:
         Args:
             output: Of the crop that shows the person.
             time_s: Media time of the frame.
-            whole: Whether nobody stands in front: the pose of somebody half hidden is no measure of place and speed.
+            whole: Whether nobody stands in front: the pose of somebody half hidden is no measure of place and
+                speed, until they have been so for long.
         """
         keypoints_px = output.keypoints_px[0]
-        if whole or not self.poses:
+        if whole or time_s - self.whole_s > LONGEST_WAY_S:
             self._measure(keypoints_px, time_s)
         self.keypoints_px, self.scores = keypoints_px, output.scores[0]
         self.seen_s, self.hidden = time_s, False
@@ -72,6 +74,8 @@ class Track:
         share = 1 - math.exp(-min(passed_s, LONGEST_PREDICTION_S / 2) / AVERAGED_OVER_S) if self.poses else 1.0
         if 0 < passed_s <= LONGEST_PREDICTION_S:
             self.speed_px_s = self.speed_px_s + share * ((centre_px - self.centre_px) / passed_s - self.speed_px_s)
+        elif passed_s > LONGEST_WAY_S:
+            self.speed_px_s = np.zeros(2)
         self.size_px += share * (size_px - self.size_px)
         self.centre_px, self.whole_s = centre_px, time_s
 
@@ -91,7 +95,7 @@ class Track:
         larger = max(box.width, box.height, 1.0) / self.size_px
         if abs(math.log(larger)) > SIZES:
             return 0.0
-        way = self.speed_px_s * (time_s - self.whole_s)
+        way = self.speed_px_s * min(time_s - self.whole_s, LONGEST_WAY_S)
         to_box = np.array(box.centre) - self.centre_px
         share = float(np.clip(to_box @ way / max(float(way @ way), 1e-9), 0, 1))
         reach_px = REACH * self.size_px + SPEED_ERROR * float(np.linalg.norm(way))
@@ -99,5 +103,5 @@ class Track:
 
     def nearness(self, keypoints_px: NDArray[np.float32], time_s: float) -> float:
         """Returns how near a pose (K, 2) is, up to 1, to where the person should be since they were last seen whole."""
-        expected_px = self.centre_px + self.speed_px_s * (time_s - self.whole_s)
+        expected_px = self.centre_px + self.speed_px_s * min(time_s - self.whole_s, LONGEST_WAY_S)
         return max(0.0, 1 - float(np.linalg.norm(keypoints_px.mean(axis=0) - expected_px)) / self.size_px)

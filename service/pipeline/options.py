@@ -18,7 +18,7 @@ _FORMS = {
     "root_depth_mm may be a list of one for each",
     "timestamps_ms": "a list of numbers, a time in milliseconds for each frame",
 }
-_NUMBERS = {"min_score": "a number from 0 to 1", "fps": "a number above 0 and up to 1000"}
+_NUMBERS = {"min_score": "a number from 0 to 1", "fps": "a number from 0.001 to 1000"}
 JSON_OPTIONS = ("boxes", "camera", "timestamps_ms")  # JSON text in queries and forms
 _MUST = {  # by pydantic's kinds of errors
     "int_parsing": "a whole number",
@@ -64,7 +64,7 @@ def _no_bool(value: Any) -> Any:
 
 Number = Annotated[float, Field(strict=True)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(_no_bool)]
-Rate = Annotated[float, Field(gt=0, le=1000), BeforeValidator(_no_bool)]
+Rate = Annotated[float, Field(ge=0.001, le=1000), BeforeValidator(_no_bool)]
 Time = Annotated[float, Field(strict=True, ge=-1e12, le=1e12)]
 Times = Annotated[list[Time], BeforeValidator(_from_json, json_schema_input_type=list[float])]
 Score = Annotated[float, Field(ge=0, le=1), BeforeValidator(_no_bool)]

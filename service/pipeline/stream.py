@@ -174,7 +174,7 @@ class Stream:
             if (output := detected.get(person_id)) is not None:
                 assert output.features is not None
                 sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.crop_windows[0])
-            due += [(track, window) for window in track.windows.add(sample, ticks, change is Change.REPEATED)]
+            due += [(track, window) for window in track.due(sample, ticks, change is Change.REPEATED)]
         return due
 
 

@@ -10,7 +10,7 @@ from service.pipeline.answers import ActionEvent, ActionScore, Moment, Person
 from service.pipeline.person import person_in
 from service.pipeline.plan import VideoPlan
 from service.video.segments import Segment, SegmentMerger
-from service.video.windows import Window, WindowBuffer
+from service.video.windows import Sample, Window, WindowBuffer
 
 
 class TrackState:
@@ -21,12 +21,25 @@ class TrackState:
         self.windows = WindowBuffer(plan.frames, plan.hop)
         self._smoother = KeypointSmoother() if plan.smooth else None
         self._segments = SegmentMerger(person_id)
+        self._unseen: list[tuple[int, bool]] = []  # of all people: frames since one of them was seen last
 
     def person(self, output: FrameOutput, time_s: float) -> Person:
         """Returns the person in an output of one crop, with smoothed keypoints."""
         if self._smoother is not None:
             output = _smoothed(output, self._smoother, time_s)
         return person_in(output, 0, None, self._plan.model.layout, self._plan.layout, person_id=self.id)
+
+    def due(self, sample: Sample | None, ticks: int, is_repeated: bool) -> list[Window]:
+        """Returns the windows that are complete with a frame; see `WindowBuffer.add`.
+
+        One of several people may have gone for good: frames without them count only when they are seen again.
+        """
+        if sample is None and self._plan.all_people:
+            self._unseen.append((ticks, is_repeated))
+            return []
+        unseen, self._unseen = self._unseen, []
+        windows = [window for away in unseen for window in self.windows.add(None, *away)]
+        return windows + self.windows.add(sample, ticks, is_repeated)
 
     def classified(self, window: Window, scores: Array | None, at: Moment) -> tuple[ActionEvent, Segment | None]:
         """Returns the event of a window, and the segment that the window ends.

@@ -34,12 +34,14 @@ class _Parser(MultiPartParser):
         super().__init__(
             request.headers,
             request.stream(),
-            max_files=max(field.most for field in fields),
+            max_files=sum(field.most for field in fields),
             max_fields=_MOST_FIELDS,
             max_part_size=LONGEST_OPTION,
         )
         self._fields = {field.name.encode(): field for field in fields}
+        self._names = [field.name for field in fields]
         self._field: FileField | None = None  # of the present part
+        self._counts: dict[str, int] = {}
         self._bytes = 0  # of the files of such fields
         self.has_begun = self.has_ended = False
 
@@ -51,9 +53,19 @@ class _Parser(MultiPartParser):
         disposition = self._current_part.content_disposition or b""
         options = parse_options_header(disposition)[1]
         self._field = self._fields.get(options.get(b"name", b""))
+        if self._field is None and b"filename" in options:
+            name = options.get(b"name", b"").decode("latin-1")
+            raise InvalidArgument(f"the form has a file {quoted(name)}; it may have {' or '.join(self._names)}")
+        if self._field is not None:
+            self._count(self._field)
         if self._field is not None and b"filename" not in options:
             self._current_part.content_disposition = disposition + b'; filename="file"'
         super().on_headers_finished()
+
+    def _count(self, field: FileField) -> None:
+        self._counts[field.name] = self._counts.get(field.name, 0) + 1
+        if self._counts[field.name] > field.most:
+            raise InvalidArgument(f"the form has more than {field.most} of {field.name!r}; send several requests")
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._field is not None and self._field.most_bytes is not None:
@@ -95,13 +107,7 @@ async def read_form(request: Request, fields: Sequence[FileField]) -> FormData:
     except MultiPartException as error:
         if not parser.has_begun:
             raise InvalidArgument(_of_boundary(boundary)) from None
-        if error.message.startswith("Too many files"):
-            most = max(field.most for field in fields)
-            raise InvalidArgument(f"the form has more files than are taken ({most}); send several requests") from None
         raise InvalidArgument(f"the form cannot be read: {error.message}") from None
-    except PayloadTooLarge:
-        parser.close()
-        raise
     if parser.has_ended:
         return form
     parser.close()

@@ -156,8 +156,6 @@ def _from_form(form: FormData, fields: Sequence[FileField]) -> tuple[str, list[B
     if len(sent) > 1:
         raise InvalidArgument(f"the form has {' and '.join(field.name for field in sent)}; send one of them")
     (field,) = sent
-    if len(uploads[field.name]) > field.most:
-        raise InvalidArgument(f"{field.name} was sent {len(uploads[field.name])} times; send it once")
     options = _once((name, value) for name, value in form.multi_items() if name not in names)
     return field.name, uploads[field.name], options
 
@@ -179,6 +177,8 @@ def _from_json(body: bytes, field: str) -> tuple[BinaryIO, dict[str, Any]]:
 def _from_base64(text: str, field: str) -> bytes:
     """Returns the bytes of base64 as people make it: in lines, in URLs' alphabet, without padding, in a data URL."""
     text = text.strip()
+    if not text.isascii() or sum(text.count(mark) for mark in "%\n\r") > len(text) // 8 + 100:
+        raise InvalidArgument(f"{field!r} is not base64; send the output of: base64 FILE")
     if text[:5].lower() == "data:":
         text = unquote(text.partition(",")[2])
     try:

@@ -12,7 +12,6 @@ from fastapi.responses import Response
 from service.errors import (
     InvalidArgument,
     InvalidImage,
-    NotAcceptable,
     PayloadTooLarge,
     UnsupportedMediaType,
 )
@@ -60,12 +59,11 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
         With `Accept: image/jpeg` or `image/png`: the picture with skeletons.
         """
         wanted = accepted(request, ("application/json", "image/jpeg", "image/png"))
-        field = FileField("image", pipeline.settings.max_pictures)
+        field = FileField("image", min(pipeline.settings.max_pictures, pipeline.settings.max_requests))
         async with payload(request, [field], PictureOptions, pipeline.workers, json_limit) as sent:
             options, (image, *more) = sent.options, [file.read() for file in sent.files]
         if more:
-            if wanted != "application/json":
-                raise NotAcceptable("several pictures are answered in JSON only; ask for application/json")
+            wanted = accepted(request, ("application/json",))
             answers = await _several(pipeline, [image, *more], options)
             return Response(answers.model_dump_json(), media_type=wanted)
         held: Held = request.state.place

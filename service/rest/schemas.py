@@ -147,7 +147,9 @@ class PosesJson(BaseModel):
 
 
 class VideoJson(BaseModel):
-    width: int = Field(description="of the first frame as a player shows it; all coordinates are pixels of it")
+    width: int = Field(
+        description="of the first frame as a player shows it; of a file all coordinates are pixels of it"
+    )
     height: int
     frames: int
     lost_frames: int = Field(description="damaged ones, which could not be decoded; not among the others")

@@ -25,7 +25,7 @@ from service.workers import Workers
 # Only real container formats, and nothing that may open other files or addresses (playlists do).
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf"
 _CUT_OFF = "the video is cut off: its index is not whole; send all of it"
-_HEAD = 256  # bytes that tell a picture from a video
+_HEAD = 16  # bytes that tell a picture from a video
 _STEP_S = 0.025  # longest decoding step before its thread is released
 _GROWTH, _SMALL = 2, 2_500_000  # pictures may grow in mid-stream by this factor, or to this many pixels
 _FFMPEG_THREADS = 2  # for each video; every thread holds frames, and FFmpeg's default is one thread per core
@@ -249,6 +249,7 @@ class _Decoder:
             ticks = sampler.ticks(time_ns)
             yield (self._sample(film, frame, count, time_ns), ticks) if ticks > 0 else None
             count += 1
+        lost = film.lost
         if count < 2:
             raise InvalidVideo(
                 f"the video is damaged: of {count + lost} frames {lost} cannot be decoded; send the whole file"

@@ -17,6 +17,7 @@ _PNG, _RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
 _JPEG = b"\xff\xd8"
 _APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _OF_COLOURS = {_APP0: b"JFIF\0", _APP14: b"Adobe"}  # they say how colours are stored
+_HEADER = b"\0\0\0\x0dIHDR"
 _PALETTE = 3  # colour type
 _ONE_FRAME = (1).to_bytes(4)
 _CRITICAL = (b"PLTE", b"IDAT", b"IEND")
@@ -63,10 +64,12 @@ def _bare_png(data: bytes) -> BareFile:
     kept: list[bytes | memoryview] = [_PNG]
     exif, whole, has_pixels, has_palette = b"", memoryview(data), False, False
     position = len(_PNG)
+    if not data.startswith(_HEADER, position):
+        raise InvalidImage("the PNG does not begin with its header; send the whole file")
     while position + 12 <= len(data):
         length, kind = int.from_bytes(whole[position : position + 4], "big"), data[position + 4 : position + 8]
         end = position + 12 + length
-        is_needed = kind == b"IHDR" or kind in _CRITICAL
+        is_needed = kind in _CRITICAL or position == len(_PNG)  # a second header is none
         if kind == b"acTL" and length == 8 and not has_pixels and data[position + 8 : position + 12] > _ONE_FRAME:
             raise UnsupportedMediaType(ANIMATED)
         has_pixels, has_palette = has_pixels or kind == b"IDAT", has_palette or kind == b"PLTE"

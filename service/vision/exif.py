@@ -48,7 +48,7 @@ def _number(tiff: bytes, order: str, kind: int, count: int, at: int) -> int | No
     if struct.calcsize(order + form) * max(count, 1) > 4 and count <= _MOST_NUMBERS:
         (at,) = struct.unpack_from(order + "I", tiff, at)
     if kind == _ASCII:
-        text = tiff[at : at + count].strip(b"\0 ")
+        text = tiff[at : at + min(count, _MOST_NUMBERS)].strip(b"\0 ")
         return int(text) if text.isdigit() else None
     number, *below = struct.unpack_from(order + form, tiff, at)
     if below:

@@ -9,8 +9,8 @@ _SCAN, _END = 0xDA, 0xD9
 _LAST = (_SCAN, _END)
 _FIRST_SEGMENT = 0xC0  # markers below are of no picture
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a byte of data, a restart nor fill
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
-_FILL = 0xFF
+_MOST_SEGMENTS = 5000
+_BETWEEN = re.compile(rb"(?:\xff(?=\xff)|\xff[\x01\xd0-\xd8])*")
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -19,15 +19,13 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     Start is the place of the marker; the body begins 4 bytes later.
     """
     position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker in _LAST:
+    for _ in range(_MOST_SEGMENTS):
+        # Fill bytes, and markers without a length, may stand before a marker.
+        position = _BETWEEN.match(data, position).end()  # type: ignore[union-attr]  # it matches nothing as well
+        if position + 4 > len(data) or data[position] != 0xFF or data[position + 1] in _LAST:
             return
-        if marker == _FILL or marker in _WITHOUT_LENGTH:
-            position += 1 if marker == _FILL else 2
-            continue
         end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-        yield marker, position, end
+        yield data[position + 1], position, end
         position = end
 
 
@@ -36,8 +34,11 @@ def scans_of(data: bytes) -> Iterator[int]:
     position = max((end for _, _, end in segments(data)), default=2)
     while (found := _MARKER.search(data, position)) is not None:
         position, marker = found.start(), data[found.start() + 1]
-        if marker == _END or marker < _FIRST_SEGMENT:
+        if marker == _END:
             return
+        if marker < _FIRST_SEGMENT:  # of no picture, but libjpeg reads on after one of them
+            position += 2
+            continue
         if marker == _SCAN:
             yield position
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")

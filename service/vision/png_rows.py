@@ -9,7 +9,7 @@ from collections.abc import Iterator
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 # First column and row, and their steps, of the passes of an interlaced PNG (Adam7).
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-_PIECE = 2**18
+_PIECE, _INFLATED = 2**16, 2**20  # bytes at once: before, and at most after
 
 
 def lacks_rows(png: bytes) -> bool:
@@ -23,19 +23,21 @@ def lacks_rows(png: bytes) -> bool:
             missing += rows * (1 + -(-columns * bits * _CHANNELS.get(colour, 1) // 8))
     inflate = zlib.decompressobj()
     try:
-        for body in _pixels(png):
-            while body and not inflate.eof and missing > 0:
-                missing -= len(inflate.decompress(body, _PIECE))
-                body = inflate.unconsumed_tail
+        for piece in _pixels(png):
+            rest: bytes | memoryview = piece
+            while rest and not inflate.eof and missing > 0:
+                missing -= len(inflate.decompress(rest, _INFLATED))
+                rest = inflate.unconsumed_tail
     except zlib.error:
         return True
     return missing > 0
 
 
-def _pixels(png: bytes) -> Iterator[bytes]:
-    position = 8
+def _pixels(png: bytes) -> Iterator[memoryview]:
+    whole, position = memoryview(png), 8
     while position + 12 <= len(png):
-        length = int.from_bytes(png[position : position + 4], "big")
+        end = position + 8 + int.from_bytes(png[position : position + 4], "big")
         if png[position + 4 : position + 8] == b"IDAT":
-            yield png[position + 8 : position + 8 + length]
-        position += 12 + length
+            for start in range(position + 8, end, _PIECE):
+                yield whole[start : min(start + _PIECE, end)]
+        position = end + 4

@@ -248,3 +248,17 @@ def test_a_second_detection_of_the_same_person_is_no_new_track() -> None:
     ids(follower, 2 * DETECTOR_RUN)
     world.people = [LARGE, SMALL]
     assert ids(follower, DETECTOR_RUN) == [1, 2]
+
+
+def test_a_speed_is_not_believed_for_ever() -> None:
+    """Somebody who walks in, and then stands beside another for long, is not looked for where they would be by now."""
+    world = World([Box(20, 40, 50, 120), Box(300, 40, 50, 120)])
+    follower = tracker(world, main_only=False)
+    for i in range(60):
+        world.people = [Box(min(20 + 15 * i, 270), 40, 50, 120), Box(300, 40, 50, 110)]
+        step(follower)
+    world.people = world.people[1:]
+    for _ in range(8):
+        step(follower)
+    world.people = [*world.people, Box(20, 40, 50, 120)]
+    assert 3 in ids(follower, DETECTOR_RUN), "far from there"

@@ -151,6 +151,26 @@ def test_a_video_without_an_action_says_why(frames: Callable[[], Frames], people
     assert all(person.reason == reason for person in answer.people)
 
 
+@pytest.mark.parametrize("back_at", [None, 14])
+def test_a_visit_is_judged_by_its_own_frames(back_at: int | None) -> None:
+    """Who has gone for good was there for too short, and is not a person who was hardly seen."""
+
+    async def work(parts: Gateway) -> ClipAnswer:
+        def visited(i: int) -> Image:
+            parts.server.people = 2 if i < 8 or (back_at is not None and i >= back_at) else 0
+            return moving(i)
+
+        frames = Frames((i / 10 for i in range(40)), picture=visited)
+        *_, answer = [e async for e in parts.pipeline.stream(VideoOptions.of({"people": "all"}), frames).classified()]
+        assert isinstance(answer, ClipAnswer)
+        return answer
+
+    answer = with_gateway(work)
+    visitors = [person for person in answer.people if person.person_id <= 2]
+    assert len(visitors) == 2
+    assert {person.reason for person in visitors} == {None if back_at else Reason.TOO_SHORT}
+
+
 def test_a_cut_begins_new_tracks_and_new_windows() -> None:
     def cut(i: int) -> Image:
         return (

@@ -47,11 +47,11 @@ def test_a_bad_one_has_its_problem_and_the_others_are_answered() -> None:
 @pytest.mark.parametrize(
     ("count", "data", "headers", "status", "says"),
     [
-        (5, {}, {}, 422, "more files than are taken (4)"),
+        (5, {}, {}, 422, "more than 4 of 'image'"),
         (2, {"boxes": "[[1, 2, 3, 4]]"}, {}, 422, "boxes belong to one picture"),
         (2, {"flip": "perhaps"}, {}, 422, "flip must be"),
         (2, {"model": "nobody's"}, {}, 404, "there is no model"),
-        (2, {}, {"Accept": "image/jpeg"}, 406, "in JSON only"),
+        (2, {}, {"Accept": "image/jpeg"}, 406, "ask for application/json"),
     ],
 )
 def test_what_is_wrong_with_all_of_them_is_an_error(
@@ -67,9 +67,21 @@ def test_what_is_wrong_with_all_of_them_is_an_error(
 
 
 def test_each_takes_a_place() -> None:
-    async def work(client: httpx.AsyncClient, _: Gateway) -> None:
+    async def work(client: httpx.AsyncClient, parts: Gateway) -> None:
         assert (await client.post("/v1/pose", files=form(PERSON, PERSON, PERSON))).status_code == 200
-        answer = await client.post("/v1/pose", files=form(PERSON, PERSON, PERSON, PERSON))
+        with parts.pipeline.requests.enter():
+            answer = await client.post("/v1/pose", files=form(PERSON, PERSON, PERSON))
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+        answer = await client.post("/v1/pose", files=form(PERSON, PERSON, PERSON, PERSON))
+        assert answer.status_code == 422, "never all at once"
 
     asked(work, max_requests=3)
+
+
+def test_json_is_taken_where_it_is_second_best() -> None:
+    async def work(client: httpx.AsyncClient, _: Gateway) -> None:
+        headers = {"Accept": "image/jpeg, application/json;q=0.9"}
+        answer = await client.post("/v1/pose", files=form(PERSON, PERSON), headers=headers)
+        assert len(answer.json()["answers"]) == 2
+
+    asked(work)

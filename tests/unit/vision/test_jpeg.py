@@ -14,7 +14,9 @@ from PIL import Image as Pillow
 
 from service.errors import InvalidImage
 from service.vision.images import decode_image
+from service.vision.jpeg_segments import segments
 from tests.conftest import SAMPLES
+from tests.pictures import many_scans
 
 LIMITS = (20 * 2**20, 50_000_000)
 PERSON = (SAMPLES / "person.jpg").read_bytes()
@@ -91,3 +93,16 @@ def test_pixels_that_are_missing_in_the_middle_are_refused() -> None:
     restarts = [i for i in range(len(whole) - 1) if whole[i] == 0xFF and 0xD0 <= whole[i + 1] <= 0xD7]
     with pytest.raises(InvalidImage, match="truncated or damaged"):
         decode_image(whole[: restarts[3]] + whole[restarts[4] :], *LIMITS)
+
+
+def test_scans_behind_a_marker_of_no_segment_are_counted() -> None:
+    scans = many_scans(64, 300)
+    first = scans.index(b"\xff\xda")
+    second = scans.index(b"\xff\xda", first + 2)
+    with pytest.raises(InvalidImage, match="scans"):
+        decode_image(scans[:second] + b"\xff\x01" + scans[second:], *LIMITS)
+
+
+def test_segments_are_bounded() -> None:
+    for filler in (b"\xff" * 2**20, b"\xff\xfe\0\2" * 2**18, b"\xff\x01" * 2**19):
+        assert len(list(segments(PERSON[:2] + filler + PERSON[2:]))) <= 5000

@@ -73,7 +73,7 @@ class Film:
         Raises:
             av.FFmpegError: The file cannot be read, before its first frame.
         """
-        frames = whole = 0  # packets from the first frame on
+        frames = whole = 0  # packets from the first that can be decoded alone
         packets = self._container.demux(self.stream)
         while True:
             try:
@@ -92,7 +92,7 @@ class Film:
                 decoded = []
                 if self._decoding:
                     self._decoding.popleft()  # no frame comes for it
-            whole += bool((frames or decoded) and packet.size and not packet.is_discard)
+            whole += bool(packet.size and not packet.is_discard and (whole or packet.is_keyframe))
             for frame in decoded:
                 if not frames:
                     self.size = self._shape(frame).size
