@@ -33,12 +33,13 @@ class FrameOutput(NamedTuple):
         mean: Array = self.scores.mean(axis=1)
         return mean
 
-    def only(self, index: int) -> FrameOutput:
-        """Returns the output of one crop."""
-        one = slice(index, index + 1)
-        depths_mm = None if self.depths_mm is None else self.depths_mm[one]
-        features = None if self.features is None else self.features[one]
-        return FrameOutput(self.crop_windows[one], self.keypoints_px[one], depths_mm, self.scores[one], features)
+    def only(self, *indices: int) -> FrameOutput:
+        """Returns the output of some of the crops."""
+        some = list(indices)
+        depths_mm = None if self.depths_mm is None else self.depths_mm[some]
+        features = None if self.features is None else self.features[some]
+        crop_windows = [self.crop_windows[index] for index in some]
+        return FrameOutput(crop_windows, self.keypoints_px[some], depths_mm, self.scores[some], features)
 
 
 def crops_of(image: Image, crop_windows: list[CropWindow], size: int) -> Crops:

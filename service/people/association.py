@@ -75,7 +75,7 @@ def poses_of_tracks(tracks: Sequence[Track], poses: Sequence[FrameOutput], time_
         time_s: Media time of the frame.
     """
     keypoints_px = np.stack([pose.keypoints_px[0] for pose in poses])
-    first = _first_of_same(keypoints_px)
+    first = first_of_same(keypoints_px)
     duplicates = [i for i, j in enumerate(first) if i != j]
     shared = {first[i] for i in duplicates}
     known = [i for i, track in enumerate(tracks) if track.poses]
@@ -103,11 +103,16 @@ def seen_whole(tracks: Sequence[Track], time_s: float) -> list[bool]:
     return [bool(most <= COVERED * area) for most, area in zip(shared.max(axis=1, initial=0.0), areas, strict=True)]
 
 
-def _first_of_same(keypoints_px: Array) -> list[int]:
-    """Returns for each pose of (N, K, 2) the first one that shows the same person, by index."""
+def first_of_same(keypoints_px: Array, distance: float = SAME_POSE) -> list[int]:
+    """Returns for each pose of (N, K, 2) the first one that shows the same person, by index.
+
+    Args:
+        keypoints_px: In pixels.
+        distance: Largest mean distance of keypoints, over the person's size.
+    """
     distances = np.linalg.norm(keypoints_px[:, None] - keypoints_px[None], axis=-1).mean(axis=-1)
     sizes = np.maximum(np.ptp(keypoints_px, axis=1).max(axis=-1), 1.0)
-    same = distances < SAME_POSE * sizes
+    same = distances < distance * sizes
     first: list[int] = []
     for i in range(len(keypoints_px)):
         first.append(next((j for j in range(i) if first[j] == j and same[i, j]), i))

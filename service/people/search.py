@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from service.networks.catalogue import Catalogue, Model
 from service.networks.frame import FrameInference, FrameOutput
+from service.people.association import first_of_same
 from service.people.detector import Detection, PersonDetector
 from service.people.keypoint_search import find_person
 from service.vision.boxes import Box
 from service.vision.crops import JOINTS_OVER_BODY, CropWindow, Image, crop_window_around
 
+TWICE = 0.04  # mean keypoint distance over the size, up to which two detections are of one person: less than where one
+# of two people hides the other
 UNDETECTED = 0.6  # lowest mean keypoint score of a person that the detector missed
 
 
@@ -71,7 +74,10 @@ class PeopleSearch:
         detections = (await self.detect(image, tiled=True) or [])[:limit]
         if detections:
             crop_windows = [body_crop(detection.box, model.card.crop.margin) for detection in detections]
-            return Found(await self._inference.run(model, image, crop_windows, flip), list(detections))
+            output = await self._inference.run(model, image, crop_windows, flip)
+            # Two detections may be of one person: the look at the joints tells.
+            people = [i for i, first in enumerate(first_of_same(output.keypoints_px, TWICE)) if i == first]
+            return Found(output.only(*people), [detections[i] for i in people])
         undetected = await self.find_undetected(model, image)
         if undetected is not None and flip:
             undetected = await self._inference.run(model, image, undetected.crop_windows, flip)

@@ -57,6 +57,10 @@ class PersonNetwork(nn.Module):
         # Scale and bias of the served score's Platt scaling, fitted after training.
         self.calibration: Tensor
         self.register_buffer("calibration", torch.tensor(UNCALIBRATED))
+        # Boxes are so much wider than their cells say; fitted after training. Distances are learnt as logarithms: where
+        # they are unsure, as left and right of a person are, they come out too short.
+        self.width_scale: Tensor
+        self.register_buffer("width_scale", torch.ones(()))
 
     def forward(self, x: Tensor) -> Maps:
         features = self.trunk(x)
@@ -85,12 +89,13 @@ def agreed(corners: Tensor, heat_logits: Tensor) -> Tensor:
     return around(corners * weight) / around(weight).clamp(min=1e-6)
 
 
-def detect(maps: Maps, calibration: Tensor, count: int = MAX_DETECTIONS) -> tuple[Tensor, Tensor]:
+def detect(maps: Maps, calibration: Tensor, width_scale: Tensor, count: int = MAX_DETECTIONS) -> tuple[Tensor, Tensor]:
     """Boxes at the peaks of the heat map, by descending score.
 
     Args:
         maps: Of B pictures.
         calibration: (2,), scale and bias of the scores' Platt scaling.
+        width_scale: Factor of the boxes' width.
         count: N, the number of boxes of each picture. Where there are fewer peaks, the rest is zeros.
 
     Returns:
@@ -103,6 +108,8 @@ def detect(maps: Maps, calibration: Tensor, count: int = MAX_DETECTIONS) -> tupl
     best, where = torch.topk(scores, count, dim=1)
     corners = agreed(corners_of(maps.sides()), logits).flatten(2).gather(2, where[:, None].expand(-1, 4, -1))
     low, high = corners.transpose(1, 2).chunk(2, dim=-1)  # (B, N, 2) each
+    wider = (high - low) * (width_scale - 1) / 2 * low.new_tensor([1.0, 0.0])
+    low, high = (low - wider).clamp(min=0), (high + wider).clamp(max=1)
     counts = (best >= LOWEST_SCORE).float()
     return torch.cat((low, high - low), dim=-1) * counts[..., None], best * counts
 
@@ -116,4 +123,4 @@ class ServedPerson(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Letterboxed pictures (B, S, S, 3), uint8, to boxes (B, N, 4) in 0..1 of the square and scores (B, N)."""
-        return detect(self.network(to_network_range(image)), self.network.calibration)
+        return detect(self.network(to_network_range(image)), self.network.calibration, self.network.width_scale)

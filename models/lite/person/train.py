@@ -129,10 +129,25 @@ def as_detector(network: PersonNetwork) -> evaluate_person.Detect:
     return evaluate_person.detector(run, PERSON_SIZE, NMS_IOU)
 
 
+def width_scale(detections: list[evaluate_person.Detections], boxes_px: list[np.ndarray]) -> float:
+    """Returns the mean factor from the width of right boxes to that of their people, by score."""
+    logs, weights = [0.0], [1e-6]
+    matches = evaluate_person.matches(detections, boxes_px)
+    for (boxes, scores), people, matched in zip(detections, boxes_px, matches, strict=True):
+        for box, score, person in zip(boxes, scores, matched, strict=True):
+            if person >= 0:
+                logs.append(np.log(people[person, 2] / box[2]))
+                weights.append(float(score))
+    return float(np.exp(np.average(logs, weights=weights)))
+
+
 def calibrate(network: PersonNetwork, pictures: person_data.BoxedPictures) -> None:
-    """Fits the served score to the share of boxes that are right, by Platt scaling."""
+    """Fits the boxes' width to people's, and the served score to the share of boxes that are right (Platt scaling)."""
     network.calibration.copy_(torch.tensor(UNCALIBRATED))
+    network.width_scale.fill_(1.0)
     detect = as_detector(network)
+    detections = [detect(image) for image in pictures.images]
+    network.width_scale.fill_(width_scale(detections, pictures.boxes_px))
     detections = [detect(image) for image in pictures.images]
     right = np.concatenate(evaluate_person.matches(detections, pictures.boxes_px)) >= 0
     scores = np.concatenate([scores for _, scores in detections]).astype(np.float64)

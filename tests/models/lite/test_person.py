@@ -103,7 +103,7 @@ def test_a_persons_targets_are_the_persons_box(box: tuple[float, float, float, f
 @given(people)
 def test_a_box_is_what_the_cells_around_its_peak_agree_on(box: tuple[float, float, float, float]) -> None:
     heat = torch.logit(torch.from_numpy(encode(boxes(box), SIZE).heat)[None], eps=1e-4)
-    decoded, score = detect(Maps(heat, Maps.logs_of(everywhere(box))), torch.tensor([1.0, 0.0]))
+    decoded, score = detect(Maps(heat, Maps.logs_of(everywhere(box))), torch.tensor([1.0, 0.0]), torch.ones(()))
     assert float(score[0, 0]) > 0.99
     assert iou(decoded[0, :1].numpy() * SIZE, boxes(box))[0, 0] > 0.9
 
@@ -112,7 +112,7 @@ def test_what_bf16_keeps_of_a_logarithm_is_enough_for_a_box() -> None:
     box = (20, 9, 60, 115)
     logs = Maps.logs_of(everywhere(box)).bfloat16().float()
     heat = torch.logit(torch.from_numpy(encode(boxes(box), SIZE).heat)[None], eps=1e-4)
-    decoded = detect(Maps(heat, logs), torch.tensor([1.0, 0.0]))[0][0, :1].numpy() * SIZE
+    decoded = detect(Maps(heat, logs), torch.tensor([1.0, 0.0]), torch.ones(()))[0][0, :1].numpy() * SIZE
     assert iou(decoded, boxes(box))[0, 0] > 0.98
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.people.association import best_pairs, pose_similarities
+from service.people.association import best_pairs, first_of_same, pose_similarities
 from service.vision.boxes import Box, as_rows, iou
 
 sides = st.floats(1, 50)
@@ -42,3 +42,10 @@ def test_joints_without_weight_do_not_count() -> None:
     weights[0, 5] = 0
     assert pose_similarities(POSE[None], weights, other[None])[0, 0] > 0.999
     assert pose_similarities(POSE[None], np.ones((1, 16)), other[None])[0, 0] < 0.96
+
+
+def test_poses_of_one_person_are_told_from_those_of_neighbours() -> None:
+    poses = POSE + np.array([[0, 0], [60, 0], [1, 1], [62, 0], [6, 0]], np.float32)[:, None]
+    assert first_of_same(poses, 0.04) == [0, 1, 0, 1, 4]
+    assert first_of_same(poses, 0.1) == [0, 1, 0, 1, 0]
+    assert first_of_same(poses[:0]) == []
