@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -168,8 +169,9 @@ def test_two_real_people_who_cross_keep_their_ids(client: Client, shared_data: P
     events = client.stream(crossing(shared_data / "clips", one, other), pb.StreamConfig(following=pb.FOLLOWING_ALL))
     poses = [e.pose.people for e in events if e.WhichOneof("event") == "pose"]
     places = [{person.id: middle(person) for person in people} for people in poses]
-    assert {person_id for people in places for person_id in people} == {1, 2}
-    assert len(places[0]) == len(places[-1]) == 2
+    frames = Counter(person_id for people in places for person_id in people)
+    assert min(frames.pop(1), frames.pop(2)) > 0.7 * len(places), "but where one is hidden"
+    assert frames.total() <= 0.05 * len(places), "nobody else, but for a glimpse"
     assert all((places[0][i] < CROSSING_WIDTH / 2) == (places[-1][i] > CROSSING_WIDTH / 2) for i in (1, 2)), places
 
 
