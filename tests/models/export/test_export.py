@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent.parent / "model_repos
 TENSORRT_OPERATORS = set(
     """Add AveragePool BatchNormalization Cast Clip Concat Constant Conv DepthToSpace Div Einsum Expand Flatten Gather
     Exp GatherElements GatherND GreaterOrEqual TopK Where
-    Gemm GlobalAveragePool Identity Log MatMul Max MaxPool Mul Neg Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin
+    Gemm GlobalAveragePool Identity Log MatMul Max MaxPool Min Mul Neg Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin
     ReduceSum
     Relu Reshape Resize Shape Sigmoid Slice Softmax Split Sqrt Squeeze Sub Tile Transpose Unsqueeze""".split()
 )
