@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import itertools
 import struct
 import zlib
@@ -13,6 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+
+from tests.picture_files import (
+    FORMS,
+    TEXT,
+    animation_of_one,
+    chunk,
+    exif,
+    file,
+    odd_tags,
+    with_chunk,
+    with_segment,
+    with_webp_chunk,
+)
 
 WIDTH, HEIGHT = 64, 48
 CORNERS = np.array([[200, 50, 25], [25, 160, 60], [40, 60, 200], [230, 220, 60]])  # from left to right, top to bottom
@@ -41,24 +53,6 @@ HEIC = base64.b64decode(
 )
 
 
-TEXT, RATIONALS = 2, (5, 10)  # of TIFF's types
-FORMS = {
-    1: "B",
-    TEXT: "2s",
-    3: "H",
-    4: "I",
-    5: "II",
-    6: "b",
-    7: "B",
-    8: "h",
-    9: "i",
-    10: "ii",
-    11: "f",
-    12: "d",
-    13: "I",
-}
-
-
 @dataclass(frozen=True)
 class OddPicture:
     name: str
@@ -85,71 +79,6 @@ def stored(orientation: int, mode: str = "RGB") -> Pillow.Image:
     if mode == "P":
         return image.quantize(16)
     return image.convert(mode)
-
-
-def file(image: Pillow.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def exif(orientation: int, kind: int = 3, order: str = ">", before: tuple[bytes, ...] = (), count: int = 1) -> bytes:
-    """A TIFF with the orientation as a tag of this type, so many times, after other tags."""
-    mark = b"MM\0*" if order == ">" else b"II*\0"
-    tags = len(before) + 1
-    after = 8 + 2 + 12 * tags + 4
-    values: list[object] = [str(orientation).encode() + b"\0"] if kind == TEXT else [orientation]
-    if kind in RATIONALS:
-        values.append(1)
-    value, count = struct.pack(order + FORMS[kind], *values) * count, 2 if kind == TEXT else count
-    entry = struct.pack(order + "HHI", 0x0112, kind, count)
-    entry += value.ljust(4, b"\0") if len(value) <= 4 else struct.pack(order + "I", after)
-    return mark + struct.pack(order + "IH", 8, tags) + b"".join(before) + entry + bytes(4) + value
-
-
-def odd_tags(order: str) -> dict[str, tuple[bytes, ...]]:
-    """Entries that cameras and editors write, and that readers of all tags stumble over."""
-
-    def entry(tag: int, kind: int, count: int, value: int) -> bytes:
-        return struct.pack(order + "HHII", tag, kind, count, value)
-
-    return {
-        "short_as_text": (entry(0x0100, 2, 4, 0x61626300),),
-        "rational_as_text": (entry(0x011A, 2, 5, 26),),
-        "unknown_type": (entry(0x010F, 99, 7, 1234),),
-        "count_of_billions": (entry(0x010E, 2, 0xFFFFFFFF, 8),),
-        "points_beyond": (entry(0x8769, 4, 1, 0xFFFFFF00),),
-        "points_at_itself": (entry(0x8769, 4, 1, 8),),
-    }
-
-
-def chunk(kind: bytes, body: bytes, crc: int | None = None, length: int | None = None) -> bytes:
-    crc = zlib.crc32(kind + body) if crc is None else crc
-    return struct.pack(">I", len(body) if length is None else length) + kind + body + struct.pack(">I", crc)
-
-
-def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
-    return jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
-
-
-def with_chunk(png: bytes, new: bytes) -> bytes:
-    """The PNG with a chunk after its header."""
-    return png[:33] + new + png[33:]
-
-
-def with_webp_chunk(webp: bytes, kind: bytes, body: bytes) -> bytes:
-    whole = webp + kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
-    return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
-
-
-def animation_of_one(webp: bytes) -> bytes:
-    """The pixels of a WebP as the only frame of an animation."""
-    corner = (WIDTH - 1).to_bytes(3, "little") + (HEIGHT - 1).to_bytes(3, "little")
-    frame = bytes(6) + corner + bytes(4) + webp[12:]
-    whole = b"RIFF\0\0\0\0WEBP"
-    for kind, body in ((b"VP8X", b"\x02\0\0\0" + corner), (b"ANIM", bytes(6)), (b"ANMF", frame)):
-        whole = with_webp_chunk(whole, kind, body)
-    return whole
 
 
 def jpegs() -> Iterator[OddPicture]:
@@ -241,7 +170,7 @@ def others() -> Iterator[OddPicture]:
         ("unknown_chunk", b"abcd", b"what?"),
     ):
         yield OddPicture(f"webp-{name}", with_webp_chunk(webp, kind, body))
-    yield OddPicture("webp-animation_of_one", animation_of_one(webp))
+    yield OddPicture("webp-animation_of_one", animation_of_one(webp, WIDTH, HEIGHT))
     for mode in ("RGB", "P", "L", "RGBA"):
         yield OddPicture(f"bmp-{mode}", file(stored(1, mode), "BMP"), grey=mode == "L")
     for orientation in STORED:

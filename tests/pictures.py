@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 
 from PIL import Image as Pillow
 
+from tests.picture_files import chunk, file
+
 
 def encoded(kind: str, size: tuple[int, int] = (40, 30), **options: object) -> bytes:
-    buffer = io.BytesIO()
-    Pillow.new("RGB", size, (200, 50, 25)).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return file(Pillow.new("RGB", size, (200, 50, 25)), kind, **options)
 
 
 def huge_png(side: int) -> bytes:
     """A PNG of one colour: few bytes, many pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     rows = zlib.compress(bytes(1 + side // 8) * 64, 9)  # only the header is ever read
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

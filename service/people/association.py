@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.networks.frame import FrameOutput
 from service.people.track import Track
 from service.vision.boxes import Box, as_rows, intersections, iou
 
@@ -66,20 +65,19 @@ def hidden_tracks_of(boxes: Sequence[Box], hidden: Sequence[Track], time_s: floa
     return {box: hidden[track] for box, track in matches.items()}
 
 
-def poses_of_tracks(tracks: Sequence[Track], poses: Sequence[FrameOutput], time_s: float) -> dict[int, int]:
+def poses_of_tracks(tracks: Sequence[Track], keypoints_px: Array, time_s: float) -> dict[int, int]:
     """Returns the pose that suits each track best, by index. A track whose person another one has gets none.
 
     Args:
-        tracks: With a crop each.
-        poses: What the frame network saw in these crops.
+        tracks: T of them, with a crop each.
+        keypoints_px: (T, K, 2), the poses in these crops.
         time_s: Media time of the frame.
     """
-    keypoints_px = np.stack([pose.keypoints_px[0] for pose in poses])
     first = first_of_same(keypoints_px)
     duplicates = [i for i, j in enumerate(first) if i != j]
     shared = {first[i] for i in duplicates}
     known = [i for i, track in enumerate(tracks) if track.poses]
-    similarities = np.zeros((len(tracks), len(poses)))
+    similarities = np.zeros((len(tracks), len(tracks)))
     if known:
         similarities[known] = pose_similarities(
             np.stack([tracks[i].expected_pose(time_s) for i in known]),

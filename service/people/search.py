@@ -12,8 +12,9 @@ from service.people.keypoint_search import find_person
 from service.vision.boxes import Box
 from service.vision.crops import JOINTS_OVER_BODY, CropWindow, Image, crop_window_around
 
-TWICE = 0.04  # mean keypoint distance over the size, up to which two detections are of one person: less than where one
-# of two people hides the other
+# Mean keypoint distance over the person's size, up to which two detections are the same person. Two people, one of whom
+# hides the other, have poses that differ by more.
+SAME_PERSON = 0.04
 UNDETECTED = 0.6  # lowest mean keypoint score of a person that the detector missed
 
 
@@ -75,8 +76,7 @@ class PeopleSearch:
         if detections:
             crop_windows = [body_crop(detection.box, model.card.crop.margin) for detection in detections]
             output = await self._inference.run(model, image, crop_windows, flip)
-            # Two detections may be of one person: the look at the joints tells.
-            people = [i for i, first in enumerate(first_of_same(output.keypoints_px, TWICE)) if i == first]
+            people = [i for i, first in enumerate(first_of_same(output.keypoints_px, SAME_PERSON)) if i == first]
             return Found(output.only(*people), [detections[i] for i in people])
         undetected = await self.find_undetected(model, image)
         if undetected is not None and flip:

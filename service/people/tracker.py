@@ -1,9 +1,9 @@
 """Tracks people through a video.
 
 Detections that match a track move its crop. A track without a matching detection is propagated from its own keypoints,
-and so is the main person where the repository has no detector. Whose pose it is that the network found in a crop is
-decided by position and pose: where two people cross, both crops may show the one in front. The track that this pose
-suits less is hidden then, and waits for its person to be seen again.
+and so is the main person where the repository has no detector. Poses are assigned to tracks by position and pose: where
+two people cross, both crops may show the one in front. The track that matches this pose less is then hidden, until its
+person is detected again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from service.people.association import MIN_IOU, detections_of_tracks, hidden_tra
 from service.people.detector import Detection
 from service.people.keypoint_search import MIN_PERSON_SCORE, person_box
 from service.people.search import PeopleSearch, body_crop
-from service.people.track import CONFIRMED, Place, Track
+from service.people.track import CONFIRMED, LONGEST_HIDDEN_S, Place, Track
 from service.vision.boxes import Box, as_rows, iou
 from service.vision.crops import DETECTED, PROPAGATED, CropWindow, Image, crop_window_around, moved
 
@@ -29,7 +29,6 @@ MAX_MISSES = 5  # detector runs without a match before a low-confidence track is
 LOW_CONFIDENCE = 0.5  # mean keypoint score
 LOST = 0.1  # mean keypoint score under which a track is dropped that the last detector run matched
 MAIN_PERSON = 1  # id
-LONGEST_HIDDEN_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ class PeopleTracker:
     def _seen(self, shown: list[Track], output: FrameOutput, time_s: float) -> list[TrackedPerson]:
         """Gives each track its pose, propagates those without a detection, hides those whose person is not seen."""
         poses, places = [output.only(i) for i in range(len(shown))], [track.place for track in shown]
-        whole, matches = seen_whole(shown, time_s), poses_of_tracks(shown, poses, time_s)
+        whole, matches = seen_whole(shown, time_s), poses_of_tracks(shown, output.keypoints_px, time_s)
         seen: list[TrackedPerson] = []
         for i, track in enumerate(shown):
             if i not in matches:

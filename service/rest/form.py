@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,9 +40,8 @@ class _Parser(MultiPartParser):
             max_part_size=LONGEST_OPTION,
         )
         self._fields = {field.name.encode(): field for field in fields}
-        self._names = [field.name for field in fields]
         self._field: FileField | None = None  # of the present part
-        self._counts: dict[str, int] = {}
+        self._counts = Counter[str]()
         self._bytes = 0  # of the files of such fields
         self.has_begun = self.has_ended = False
 
@@ -52,20 +52,17 @@ class _Parser(MultiPartParser):
     def on_headers_finished(self) -> None:
         disposition = self._current_part.content_disposition or b""
         options = parse_options_header(disposition)[1]
-        self._field = self._fields.get(options.get(b"name", b""))
-        if self._field is None and b"filename" in options:
-            name = options.get(b"name", b"").decode("latin-1")
-            raise InvalidArgument(f"the form has a file {quoted(name)}; it may have {' or '.join(self._names)}")
-        if self._field is not None:
-            self._count(self._field)
-        if self._field is not None and b"filename" not in options:
-            self._current_part.content_disposition = disposition + b'; filename="file"'
+        field = self._field = self._fields.get(options.get(b"name", b""))
+        if field is not None:
+            self._counts[field.name] += 1
+            if self._counts[field.name] > field.most:
+                raise InvalidArgument(f"the form has more than {field.most} of {field.name!r}; send several requests")
+            if b"filename" not in options:
+                self._current_part.content_disposition = disposition + b'; filename="file"'
+        elif b"filename" in options:
+            name, wanted = options.get(b"name", b"").decode("latin-1"), b" or ".join(self._fields).decode()
+            raise InvalidArgument(f"the form has a file {quoted(name)}; it may have {wanted}")
         super().on_headers_finished()
-
-    def _count(self, field: FileField) -> None:
-        self._counts[field.name] = self._counts.get(field.name, 0) + 1
-        if self._counts[field.name] > field.most:
-            raise InvalidArgument(f"the form has more than {field.most} of {field.name!r}; send several requests")
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._field is not None and self._field.most_bytes is not None:

@@ -34,13 +34,12 @@ def own_error(error: DeepharError) -> Response:
     """Returns the problem details of one of the service's own errors."""
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else None
     body = problem_of(error)
-    return JSONResponse(body.model_dump(), body.status, headers, media_type=MEDIA_TYPE)
+    return problem(body.status, body.title, body.detail, body.code, headers)
 
 
 def internal_error() -> Response:
     """Returns the problem details of an unforeseen error."""
-    status = STATUS["internal"]
-    return problem(status.http, status.title, INTERNAL_DETAIL, "internal")
+    return own_error(DeepharError(INTERNAL_DETAIL))
 
 
 def install(app: FastAPI) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from service.errors import DeepharError, InvalidArgument, InvalidVideo, PayloadTooLarge, Unavailable
+from service.errors import DeepharError, InvalidArgument, InvalidVideo, Unavailable
 from service.pipeline.answers import ClipAnswer, Event
 from service.pipeline.options import VideoOptions
 from service.pipeline.pipeline import Pipeline
@@ -101,21 +101,18 @@ class UploadedVideo:
     @asynccontextmanager
     async def _opened(self, sent: Payload[VideoOptions]) -> AsyncIterator[None]:
         """Opens the source of the frames; a video file takes a part of the pixels of videos."""
-        pipeline, settings, options = self._pipeline, self._pipeline.settings, sent.options
+        pipeline, options = self._pipeline, sent.options
+        limits = VideoLimits(pipeline.settings.max_video_seconds, pipeline.settings.max_image_pixels)
         if sent.field == FRAMES:
             if len(sent.files) < 2:
                 raise InvalidVideo("a clip has at least 2 frames; send more, or a picture to /v1/pose")
             times_ns = times_of(len(sent.files), options.fps, options.timestamps_ms)
-            if times_ns[-1] > settings.max_video_seconds * 1e9:
-                raise PayloadTooLarge(
-                    f"the video is longer than {settings.max_video_seconds:g} s; send a shorter part of it"
-                )
+            limits.check_length(times_ns[-1])
             self._source = PictureClip(sent.files, times_ns)
             yield
             return
         if options.fps is not None or options.timestamps_ms is not None:
             raise InvalidArgument("fps and timestamps_ms are of frames; a video has its own, leave them out")
-        limits = VideoLimits(settings.max_video_seconds, settings.max_image_pixels)
         async with VideoReader(sent.files[0], limits, pipeline.workers) as self._source:
             with pipeline.video_pixels.enter(await self._source.open()):
                 yield

@@ -50,6 +50,4 @@ class PictureClip:
 
     def facts(self, size: tuple[int, int]) -> VideoFacts:
         """Returns the clip's properties, with the width and height of its first frame."""
-        last_s, count = self._times_ns[-1] / 1e9, len(self._times_ns)
-        fps = (count - 1) / last_s
-        return VideoFacts(*size, count, 0, round(fps, 3), round(last_s + 1 / fps, 3))
+        return VideoFacts.of(size, len(self._times_ns), 0, self._times_ns[-1])

@@ -45,6 +45,13 @@ class VideoFacts:
     fps: float
     duration_s: float
 
+    @staticmethod
+    def of(size: tuple[int, int], frames: int, lost_frames: int, last_ns: int) -> VideoFacts:
+        """Returns the properties of at least two frames, of which the last has this time."""
+        last_s = last_ns / 1e9
+        fps = (frames - 1) / last_s
+        return VideoFacts(*size, frames, lost_frames, round(fps, 3), round(last_s + 1 / fps, 3))
+
 
 @dataclass(frozen=True)
 class VideoLimits:
@@ -52,6 +59,11 @@ class VideoLimits:
 
     seconds: float
     pixels: int
+
+    def check_length(self, time_ns: int) -> None:
+        """Raises `PayloadTooLarge` where a frame comes later than the video may last."""
+        if time_ns > self.seconds * 1e9:
+            raise PayloadTooLarge(f"the video is longer than {self.seconds:g} s; send a shorter part of it")
 
 
 class VideoReader:
@@ -244,8 +256,7 @@ class _Decoder:
             self._check_size(frame)
             if film.size[0] * film.size[1] > self._limits.pixels:  # with square pixels it may be larger
                 raise self._too_large()
-            if time_ns > self._limits.seconds * 1e9:
-                raise PayloadTooLarge(f"the video is longer than {self._limits.seconds:g} s; send a shorter part of it")
+            self._limits.check_length(time_ns)
             ticks = sampler.ticks(time_ns)
             yield (self._sample(film, frame, count, time_ns), ticks) if ticks > 0 else None
             count += 1
@@ -256,9 +267,7 @@ class _Decoder:
                 if lost
                 else "the video has fewer than 2 frames; send a longer one, or a picture to /v1/pose"
             )
-        time_s = time_ns / 1e9
-        fps = (count - 1) / time_s
-        self.facts = VideoFacts(*film.size, count, lost, round(fps, 3), round(time_s + 1 / fps, 3))
+        self.facts = VideoFacts.of(film.size, count, lost, time_ns)
 
     def _check_growth(self, codec: VideoCodecContext) -> None:
         """Raises `PayloadTooLarge` where a packet was lost since its picture is too large: FFmpeg does not say why.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from service.errors import InvalidImage, UnsupportedMediaType
 from service.vision.exif import UPRIGHT, orientation_of
+from service.vision.file_kinds import is_webp
 from service.vision.jpeg_segments import segments
 
 _PNG, _RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
@@ -40,7 +41,7 @@ def bare(data: bytes) -> BareFile:
         return _bare_jpeg(data)
     if data.startswith(_PNG):
         return _bare_png(data)
-    if data.startswith(_RIFF) and data[8:12] == b"WEBP":
+    if is_webp(data):
         return _bare_webp(data)
     return BareFile(data)
 

@@ -38,9 +38,8 @@ _BEGINNINGS = {
     b"\0\0\1\xba": "a video (send videos to /v1/actions)",
     b"OggS": "an Ogg file (send videos to /v1/actions)",
 }
-_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_STILLS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
-_AVIF = (b"avif", b"avis")
+_HEIC_STILLS, _AVIF_STILLS = (b"heic", b"heix", b"heim", b"heis", b"mif1"), (b"avif",)
+_HEIC, _AVIF = (*_HEIC_STILLS, b"hevc", b"hevx", b"msf1"), (*_AVIF_STILLS, b"avis")  # with sequences
 _NO_VIDEOS = {
     b"crx ": "a camera's raw file (CR3)",
     b"M4A ": "sound (M4A)",
@@ -70,7 +69,11 @@ def other_kind(data: bytes) -> str | None:
 
 def is_picture(data: bytes) -> bool:
     """Whether the bytes begin as a picture of a kind that is read here."""
-    return data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"BM")) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
+    return data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"BM")) or is_webp(data)
+
+
+def is_webp(data: bytes) -> bool:
+    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"
 
 
 def is_heic(data: bytes) -> bool:
@@ -79,7 +82,7 @@ def is_heic(data: bytes) -> bool:
 
 def is_still(data: bytes) -> bool:
     """Whether the bytes begin as a HEIC or an AVIF with a single picture."""
-    return data[4:8] == b"ftyp" and data[8:12] in _STILLS
+    return data[4:8] == b"ftyp" and data[8:12] in (*_HEIC_STILLS, *_AVIF_STILLS)
 
 
 def is_avif(data: bytes) -> bool:

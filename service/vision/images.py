@@ -73,8 +73,8 @@ class _PillowPicture:
 class _Jpeg:
     """A JPEG. libjpeg-turbo gives Pillow's pixels in two thirds of its time and half of its memory.
 
-    It also says of what it warns, which Pillow forgives: pixels that are cut or corrupt are told from bytes between
-    segments, and from a missing end.
+    Its warnings, which Pillow ignores, tell cut or corrupt pixels from harmless damage: stray bytes between segments, a
+    missing end marker.
     """
 
     def __init__(self, file: BareFile, width: int, height: int, colours: str) -> None:

@@ -39,9 +39,9 @@ from service.networks.score_rule import logit
 
 BATCH = 24
 STEPS_PER_PASS = 100
-SCHEDULE = ((192, 6), (256, 12), (256, 8))  # side of the pictures in pixels, passes
-LEARNING_RATE, TRUNK_SHARE = 8e-4, 0.25
 AGAIN, AGAIN_SHARE = 8, 0.25  # passes of a second cosine, and its share of the learning rate
+SCHEDULE = ((192, 6), (256, 12 + AGAIN))  # side of the pictures in pixels, passes
+LEARNING_RATE, TRUNK_SHARE = 8e-4, 0.25
 WEIGHT_DECAY = 0.02
 OVERLAP_WEIGHT, LOG_SIDES_WEIGHT = 3.0, 0.5
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.odd_pictures import file
 from tests.odd_pictures import picture as quarters
+from tests.picture_files import file
 from tests.unit.parts import Gateway
 from tests.unit.rest.test_app import PERSON, asked
 

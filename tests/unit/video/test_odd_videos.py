@@ -14,9 +14,10 @@ from PIL import Image as Pillow
 
 from service.errors import InvalidVideo, UnsupportedMediaType
 from service.settings import ROOT
-from tests.odd_pictures import HEIC, file
+from tests.odd_pictures import HEIC
 from tests.odd_pictures import picture as still
 from tests.odd_videos import CORNERS, GREY, OddVideo, all_of_them, film, picture
+from tests.picture_files import file
 from tests.unit.video.reading import read, rgb
 
 CASES = all_of_them()

@@ -16,6 +16,7 @@ from service.errors import InvalidImage
 from service.vision.images import decode_image
 from service.vision.jpeg_segments import segments
 from tests.conftest import SAMPLES
+from tests.picture_files import file
 from tests.pictures import many_scans
 
 LIMITS = (20 * 2**20, 50_000_000)
@@ -56,9 +57,7 @@ def test_damaged_pictures_are_refused_or_have_pillows_pixels(changes: list[tuple
 
 
 def jpeg(mode: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    Pillow.open(io.BytesIO(PERSON)).convert(mode).save(buffer, "JPEG", quality=85, **options)
-    return buffer.getvalue()
+    return file(Pillow.open(io.BytesIO(PERSON)).convert(mode), "JPEG", quality=85, **options)
 
 
 WHOLE = [jpeg(mode, progressive=progressive) for mode in ("RGB", "L", "CMYK") for progressive in (False, True)]

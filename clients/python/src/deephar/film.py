@@ -29,8 +29,8 @@ _WITH_JUMPS = ("mpegts", "mpeg")  # containers whose timestamps may restart at a
 _JUMP_NS, _FALL_NS = 10 * NS, NS  # from which a stamp of theirs is no longer of the same clock
 _NARROWEST, _WIDEST = Fraction(1, 4), Fraction(4)  # shapes of pixels that are believed
 _DISPLAY_MATRIX = SideData.DISPLAYMATRIX
-_LEAP_NS = 300 * NS  # of no film: no longer the same clock in any container
-_STILL = 10  # a track with so many times fewer frames than another is none of a film
+_LEAP_NS = 300 * NS  # a longer gap between two frames is a restarted clock, in any container
+_STILL_RATIO = 10  # a track is a still if another one has more than ten times its frames
 _DEFAULT_RATE = Fraction(25)
 
 
@@ -196,8 +196,8 @@ def film_of(container: InputContainer) -> VideoStream | None:
     """Returns the stream that a player shows: with moving pictures, if there are any; None: there is no video."""
     streams = [stream for stream in pictures_of(container) if stream.codec_context is not None]
     most = max((stream.frames for stream in streams), default=0)
-    moving = [stream for stream in streams if not stream.frames or stream.frames * _STILL >= most]  # 0: it is not said
-    moving = [stream for stream in moving if stream.frames != 1]
+    # Still tracks have one frame, or far fewer than the film. 0: the file does not say how many.
+    moving = [stream for stream in streams if stream.frames != 1 and not 0 < stream.frames * _STILL_RATIO < most]
     best = container.streams.best("video")
     candidates = moving or streams
     return next((stream for stream in candidates if stream is best), candidates[0] if candidates else None)
