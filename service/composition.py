@@ -28,6 +28,7 @@ STOPPING_S = 1.5  # for each part to stop, when no request is in work
 class Parts:
     """The parts of a running service that REST and the shutdown need."""
 
+    triton: TritonClient
     pipeline: Pipeline
     readiness: Readiness
     stopping: Stopping
@@ -68,7 +69,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             watch.start()
         await grpc_server.start()
         log.info("REST on %s:%d, gRPC on %s:%d", settings.host, settings.http_port, settings.host, settings.grpc_port)
-        yield Parts(pipeline, readiness, stopping, grpc_server, supervisor)
+        yield Parts(triton, pipeline, readiness, stopping, grpc_server, supervisor)
     finally:
         await stopped("the gRPC server", grpc_server.stop(0))
         if watch:

@@ -15,7 +15,8 @@ import uvicorn
 
 from service.composition import Parts, running
 from service.rest.app import build_app
-from service.rest.connection import connections
+from service.rest.connection import WebSocketConnection, connections
+from service.rest.stream import largest_message
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class RestServer(uvicorn.Server):
 async def serve(settings: Settings) -> None:
     """Runs the service; returns after a signal, when requests have ended or the grace is over."""
     async with running(settings) as parts:
-        rest = RestServer(_rest_config(settings, parts))
+        rest = RestServer(rest_config(settings, parts))
         gc.freeze()  # what exists now stays: the garbage collector need not go through it during requests
         stop = _stop_on_signals(parts)
         serving = asyncio.create_task(rest.serve(), name="REST")
@@ -47,12 +48,16 @@ async def serve(settings: Settings) -> None:
         await _drain(rest, serving, parts, settings.shutdown_grace_s)
 
 
-def _rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
+def rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
+    """Returns uvicorn's configuration of REST and WebSockets."""
     return uvicorn.Config(
         build_app(parts.pipeline, parts.readiness, parts.stopping),
         host=settings.host,
         port=settings.http_port,
         http=connections(settings),  # type: ignore[arg-type] # a class or what makes its instances
+        ws=WebSocketConnection,
+        ws_max_size=largest_message(settings.max_image_bytes, settings.max_image_pixels),
+        ws_per_message_deflate=False,  # pictures are compressed already, and a message of 1 MB can hold 1 GB
         lifespan="off",
         log_level="error",
         access_log=False,

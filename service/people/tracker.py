@@ -17,14 +17,13 @@ from service.networks.frame import FrameInference, FrameOutput
 from service.people.association import MIN_IOU, detections_of_tracks, hidden_tracks_of, poses_of_tracks, seen_whole
 from service.people.detector import Detection
 from service.people.keypoint_search import MIN_PERSON_SCORE, person_box
+from service.people.schedule import ROUNDING_S, DetectionSchedule
 from service.people.search import PeopleSearch, body_crop
 from service.people.track import CONFIRMED, LONGEST_HIDDEN_S, Place, Track
 from service.vision.boxes import Box, as_rows, iou
 from service.vision.crops import DETECTED, PROPAGATED, CropWindow, Image, crop_window_around, moved
 
-DETECT_EVERY_S = 0.2
 SEARCH_EVERY_S = 0.5  # between two keypoint searches while there is no track: each is a batch of crops
-ROUNDING_S = 0.01  # of time stamps
 MAX_MISSES = 5  # detector runs without a match before a low-confidence track is dropped
 LOW_CONFIDENCE = 0.5  # mean keypoint score
 LOST = 0.1  # mean keypoint score under which a track is dropped that the last detector run matched
@@ -40,21 +39,25 @@ class TrackedPerson:
 
 
 class PeopleTracker:
-    """At most `limit` tracks. `main_only` keeps one, whose id stays 1 also after it was lost and found again."""
+    """At most `limit` tracks. `main_only` keeps one, whose id stays 1 also after it was lost and found again.
+
+    The schedule is shared with who runs the detector ahead of `step`.
+    """
 
     def __init__(
         self,
         inference: FrameInference,
         search: PeopleSearch,
+        schedule: DetectionSchedule,
         model: Model,
         limit: int,
         main_only: bool,
         first_box: Box | None,
     ) -> None:
-        self._inference, self._search, self._model = inference, search, model
+        self._inference, self._search, self._schedule, self._model = inference, search, schedule, model
         self._limit, self._main_only = 1 if main_only else limit, main_only
         self._ids = itertools.count(1)
-        self._next_detection_s = self._next_search_s = -math.inf
+        self._next_search_s = -math.inf
         self._tracks: list[Track] = []
         if first_box is not None:
             self._begin(Place(crop_window_around(first_box, model.card.crop.margin), first_box, -math.inf, misses=1))
@@ -64,14 +67,19 @@ class PeopleTracker:
         """Of the present tracks, also of hidden ones."""
         return [track.id for track in self._tracks]
 
-    async def step(self, image: Image, time_s: float) -> list[TrackedPerson]:
-        """Returns the people in the next frame, the oldest track first."""
+    async def step(self, image: Image, time_s: float, detections: list[Detection] | None = None) -> list[TrackedPerson]:
+        """Returns the people in the next frame, the oldest track first.
+
+        Args:
+            image: The frame.
+            time_s: Its media time.
+            detections: Of the frame, where the detector has run already; otherwise it is run here if it is due.
+        """
         self._tracks = [t for t in self._tracks if not t.hidden or time_s - t.seen_s <= LONGEST_HIDDEN_S]
-        if time_s >= self._next_detection_s:
-            self._next_detection_s = time_s + DETECT_EVERY_S - ROUNDING_S
+        if detections is None and self._schedule.due(time_s):
             detections = await self._search.detect(image)
-            if detections is not None:
-                self._update(detections, time_s)
+        if detections is not None:
+            self._update(detections, time_s)
         shown = self._shown()
         if not shown:
             if time_s < self._next_search_s:
@@ -84,7 +92,7 @@ class PeopleTracker:
     def restart(self) -> None:
         """Drops all tracks: the scene is another one."""
         self._tracks = []
-        self._next_detection_s = self._next_search_s = -math.inf
+        self._next_search_s = -math.inf
 
     def _shown(self) -> list[Track]:
         return [track for track in self._tracks if not track.hidden]
@@ -162,7 +170,7 @@ class PeopleTracker:
                 track.place = Place(self._propagated(place.crop_window, pose), box, time_s, place.misses)
             seen.append(TrackedPerson(track.id, pose))
         if len(seen) < len(shown) and self._main_only:
-            self._next_detection_s = -math.inf
+            self._schedule.at_once()
         return seen
 
     def _propagated(self, crop_window: CropWindow, output: FrameOutput) -> CropWindow:

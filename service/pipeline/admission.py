@@ -36,14 +36,14 @@ class Lane:
     """Up to `limit` of something, or a single larger amount, in the order of arrival."""
 
     def __init__(self, limit: int) -> None:
-        self._limit, self._held = limit, 0
+        self._limit, self.held = limit, 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def take_at_once(self, amount: int) -> bool:
         """Takes the amount if there is room and nobody waits; returns whether it did."""
         room = not self._waiting and self._fits(amount)
         if room:
-            self._held += amount
+            self.held += amount
         return room
 
     async def take(self, amount: int) -> None:
@@ -55,22 +55,22 @@ class Lane:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():  # the turn came together with the cancellation
-                self._held -= amount
+                self.held -= amount
             self._admit()  # the next ones may fit
             raise
 
     def give_back(self, amount: int) -> None:
-        self._held -= amount
+        self.held -= amount
         self._admit()
 
     def _fits(self, amount: int) -> bool:
-        return self._held + amount <= self._limit or self._held == 0
+        return self.held + amount <= self._limit or self.held == 0
 
     def _admit(self) -> None:
         while self._waiting and (self._waiting[0][1].cancelled() or self._fits(self._waiting[0][0])):
             amount, turn = self._waiting.popleft()
             if not turn.cancelled():
-                self._held += amount
+                self.held += amount
                 turn.set_result(None)
 
 
@@ -110,6 +110,10 @@ class PixelBudget:
 
     def __init__(self, pixels: int) -> None:
         self._small, self._large = Lane(pixels // 3), Lane(pixels)
+
+    @property
+    def taken(self) -> int:
+        return self._small.held + self._large.held
 
     def lane_of(self, pixels: int) -> Lane:
         return self._small if pixels <= self.SMALL else self._large

@@ -104,6 +104,19 @@ class SegmentEvent(Event):
 
 
 @dataclass(frozen=True)
+class FrameErrorEvent(Event):
+    """A frame that cannot be used: the stream goes on without it."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class FlushedEvent(Event):
+    """All that was sent before a flush is answered."""
+
+
+@dataclass(frozen=True)
 class PersonActions:
     person_id: int
     actions: list[ActionScore]  # best first, over the whole clip; none where there is a reason

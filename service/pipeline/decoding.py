@@ -57,10 +57,15 @@ class PictureDecoder:
         finally:
             opened.close()
 
-    async def decode_small(self, picture: bytes) -> Image | None:
-        """Returns the pixels of a small picture, outside of the budget; None of a larger one. Raises as `decode`."""
+    async def decode_small(self, picture: bytes | Image, work: Callable[[Image], T]) -> T | None:
+        """Returns `work` of the pixels of a small picture, which are not in the budget; None for a larger one.
+
+        Pixels that are decoded already are as a small picture's. Raises as `decode`, and as `work`.
+        """
+        if not isinstance(picture, bytes):
+            return await self._workers.run(work, picture)
         limits = self._settings.max_image_bytes, self._settings.max_image_pixels
-        opened, done = await self._workers.run(lambda: _open(picture, *limits, PixelBudget.SMALL, lambda image: image))
+        opened, done = await self._workers.run(lambda: _open(picture, *limits, PixelBudget.SMALL, work))
         if done:
             return done[0]
         opened.close()

@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from service.errors import InvalidArgument, quoted
+from service.video.frame import TrackedBox
+from service.video.inbox import Policy
 from service.vision.boxes import Box
 from service.vision.camera import Camera
 
@@ -145,13 +147,11 @@ class PictureOptions(_Options):
 
 
 class VideoOptions(_Options):
-    """Options of `/v1/actions`, `ClassifyClip` and `StreamVideo`."""
+    """Options of all videos."""
 
     hop: Count | None = Field(None, description="sampled frames between two windows; absent: a quarter of a window")
     top_k: Count | None = Field(None, description="how many actions to name; absent: 5")
     people: Literal["main", "all"] = Field("main", description="tracked people: the main one, or all, each with an id")
-    fps: Rate | None = Field(None, description="of a clip that is sent as frames: how many there are a second")
-    timestamps_ms: Times | None = Field(None, description="instead of `fps`: the time of each frame; they rise")
     smooth: bool = Field(True, description="One-Euro filter on the joints of pose events; false: with jitter")
 
     @property
@@ -164,6 +164,55 @@ class VideoOptions(_Options):
         if len(self.boxes) > 1:
             raise InvalidArgument("a video takes one box: where the person is in its first frame")
         return self.boxes[0] if self.boxes else None
+
+
+class UploadOptions(VideoOptions):
+    """Options of `/v1/actions`."""
+
+    fps: Rate | None = Field(None, description="of a clip that is sent as frames: how many there are a second")
+    timestamps_ms: Times | None = Field(None, description="instead of `fps`: the time of each frame; they rise")
+
+
+class TrackedBoxOption(BaseModel):
+    """A person in a frame: the caller's id, and where they are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
+    box: BoxOption
+
+
+class StreamOptions(VideoOptions):
+    """Options of `WS /v1/stream`, `StreamVideo` and `ClassifyClip`."""
+
+    people: Literal["main", "all", "boxes"] = Field(  # type: ignore[assignment] # more than of uploads
+        "main", description="whom to follow: the main person, all with an id each, or those in the frames' boxes"
+    )
+    want_keypoints: bool = Field(False, description="a pose event for every frame, not only for the sampled ones")
+    drop_policy: Policy = Field(
+        "lossless", description="where frames come too fast: they wait, or only the latest is kept"
+    )
+
+
+class TrackedBoxes(BaseModel):
+    """The people in a frame whom the caller tracks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    boxes: list[TrackedBoxOption]
+
+    @classmethod
+    def of(cls, sent: dict[str, Any]) -> Self:
+        """Raises `InvalidArgument` where what was sent is not that."""
+        try:
+            return cls.model_validate(sent)
+        except ValidationError:
+            raise InvalidArgument(
+                'boxes must be a list of {"id": a whole number from 0, "box": [x, y, width, height] in pixels}'
+            ) from None
+
+    def as_tracked(self) -> tuple[TrackedBox, ...]:
+        return tuple(TrackedBox(tracked.id, tracked.box) for tracked in self.boxes)
 
 
 def people_limit(wanted: int | None, largest: int) -> int:

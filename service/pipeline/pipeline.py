@@ -36,17 +36,17 @@ class Pipeline:
         self._stream_parts = StreamParts(decoder, self.pixels, inference, search, clip, workers)
         self.self_check = SelfCheck(catalogue, server, self._stream_parts)
 
-    def stream(self, options: VideoOptions, source: FrameSource, every_frame: bool = False) -> Stream:
+    def stream(self, options: VideoOptions, source: FrameSource, is_live: bool = False) -> Stream:
         """Returns the stream of a video; options are checked before its first frame.
 
         Args:
             options: The options of the request.
             source: Where its frames come from.
-            every_frame: Whether every frame gets a pose event, not only the sampled ones.
+            is_live: Whether a frame that cannot be used is an event, and not the end.
 
         Raises:
             InvalidArgument: The model cannot do what is asked.
             UnknownModel, Unavailable: There is no such model, or it is not ready.
         """
-        plan = plan_video(options, every_frame, self.catalogue, self.settings.max_people)
+        plan = plan_video(options, is_live, self.catalogue, self.settings.max_people)
         return Stream(plan, source, self._stream_parts)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from service.errors import InvalidArgument
 from service.networks.catalogue import Catalogue, Model
-from service.pipeline.options import VideoOptions, people_limit
+from service.pipeline.options import StreamOptions, VideoOptions, people_limit
 from service.vision.boxes import Box
 from service.vision.layouts import Layout, layout_named
 
@@ -26,17 +27,18 @@ class VideoPlan:
     labels: tuple[str, ...]
     box: Box | None
     every_frame: bool  # a pose for every frame, not only for the sampled ones
-    all_people: bool  # False: the main person only
-    max_people: int
+    is_live: bool  # a frame that cannot be used is an event, and not the end
+    people: Literal["main", "all", "boxes"]  # who is followed; `boxes`: whom the caller tracks
+    max_people: int  # of the service's own tracks
     smooth: bool
 
 
-def plan_video(options: VideoOptions, every_frame: bool, catalogue: Catalogue, most_people: int) -> VideoPlan:
+def plan_video(options: VideoOptions, is_live: bool, catalogue: Catalogue, most_people: int) -> VideoPlan:
     """Returns the plan of a video.
 
     Args:
         options: The options of the request.
-        every_frame: Whether every frame gets a pose event, not only the sampled ones.
+        is_live: Whether a frame that cannot be used is an event, and not the end.
         catalogue: Where the model is looked up.
         most_people: The service's limit of tracks.
 
@@ -62,8 +64,9 @@ def plan_video(options: VideoOptions, every_frame: bool, catalogue: Catalogue, m
         interval_s=clip.interval_s,
         labels=clip.labels,
         box=options.box,
-        every_frame=every_frame,
-        all_people=options.people == "all",
+        every_frame=isinstance(options, StreamOptions) and options.want_keypoints,
+        is_live=is_live,
+        people=options.people,
         max_people=people_limit(options.max_people, most_people),
         smooth=options.smooth,
     )

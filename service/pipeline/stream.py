@@ -1,28 +1,35 @@
-"""The use case "video": sampled frames, tracked people, poses, windows, actions."""
+"""The use case "video": sampled frames, tracked people, poses, windows, actions.
+
+Three stages overlap, each one item ahead of the next:
+preparation (decoding, detection) -> poses of all tracks -> actions and events
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from service.errors import InvalidImage, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
+from service.errors import InvalidVideo
 from service.networks.clip import ClipInference
 from service.networks.frame import FrameInference, FrameOutput
+from service.people.given import GivenPeople
+from service.people.schedule import DetectionSchedule
 from service.people.search import PeopleSearch
-from service.people.tracker import PeopleTracker
+from service.people.tracker import PeopleTracker, TrackedPerson
 from service.pipeline.admission import PixelBudget
-from service.pipeline.answers import ClipAnswer, Event, Moment, PoseEvent
+from service.pipeline.answers import ClipAnswer, Event, FlushedEvent, FrameErrorEvent, Moment, PoseEvent
 from service.pipeline.decoding import PictureDecoder
-from service.pipeline.lookahead import decoded_ahead
+from service.pipeline.lookahead import ahead
 from service.pipeline.plan import VideoPlan
-from service.pipeline.recognition import ActionEvents, Due, Recognition
+from service.pipeline.preparation import FAULTS_OF_FRAMES, Preparation, PreparedFrame, Seen
+from service.pipeline.recognition import Due, Recognition
 from service.pipeline.summary import ClipSummary
 from service.pipeline.track_state import TrackState
-from service.video.frame import Frame, FrameSource
-from service.video.picture_change import Change, PictureChange
-from service.video.sampling import Sampler
+from service.video.frame import BadFrame, Flush, Frame, FrameSource
+from service.video.picture_change import Change
 from service.video.windows import Sample
 from service.vision.boxes import check_box
 from service.vision.crops import Image
@@ -41,6 +48,17 @@ class StreamParts:
     workers: Workers
 
 
+class _Followed(NamedTuple):
+    """What the second stage gives to the third; each is None or empty where there is none."""
+
+    at: Moment
+    cut: list[TrackState]  # ended before the frame
+    pose: PoseEvent | None
+    lost: list[TrackState]  # ended with the frame
+    due: Due
+    last: Event | None = None  # of a bad frame, or of a flush
+
+
 class Stream:
     """One video, from its frames to events. It may be endless: no more is kept than its windows need.
 
@@ -54,10 +72,10 @@ class Stream:
         self.plan = plan
         self._source, self._parts = source, parts
         self._recognition = Recognition(parts.clip, plan)
-        self._tracker: PeopleTracker | None = None  # created with the first frame, whose size it needs
+        self._schedule = DetectionSchedule()
+        self._preparation = Preparation(plan, parts.decoder, parts.search, self._schedule, parts.workers)
+        self._tracker: PeopleTracker | GivenPeople | None = None  # created with the first frame, whose size it needs
         self._tracks: dict[int, TrackState] = {}
-        self._change = PictureChange()
-        self._shape: tuple[int, ...] | None = None  # of the last frame
         self._size: tuple[int, int] | None = None
         self._frames = 0
 
@@ -72,23 +90,23 @@ class Stream:
 
         Raises:
             InvalidVideo: There was no frame.
-            DeepharError: A frame cannot be read, or a network did not answer.
+            DeepharError: A frame of a finite video cannot be read, or a network did not answer.
         """
         last: Moment | None = None
-        async with (
-            aclosing(self._source.frames(Sampler(self.plan.interval_s))) as fetched,
-            aclosing(fetched if self._source.live else decoded_ahead(fetched, self._decoded)) as frames,
-        ):
-            async for frame, ticks in frames:
-                self._frames += 1
-                last = self._moment(frame)
-                if not self._wanted(ticks):
-                    continue
-                async with aclosing(self._step(frame, ticks, last)) as events:
-                    async for event in events:
-                        yield event
-                del frame  # not to be kept while the next one is awaited
-        if last is None:
+        async with aclosing(ahead(self._followed())) as followed:
+            async for step in followed:
+                last = step.at
+                async for event in self._recognition.of_ended(step.cut, last):
+                    yield event
+                if step.pose is not None:
+                    yield step.pose
+                async for event in self._recognition.of_ended(step.lost, last):
+                    yield event
+                async for event in self._recognition.of_due(step.due, last):
+                    yield event
+                if step.last is not None:
+                    yield step.last
+        if not self._frames or last is None:
             raise InvalidVideo("no frames were sent; send at least one")
         async for event in self._recognition.of_ended(list(self._tracks.values()), last):
             yield event
@@ -102,86 +120,85 @@ class Stream:
                 yield event
         yield summary.answer(self._frames)
 
-    def _moment(self, frame: Frame) -> Moment:
+    async def _followed(self) -> AsyncGenerator[_Followed, None]:
+        """Yields what became of each frame, and of each flush."""
+        at = Moment(0, 0, 0.0, 0)
+        async with aclosing(ahead(self._preparation.frames(self._source))) as prepared:
+            async for item in prepared:
+                if isinstance(item, Flush):
+                    yield _Followed(at, [], None, self._end(list(self._tracks)), [], FlushedEvent(at))
+                    continue
+                self._frames += 1
+                at = self._moment(item.frame if isinstance(item, PreparedFrame) else item)
+                if isinstance(item, BadFrame):
+                    yield self._without(item, at)
+                elif isinstance(item, PreparedFrame):
+                    yield await self._step(item, at)
+                else:
+                    yield _Followed(at, [], None, [], [])
+                del item  # not to be kept while the next one is awaited
+
+    def _moment(self, frame: Frame | BadFrame) -> Moment:
         lag_ms = 1e3 * (time.monotonic() - frame.received_s)
         return Moment(frame.frame_id, frame.time_ns, lag_ms, self._source.dropped)
 
-    def _wanted(self, ticks: int) -> bool:
-        return ticks > 0 or self.plan.every_frame
+    def _without(self, bad: BadFrame, at: Moment) -> _Followed:
+        """Returns the event of a frame that cannot be used. Raises its error where the video is a finite one."""
+        if not self.plan.is_live:
+            raise bad.error
+        return _Followed(at, [], None, [], [], FrameErrorEvent(at, bad.error.code, str(bad.error)))
 
-    async def _decoded(self, frame: Frame, ticks: int) -> bytes | Image:
-        """Returns the picture of a frame that is wanted and small, decoded. It is not in the budget of pixels."""
-        if not self._wanted(ticks) or not isinstance(frame.picture, bytes):
-            return frame.picture
-        with _named(frame):
-            image = await self._parts.decoder.decode_small(frame.picture)
-        return frame.picture if image is None else image
-
-    async def _step(self, frame: Frame, ticks: int, at: Moment) -> AsyncGenerator[Event, None]:
-        """Yields the events of one frame."""
-        detected, change = await self._detected(frame, ticks)
-        if change is Change.CUT:
-            async for event in self._ended(list(self._tracks), at):
-                yield event
-        for person_id in detected.keys() - self._tracks.keys():
-            self._tracks[person_id] = TrackState(person_id, self.plan)
-        people = [self._tracks[person_id].person(output, frame.time_s) for person_id, output in detected.items()]
-        yield PoseEvent(at, people, self.plan.layout)
-        async for event in self._ended(self._lost(), at):
-            yield event
-        if ticks:
-            async for event in self._recognition.of_due(self._due(frame, ticks, detected, change), at):
-                yield event
-
-    async def _detected(self, frame: Frame, ticks: int) -> tuple[dict[int, FrameOutput], Change]:
-        """Returns the frame network's output for each person, by track, and what became of the picture."""
+    async def _step(self, prepared: PreparedFrame, at: Moment) -> _Followed:
+        frame = prepared.frame
         # Pixels are held only here, not while an event waits for its reader.
         with self._parts.pixels.hold() as held:
-            with _named(frame):
-                image = await self._parts.decoder.decode(frame.picture, held)
-            change = await self._parts.workers.run(self._change.since_last, image) if ticks else Change.MOVED
-            if image.shape != self._shape:
-                self._shape, change = image.shape, Change.CUT
-            if self._tracker is None:
-                self._size = image.shape[1], image.shape[0]
-                self._tracker = self._tracker_for(image)
-            elif change is Change.CUT:
-                self._tracker.restart()
-            return {person.id: person.output for person in await self._tracker.step(image, frame.time_s)}, change
+            try:
+                seen = await self._preparation.in_turn(prepared, held)
+            except FAULTS_OF_FRAMES as error:
+                return self._without(BadFrame.of(frame, error), at)
+            cut = self._end(list(self._tracks)) if seen.change is Change.CUT else []
+            tracked = {person.id: person.output for person in await self._people(frame, seen)}
+        for person_id in tracked.keys() - self._tracks.keys():
+            self._tracks[person_id] = TrackState(person_id, self.plan)
+        people = [self._tracks[person_id].person(output, frame.time_s) for person_id, output in tracked.items()]
+        lost = self._end(self._lost())
+        due = self._due(frame, prepared.ticks, tracked, seen.change) if prepared.ticks else []
+        return _Followed(at, cut, PoseEvent(at, people, self.plan.layout), lost, due)
 
-    def _tracker_for(self, first: Image) -> PeopleTracker:
-        plan = self.plan
+    async def _people(self, frame: Frame, seen: Seen) -> list[TrackedPerson]:
+        if self._tracker is None:
+            self._size = seen.image.shape[1], seen.image.shape[0]
+            self._tracker = self._tracker_for(seen.image)
+        elif seen.change is Change.CUT:
+            self._tracker.restart()
+        if isinstance(self._tracker, GivenPeople):
+            return await self._tracker.step(seen.image, frame.time_s, frame.boxes)
+        return await self._tracker.step(seen.image, frame.time_s, seen.detections)
+
+    def _tracker_for(self, first: Image) -> PeopleTracker | GivenPeople:
+        plan, inference = self.plan, self._parts.inference
+        if plan.people == "boxes":
+            return GivenPeople(inference, plan.model)
         box = check_box(plan.box, first.shape[1], first.shape[0]) if plan.box else None
-        inference, search = self._parts.inference, self._parts.search
-        return PeopleTracker(inference, search, plan.model, plan.max_people, not plan.all_people, box)
+        main_only = plan.people == "main"
+        return PeopleTracker(inference, self._parts.search, self._schedule, plan.model, plan.max_people, main_only, box)
 
     def _lost(self) -> list[int]:
         """Returns the tracks that the tracker has dropped; the main person's id waits for them to be seen again."""
-        if not self.plan.all_people or self._tracker is None:
+        if self.plan.people == "main" or self._tracker is None:
             return []
         return list(self._tracks.keys() - set(self._tracker.ids))
 
-    async def _ended(self, person_ids: list[int], at: Moment) -> ActionEvents:
-        tracks = [self._tracks.pop(person_id) for person_id in person_ids]
-        async for event in self._recognition.of_ended(tracks, at):
-            yield event
+    def _end(self, person_ids: list[int]) -> list[TrackState]:
+        return [self._tracks.pop(person_id) for person_id in person_ids]
 
-    def _due(self, frame: Frame, ticks: int, detected: dict[int, FrameOutput], change: Change) -> Due:
+    def _due(self, frame: Frame, ticks: int, tracked: dict[int, FrameOutput], change: Change) -> Due:
         """Returns the windows that are complete with this frame."""
         due: Due = []
         for person_id, track in self._tracks.items():
             sample = None
-            if (output := detected.get(person_id)) is not None:
+            if (output := tracked.get(person_id)) is not None:
                 assert output.features is not None
                 sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.crop_windows[0])
             due += [(track, window) for window in track.due(sample, ticks, change is Change.REPEATED)]
         return due
-
-
-@contextmanager
-def _named(frame: Frame) -> Iterator[None]:
-    """Says in an error of a picture which frame it is."""
-    try:
-        yield
-    except (InvalidImage, UnsupportedMediaType, PayloadTooLarge) as error:
-        raise type(error)(f"frame {frame.frame_id}: {error}") from error

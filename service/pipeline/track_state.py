@@ -34,7 +34,7 @@ class TrackState:
 
         One of several people may have gone for good: frames without them count only when they are seen again.
         """
-        if sample is None and self._plan.all_people:
+        if sample is None and self._plan.people != "main":
             self._unseen.append((ticks, is_repeated))
             return []
         unseen, self._unseen = self._unseen, []

@@ -10,7 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
-from service.rest import catalogue, pictures, problems, videos
+from service.rest import catalogue, pictures, problems, stream, videos
 from service.rest.gate import Gate
 from service.settings import Settings
 from service.stopping import Stopping
@@ -49,6 +49,7 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
     problems.install(app)
     app.include_router(pictures.routes(pipeline, picture_limit))
     app.include_router(videos.routes(pipeline, stopping, picture_limit))
+    app.include_router(stream.routes(pipeline, stopping))
     app.include_router(catalogue.routes(pipeline.catalogue, readiness))
     return app
 

@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, RequestTimeout
 from service.rest import problems
@@ -18,7 +20,8 @@ from service.settings import Settings
 
 # After so long a caller that sends no more is probed; its kernel's refusal is there after the second time.
 PROBE_S, REFUSAL_S = 0.5, 0.1
-_CLOSED = 7  # state of a TCP connection, in the first byte of TCP_INFO
+_CLOSED, _CLOSED_BY_PEER = 7, 8  # states of a TCP connection, in the first byte of TCP_INFO
+LOOK_S = 0.25  # between two looks at whether the peer of a WebSocket has left
 SEND_BUFFER = 2**18  # bytes in the kernel; with its default of megabytes, a stalled reader is noticed late
 
 
@@ -86,8 +89,7 @@ class HttpConnection(HttpToolsProtocol):
             self._probe_timer = self.loop.call_later(REFUSAL_S, self._look_whether_refused)
 
     def _look_whether_refused(self) -> None:
-        peer = self.transport.get_extra_info("socket")
-        if peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _CLOSED:
+        if _tcp_state(self.transport) == _CLOSED:
             self.transport.abort()
         else:
             self._probe_timer = self.loop.call_later(PROBE_S, self._probe)
@@ -185,6 +187,48 @@ class HttpConnection(HttpToolsProtocol):
         head += [name + b": " + value + b"\r\n" for name, value in answer.raw_headers]
         self.transport.write(b"".join([*head, b"connection: close\r\n\r\n", bytes(answer.body)]))
         self.transport.close()
+
+
+class WebSocketConnection(WebSocketsSansIOProtocol):
+    """A WebSocket that tells at once when its peer has left: the request's `state.left` is set.
+
+    uvicorn does not read on while a message waits for its turn, and so would not notice. A shutdown leaves the
+    connection open: its stream ends by itself, when everything is answered.
+    """
+
+    def __init__(self, *args: Any, app_state: dict[str, Any], **kwargs: Any) -> None:
+        self._left = asyncio.Event()
+        super().__init__(*args, **kwargs, app_state={**app_state, "left": self._left})  # type: ignore[misc]
+        self._look_timer: TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._left.set()
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+        super().connection_lost(exc)
+
+    def handle_close(self, event: Frame) -> None:
+        self._left.set()
+        super().handle_close(event)
+
+    def shutdown(self) -> None:
+        if not self.handshake_complete:
+            super().shutdown()
+
+    def _look(self) -> None:
+        if _tcp_state(self.transport) in (_CLOSED, _CLOSED_BY_PEER):
+            self._left.set()
+        self._look_timer = self.loop.call_later(LOOK_S, self._look)
+
+
+def _tcp_state(transport: asyncio.Transport) -> int:
+    """Returns the state of a TCP connection, which the kernel knows also while nothing is read."""
+    state: int = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    return state
 
 
 def connections(settings: Settings) -> Callable[..., HttpConnection]:

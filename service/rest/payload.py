@@ -17,7 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from service.errors import LONGEST_QUOTE, InvalidArgument, PayloadTooLarge, Unavailable, UnsupportedMediaType, quoted
-from service.pipeline.options import PictureOptions, VideoOptions
+from service.pipeline.options import PictureOptions, UploadOptions
 from service.rest.form import LONGEST_OPTION, FileField, read_form
 from service.workers import Workers
 
@@ -28,7 +28,7 @@ _LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64
 _BASE64_ALPHABET = bytes.maketrans(b"-_", b"+/")
 
 
-Options = TypeVar("Options", PictureOptions, VideoOptions)
+Options = TypeVar("Options", PictureOptions, UploadOptions)
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,14 @@ def own_error(error: DeepharError) -> Response:
     return problem(body.status, body.title, body.detail, body.code, headers)
 
 
+def internal() -> DeepharError:
+    """Returns what callers are told of an unforeseen error."""
+    return DeepharError(INTERNAL_DETAIL)
+
+
 def internal_error() -> Response:
     """Returns the problem details of an unforeseen error."""
-    return own_error(DeepharError(INTERNAL_DETAIL))
+    return own_error(internal())
 
 
 def install(app: FastAPI) -> None:

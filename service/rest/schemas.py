@@ -14,12 +14,15 @@ from service.pipeline.answers import (
     ActionScore,
     ClipAnswer,
     Event,
+    FlushedEvent,
+    FrameErrorEvent,
     Person,
     Point,
     PoseAnswer,
     PoseEvent,
     SegmentEvent,
 )
+from service.pipeline.plan import VideoPlan
 from service.video.reader import VideoFacts
 from service.video.segments import Segment
 from service.video.windows import Reason
@@ -224,7 +227,9 @@ class ActionsJson(BaseModel):
 
 def event_json(event: Event) -> dict[str, Any]:
     """One event as a line of newline-delimited JSON."""
-    common: dict[str, Any] = {"frame_id": event.at.frame_id, "time_s": event.at.time_ns / 1e9}
+    at = event.at
+    common: dict[str, Any] = {"frame_id": at.frame_id, "time_s": at.time_ns / 1e9}
+    common |= {"lag_ms": at.lag_ms, "dropped_frames": at.dropped_frames}
     match event:
         case PoseEvent():
             people = [person_json(person, event.layout) for person in event.people]
@@ -236,7 +241,18 @@ def event_json(event: Event) -> dict[str, Any]:
             return {"event": "action", **common, "person_id": event.person_id, **span, "actions": actions, **reason}
         case SegmentEvent():
             return {"event": "segment", **common, **vars(event.segment)}
+        case FrameErrorEvent():
+            return {"event": "frame_error", **common, "code": event.code, "detail": event.detail}
+        case FlushedEvent():
+            return {"event": "flushed", **common}
     raise TypeError(f"no JSON for {type(event).__name__}")
+
+
+def started_json(plan: VideoPlan) -> dict[str, Any]:
+    """The first event of a stream."""
+    layout = LayoutJson.of(plan.layout, plan.model.card.has_depth).model_dump()
+    names = {"model": plan.model.name, "version": plan.model.version, "layout": layout}
+    return {"event": "started", **names, "clip_frames": plan.frames, "sample_interval_s": plan.interval_s}
 
 
 class ModelJson(BaseModel):

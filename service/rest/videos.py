@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from service.errors import DeepharError, InvalidArgument, InvalidVideo, Unavailable
 from service.pipeline.answers import ClipAnswer, Event
-from service.pipeline.options import VideoOptions
+from service.pipeline.options import UploadOptions
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.stream import Stream
 from service.rest import problems
@@ -44,7 +44,7 @@ def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter
         PATH,
         response_model=ActionsJson,
         responses=PROBLEMS | {200: {"content": {NDJSON: {}}}},
-        openapi_extra=request_of("video", _KINDS, VideoOptions, many=FRAMES),
+        openapi_extra=request_of("video", _KINDS, UploadOptions, many=FRAMES),
         tags=["actions"],
     )
     async def actions(request: Request) -> Response:
@@ -71,7 +71,7 @@ def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter
 class UploadedVideo:
     """A `FrameSource` of the file in a request, or of its frames. They end early when the service stops."""
 
-    dropped, live = 0, False
+    dropped = 0
 
     def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
         self._pipeline, self._stopping = pipeline, stopping
@@ -90,7 +90,7 @@ class UploadedVideo:
         """
         pipeline = self._pipeline
         fields = (FileField("video"), FileField(FRAMES, pipeline.settings.max_frames, json_limit))
-        async with payload(request, fields, VideoOptions, pipeline.workers, json_limit) as sent:
+        async with payload(request, fields, UploadOptions, pipeline.workers, json_limit) as sent:
             self._stream = pipeline.stream(sent.options, self)
             async with self._opened(sent), aclosing(self._stream.classified()) as events:
                 async for event in events:
@@ -99,7 +99,7 @@ class UploadedVideo:
                     yield event
 
     @asynccontextmanager
-    async def _opened(self, sent: Payload[VideoOptions]) -> AsyncIterator[None]:
+    async def _opened(self, sent: Payload[UploadOptions]) -> AsyncIterator[None]:
         """Opens the source of the frames; a video file takes a part of the pixels of videos."""
         pipeline, options = self._pipeline, sent.options
         limits = VideoLimits(pipeline.settings.max_video_seconds, pipeline.settings.max_image_pixels)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import numpy as np
 from deephar.v1 import inference_pb2 as pb
 
-from service.errors import InvalidArgument, InvalidImage, PayloadTooLarge
+from service.errors import DeepharError, InvalidArgument
 from service.networks.catalogue import Model
 from service.pipeline.answers import (
     ActionEvent,
     ActionScore,
     ClipAnswer,
     Event,
+    FlushedEvent,
+    FrameErrorEvent,
     Person,
     PoseAnswer,
     PoseEvent,
     SegmentEvent,
 )
-from service.pipeline.options import CameraOption, PictureOptions, VideoOptions
-from service.video.frame import Frame
+from service.pipeline.options import CameraOption, PictureOptions, StreamOptions
+from service.pipeline.plan import VideoPlan
+from service.video.frame import BadFrame, Frame, TrackedBox
+from service.video.inbox import Credits
 from service.video.segments import Segment
 from service.vision.boxes import Box
+from service.vision.images import check_encoded, raw_pixels
 from service.vision.layouts import Layout
 
 LATEST_NS = 2**62  # largest time stamp: times of events, which may be later, still fit int64
@@ -141,10 +145,15 @@ def clip_message(answer: ClipAnswer) -> pb.ClassifyClipResponse:
     )
 
 
-def event_message(event: Event) -> pb.StreamVideoResponse:
+def event_message(event: Event, credits: Credits) -> pb.StreamVideoResponse:
     frame_id, time_ns, lag_ms, dropped_frames = event.at
     message = pb.StreamVideoResponse(
-        frame_id=frame_id, timestamp_ns=time_ns, lag_ms=lag_ms, dropped_frames=dropped_frames
+        frame_id=frame_id,
+        timestamp_ns=time_ns,
+        lag_ms=lag_ms,
+        dropped_frames=dropped_frames,
+        received_frames=credits.received,
+        credits=credits.free,
     )
     match event:
         case PoseEvent():
@@ -157,10 +166,29 @@ def event_message(event: Event) -> pb.StreamVideoResponse:
             message.action.reason = event.reason or ""
         case SegmentEvent():
             message.segment.CopyFrom(segment_message(event.segment))
+        case FrameErrorEvent():
+            message.frame_error.code, message.frame_error.detail = event.code, event.detail
+        case FlushedEvent():
+            message.flushed.SetInParent()
     return message
 
 
-def video_options(config: pb.StreamConfig) -> VideoOptions:
+def started_message(plan: VideoPlan, credits: Credits) -> pb.StreamVideoResponse:
+    """Returns the first event of a stream."""
+    started = pb.StreamStarted(
+        model=plan.model.name,
+        version=plan.model.version,
+        layout=layout_message(plan.layout, plan.model.card.has_depth),
+        clip_frames=plan.frames,
+        sample_interval_s=plan.interval_s,
+    )
+    return pb.StreamVideoResponse(started=started, received_frames=credits.received, credits=credits.free)
+
+
+_FOLLOWED = {pb.FOLLOWING_ALL: "all", pb.FOLLOWING_BOXES: "boxes"}
+
+
+def stream_options(config: pb.StreamConfig) -> StreamOptions:
     """Returns the options of a stream. Fields that are not set mean the default.
 
     Raises:
@@ -172,16 +200,26 @@ def video_options(config: pb.StreamConfig) -> VideoOptions:
     ):
         if value not in enum.values():
             raise InvalidArgument(f"{name} has the unknown value {value}; use one of {', '.join(enum.keys())}")
-    return VideoOptions(
+    return StreamOptions(
         model=config.model or None,
         hop=config.hop or None,
         top_k=config.top_k or None,
         layout=config.layout or None,
         boxes=[box_of(config.box)] if config.HasField("box") else [],
-        people="all" if config.following == pb.FOLLOWING_ALL else "main",
+        people=_FOLLOWED.get(config.following, "main"),
         max_people=config.max_people or None,
         smooth=config.smooth if config.HasField("smooth") else True,
+        want_keypoints=config.want_keypoints,
+        drop_policy="latest" if config.drop_policy == pb.DROP_POLICY_LATEST else "lossless",
     )
+
+
+def received_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame | BadFrame:
+    """Returns the frame of a message; one that `frame_of` refuses, with the reason."""
+    try:
+        return frame_of(message, max_bytes, max_pixels)
+    except DeepharError as error:
+        return BadFrame(error, message.frame_id, message.timestamp_ns)
 
 
 def frame_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame:
@@ -199,24 +237,13 @@ def frame_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame:
     """
     if abs(message.timestamp_ns) > LATEST_NS:
         raise InvalidArgument(f"timestamp_ns must be within {-LATEST_NS} and {LATEST_NS}, nanoseconds of one clock")
+    boxes = tuple(TrackedBox(tracked.id, box_of(tracked.box)) for tracked in message.boxes)
     match message.WhichOneof("picture"):
         case "encoded":
-            if len(message.encoded) > max_bytes:
-                raise PayloadTooLarge(
-                    f"a frame has {len(message.encoded)} bytes; at most {max_bytes} are taken: shrink it"
-                )
-            return Frame(message.encoded, message.frame_id, message.timestamp_ns)
+            check_encoded(message.encoded, max_bytes)
+            return Frame(message.encoded, message.frame_id, message.timestamp_ns, boxes=boxes)
         case "raw":
             raw = message.raw
-            if raw.width * raw.height > max_pixels:
-                raise PayloadTooLarge(
-                    f"a frame has {raw.width} x {raw.height} pixels; at most {max_pixels} are taken: shrink it"
-                )
-            if not raw.rgb or len(raw.rgb) != raw.width * raw.height * 3:
-                raise InvalidImage(
-                    f"a raw frame of {raw.width} x {raw.height} must have {raw.width * raw.height * 3} bytes of RGB, "
-                    f"not {len(raw.rgb)}"
-                )
-            pixels = np.frombuffer(raw.rgb, np.uint8).reshape(raw.height, raw.width, 3)
-            return Frame(pixels, message.frame_id, message.timestamp_ns)
+            pixels = raw_pixels(raw.rgb, raw.width, raw.height, max_pixels)
+            return Frame(pixels, message.frame_id, message.timestamp_ns, boxes=boxes)
     raise InvalidArgument("a frame must hold a picture: encoded bytes or raw pixels")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
 from deephar.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
 
-from service.errors import InvalidArgument, RequestTimeout, Unavailable
+from service.errors import InvalidArgument
 from service.pipeline.admission import Admission
 from service.pipeline.answers import ClipAnswer
+from service.pipeline.live import live
+from service.pipeline.options import StreamOptions
 from service.pipeline.pipeline import Pipeline
-from service.pipeline.stream import Stream
 from service.rpc import messages
 from service.rpc.calls import Context, Handler, Requests, answering, streaming
-from service.stopping import STOPPING, Stopping
+from service.stopping import Stopping
+from service.video.frame import Flush
 from service.video.inbox import Inbox
 
 M = TypeVar("M", bound=Message)
@@ -58,8 +58,9 @@ class InferenceServicer:
 
     async def classify_clip(self, requests: Requests[pb.StreamVideoRequest], _: Context) -> pb.ClassifyClipResponse:
         with self._pipeline.streams.enter():
+            options, receive = await self._options(requests), self._receiving(requests)
             async with (
-                self._opened(requests, ends=self._stopping.over) as (stream, inbox),
+                live(self._pipeline, options, receive, self._stopping.over, is_live=False) as (stream, inbox),
                 aclosing(stream.classified()) as events,
             ):
                 async for event in events:
@@ -72,10 +73,12 @@ class InferenceServicer:
         self, requests: Requests[pb.StreamVideoRequest], _: Context
     ) -> AsyncGenerator[pb.StreamVideoResponse, None]:
         with self._pipeline.streams.enter():
-            async with self._opened(requests, ends=self._stopping.begun) as (stream, inbox):
+            options, receive = await self._options(requests), self._receiving(requests)
+            async with live(self._pipeline, options, receive, self._stopping.begun) as (stream, inbox):
+                yield messages.started_message(stream.plan, inbox.credits)
                 async with aclosing(stream.events()) as events:
                     async for event in events:
-                        yield messages.event_message(event)
+                        yield messages.event_message(event, inbox.credits)
                 inbox.raise_reason()
 
     async def _only(self, requests: Requests[M]) -> M:
@@ -86,45 +89,26 @@ class InferenceServicer:
             raise InvalidArgument("the call has no request; send one")
         return request
 
-    async def _config(self, requests: Requests[pb.StreamVideoRequest]) -> pb.StreamConfig:
+    async def _options(self, requests: Requests[pb.StreamVideoRequest]) -> StreamOptions:
         self._stopping.refuse_if_begun()
         request = await requests.within(self._settings.header_timeout_s, "config")
         if request is None or request.WhichOneof("request") != "config":
             raise InvalidArgument("the first request of a stream must be its config")
-        return request.config
+        return messages.stream_options(request.config)
 
-    @contextlib.asynccontextmanager
-    async def _opened(
-        self, requests: Requests[pb.StreamVideoRequest], ends: asyncio.Event
-    ) -> AsyncIterator[tuple[Stream, Inbox]]:
-        """Yields the stream of a call and its queue, which is filled in the background and ended with `ends`."""
-        config, settings = await self._config(requests), self._settings
-        latest = config.drop_policy == pb.DROP_POLICY_LATEST
-        inbox = Inbox(settings.stream_queue_frames, settings.stream_queue_bytes, drop_oldest=latest)
-        stream = self._pipeline.stream(messages.video_options(config), inbox, every_frame=config.want_keypoints)
-        tasks = [asyncio.create_task(self._receive(requests, inbox)), asyncio.create_task(_end_with(inbox, ends))]
-        try:
-            yield stream, inbox
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-
-    async def _receive(self, requests: Requests[pb.StreamVideoRequest], inbox: Inbox) -> None:
+    def _receiving(self, requests: Requests[pb.StreamVideoRequest]) -> Callable[[Inbox], Awaitable[None]]:
+        """Returns what fills a queue with the frames of a call."""
         settings = self._settings
-        try:
+
+        async def receive(inbox: Inbox) -> None:
             while (request := await requests.within(settings.stream_idle_s, "frame")) is not None:
-                if request.WhichOneof("request") != "frame":
-                    raise InvalidArgument("every request of a stream after its config must be a frame")
-                await inbox.put(messages.frame_of(request.frame, settings.max_image_bytes, settings.max_image_pixels))
-        except RequestTimeout as error:
-            await inbox.end(reason=error)
-        except Exception as error:
-            await inbox.end(error)
-        else:
-            await inbox.end()
+                match request.WhichOneof("request"):
+                    case "frame":
+                        limits = settings.max_image_bytes, settings.max_image_pixels
+                        await inbox.put(messages.received_of(request.frame, *limits))
+                    case "flush":
+                        await inbox.put(Flush())
+                    case _:
+                        raise InvalidArgument("every request of a stream after its config must be a frame or a flush")
 
-
-async def _end_with(inbox: Inbox, ends: asyncio.Event) -> None:
-    await ends.wait()
-    await inbox.end(reason=Unavailable(STOPPING))
+        return receive

@@ -38,7 +38,7 @@ class PictureClip:
         times_ns: The time of each, rising.
     """
 
-    dropped, live = 0, False
+    dropped = 0
 
     def __init__(self, pictures: Sequence[BinaryIO], times_ns: list[int]) -> None:
         self._pictures, self._times_ns = pictures, times_ns

@@ -79,7 +79,7 @@ class VideoReader:
         workers: The pool of threads.
     """
 
-    dropped, live = 0, False
+    dropped = 0
 
     def __init__(self, file: BinaryIO, limits: VideoLimits, workers: Workers) -> None:
         self._decoder = _Decoder(file, limits)

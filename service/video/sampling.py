@@ -16,6 +16,10 @@ class Sampler:
 
     def __init__(self, interval_s: float) -> None:
         self._interval_ns = round(1e9 * interval_s)
+        self.restart()
+
+    def restart(self) -> None:
+        """Starts the clock anew with the next frame."""
         self._first_ns: int | None = None
         self._last_ns: int | None = None
         self._last_tick = -1

@@ -152,8 +152,7 @@ def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
     """
     if not data:
         raise InvalidImage(f"the picture is empty (0 bytes); send a {READ} file")
-    if len(data) > max_bytes:
-        raise PayloadTooLarge(f"the picture has {len(data)} bytes; at most {max_bytes} are taken: shrink it")
+    check_encoded(data, max_bytes)
     picture = _opened(data)
     if picture.width * picture.height > max_pixels:
         picture.close()
@@ -161,6 +160,28 @@ def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
             f"the picture has {picture.width} x {picture.height} pixels; at most {max_pixels} are taken: shrink it"
         )
     return picture
+
+
+def check_encoded(data: bytes, max_bytes: int) -> None:
+    """Raises `PayloadTooLarge` where an encoded picture is over the limit."""
+    if len(data) > max_bytes:
+        raise PayloadTooLarge(f"the picture has {len(data)} bytes; at most {max_bytes} are taken: shrink it")
+
+
+def raw_pixels(rgb: bytes, width: int, height: int, max_pixels: int) -> Image:
+    """Returns the pixels (H, W, 3) of a raw picture, without a copy.
+
+    Raises:
+        PayloadTooLarge: It is larger than the limit.
+        InvalidImage: The bytes do not fit its size.
+    """
+    if width * height > max_pixels:
+        raise PayloadTooLarge(f"a frame has {width} x {height} pixels; at most {max_pixels} are taken: shrink it")
+    if not rgb or len(rgb) != width * height * 3:
+        raise InvalidImage(
+            f"a raw frame of {width} x {height} must have {width * height * 3} bytes of RGB, not {len(rgb)}"
+        )
+    return np.frombuffer(rgb, np.uint8).reshape(height, width, 3)
 
 
 def _opened(data: bytes) -> OpenPicture:

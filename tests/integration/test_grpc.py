@@ -204,21 +204,6 @@ def test_a_person_in_a_box_is_followed(client: Client, raw_frames: list[pb.Frame
         ([pb.StreamVideoRequest(config=pb.StreamConfig(top_k=99))], "invalid_argument"),
         ([pb.StreamVideoRequest(config=pb.StreamConfig())], "invalid_video"),
         ([pb.StreamVideoRequest(config=pb.StreamConfig())] * 2, "invalid_argument"),
-        (
-            [pb.StreamVideoRequest(config=pb.StreamConfig()), pb.StreamVideoRequest(frame=pb.Frame(encoded=b"junk"))],
-            "invalid_image",
-        ),
-        (
-            [pb.StreamVideoRequest(config=pb.StreamConfig()), pb.StreamVideoRequest(frame=pb.Frame())],
-            "invalid_argument",
-        ),
-        (
-            [
-                pb.StreamVideoRequest(config=pb.StreamConfig()),
-                pb.StreamVideoRequest(frame=pb.Frame(raw=pb.RawImage(rgb=bytes(10), width=4, height=4))),
-            ],
-            "invalid_image",
-        ),
     ],
 )
 def test_bad_streams_get_the_right_error(
@@ -233,11 +218,39 @@ def test_bad_streams_get_the_right_error(
             assert "Traceback" not in caught.value.details()
 
 
-def test_time_that_runs_backwards_is_refused(client: Client, person_jpeg: bytes) -> None:
-    frames = [pb.Frame(encoded=person_jpeg, frame_id=i, timestamp_ns=t) for i, t in enumerate((10**9, 0))]
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (pb.Frame(encoded=b"junk", frame_id=1, timestamp_ns=10**10), "invalid_image"),
+        (pb.Frame(frame_id=1, timestamp_ns=10**10), "invalid_argument"),
+        (pb.Frame(raw=pb.RawImage(rgb=bytes(10), width=4, height=4), frame_id=1), "invalid_image"),
+        (pb.Frame(encoded=b"junk", frame_id=1, timestamp_ns=2**62 + 1), "invalid_argument"),
+        (pb.Frame(encoded=b"junk", boxes=[pb.TrackedBox(id=1, box=pb.Box(width=9, height=9))]), "invalid_argument"),
+    ],
+)
+def test_a_bad_frame_ends_a_finite_clip_but_not_a_stream(
+    client: Client, person_jpeg: bytes, bad: pb.Frame, code: str
+) -> None:
+    good = [pb.Frame(encoded=person_jpeg, frame_id=i, timestamp_ns=i * 10**9) for i in range(10)]
+    bad.timestamp_ns = bad.timestamp_ns or 5 * 10**8
+    frames = [good[0], bad, *good[1:]] if bad.timestamp_ns < 10**9 else [*good, bad]
     with pytest.raises(grpc.RpcError) as caught:
-        list(client.stream(frames))
-    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        client.classify(frames)
+    assert dict(caught.value.trailing_metadata())["deephar-code"] == code
+    events = list(client.stream(frames))
+    assert [e.frame_error.code for e in events if e.WhichOneof("event") == "frame_error"] == [code]
+    assert sum(e.WhichOneof("event") == "pose" for e in events) == len(good)
+
+
+def test_time_that_runs_backwards(client: Client, person_jpeg: bytes) -> None:
+    """A little: the frame is left out. Far: the sender's clock was set, and the stream begins anew."""
+    times_ns = (10**10, 10**10 - 1, 10**10 + 10**8, 0, 10**8)
+    frames = [pb.Frame(encoded=person_jpeg, frame_id=i, timestamp_ns=t) for i, t in enumerate(times_ns)]
+    with pytest.raises(grpc.RpcError, match="rise"):
+        client.classify(frames)
+    events = list(client.stream(frames))
+    assert [e.frame_id for e in events if e.WhichOneof("event") == "frame_error"] == [1]
+    assert [e.frame_id for e in events if e.WhichOneof("event") == "pose"] == [0, 2, 3, 4]
 
 
 @pytest.mark.parametrize("call", [Client.classify, lambda client, frames: list(client.stream(frames))])

@@ -13,7 +13,8 @@ from service.networks.card import Card
 from service.networks.catalogue import Model
 from service.networks.frame import FrameOutput
 from service.people.detector import Detection
-from service.people.tracker import DETECT_EVERY_S, PeopleTracker, TrackedPerson
+from service.people.schedule import DETECT_EVERY_S, DetectionSchedule
+from service.people.tracker import PeopleTracker, TrackedPerson
 from service.vision.boxes import Box
 from service.vision.crops import CropWindow, crop_window_around
 
@@ -69,7 +70,7 @@ class World:
 
 def tracker(world: World, main_only: bool, limit: int = 5, first_box: Box | None = None) -> PeopleTracker:
     fake: Any = world  # in the places of both networks
-    return PeopleTracker(fake, fake, MODEL, limit, main_only, first_box)
+    return PeopleTracker(fake, fake, DetectionSchedule(), MODEL, limit, main_only, first_box)
 
 
 CLOCK = itertools.count(1)

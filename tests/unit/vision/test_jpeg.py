@@ -39,8 +39,11 @@ def test_of_whole_pictures(mode: str, subsampling: int, progressive: bool) -> No
     assert np.array_equal(decode_image(buffer.getvalue(), *LIMITS), by_pillow(buffer.getvalue()))
 
 
+LAST_PIXEL = len(PERSON) - 1 - len(END)
+
+
 @given(
-    st.lists(st.tuples(st.integers(FIRST_SCAN, len(PERSON) - 1), st.integers(0, 255)), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(FIRST_SCAN, LAST_PIXEL), st.integers(0, 255)), min_size=1, max_size=4),
     st.booleans(),
 )
 def test_damaged_pictures_are_refused_or_have_pillows_pixels(changes: list[tuple[int, int]], cut: bool) -> None:

@@ -24,6 +24,7 @@ class Following(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FOLLOWING_UNSPECIFIED: _ClassVar[Following]
     FOLLOWING_MAIN: _ClassVar[Following]
     FOLLOWING_ALL: _ClassVar[Following]
+    FOLLOWING_BOXES: _ClassVar[Following]
 UNIT_UNSPECIFIED: Unit
 UNIT_PX: Unit
 UNIT_MM_FROM_ROOT: Unit
@@ -33,6 +34,7 @@ DROP_POLICY_LATEST: DropPolicy
 FOLLOWING_UNSPECIFIED: Following
 FOLLOWING_MAIN: Following
 FOLLOWING_ALL: Following
+FOLLOWING_BOXES: Following
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()
@@ -247,24 +249,40 @@ class RawImage(_message.Message):
     def __init__(self, rgb: _Optional[bytes] = ..., width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("encoded", "raw", "frame_id", "timestamp_ns")
+    __slots__ = ("encoded", "raw", "frame_id", "timestamp_ns", "boxes")
     ENCODED_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
     FRAME_ID_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_NS_FIELD_NUMBER: _ClassVar[int]
+    BOXES_FIELD_NUMBER: _ClassVar[int]
     encoded: bytes
     raw: RawImage
     frame_id: int
     timestamp_ns: int
-    def __init__(self, encoded: _Optional[bytes] = ..., raw: _Optional[_Union[RawImage, _Mapping]] = ..., frame_id: _Optional[int] = ..., timestamp_ns: _Optional[int] = ...) -> None: ...
+    boxes: _containers.RepeatedCompositeFieldContainer[TrackedBox]
+    def __init__(self, encoded: _Optional[bytes] = ..., raw: _Optional[_Union[RawImage, _Mapping]] = ..., frame_id: _Optional[int] = ..., timestamp_ns: _Optional[int] = ..., boxes: _Optional[_Iterable[_Union[TrackedBox, _Mapping]]] = ...) -> None: ...
+
+class TrackedBox(_message.Message):
+    __slots__ = ("id", "box")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    box: Box
+    def __init__(self, id: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ...) -> None: ...
+
+class Flush(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class StreamVideoRequest(_message.Message):
-    __slots__ = ("config", "frame")
+    __slots__ = ("config", "frame", "flush")
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
+    FLUSH_FIELD_NUMBER: _ClassVar[int]
     config: StreamConfig
     frame: Frame
-    def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ...) -> None: ...
+    flush: Flush
+    def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ..., flush: _Optional[_Union[Flush, _Mapping]] = ...) -> None: ...
 
 class ActionScore(_message.Message):
     __slots__ = ("label", "score")
@@ -348,7 +366,7 @@ class ActionEvent(_message.Message):
     def __init__(self, start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., first_frame_id: _Optional[int] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., person_id: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class StreamVideoResponse(_message.Message):
-    __slots__ = ("frame_id", "timestamp_ns", "lag_ms", "dropped_frames", "pose", "action", "segment")
+    __slots__ = ("frame_id", "timestamp_ns", "lag_ms", "dropped_frames", "pose", "action", "segment", "frame_error", "flushed", "started", "received_frames", "credits")
     FRAME_ID_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_NS_FIELD_NUMBER: _ClassVar[int]
     LAG_MS_FIELD_NUMBER: _ClassVar[int]
@@ -356,6 +374,11 @@ class StreamVideoResponse(_message.Message):
     POSE_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    FRAME_ERROR_FIELD_NUMBER: _ClassVar[int]
+    FLUSHED_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
     frame_id: int
     timestamp_ns: int
     lag_ms: float
@@ -363,4 +386,35 @@ class StreamVideoResponse(_message.Message):
     pose: PoseEvent
     action: ActionEvent
     segment: Segment
-    def __init__(self, frame_id: _Optional[int] = ..., timestamp_ns: _Optional[int] = ..., lag_ms: _Optional[float] = ..., dropped_frames: _Optional[int] = ..., pose: _Optional[_Union[PoseEvent, _Mapping]] = ..., action: _Optional[_Union[ActionEvent, _Mapping]] = ..., segment: _Optional[_Union[Segment, _Mapping]] = ...) -> None: ...
+    frame_error: FrameError
+    flushed: Flushed
+    started: StreamStarted
+    received_frames: int
+    credits: int
+    def __init__(self, frame_id: _Optional[int] = ..., timestamp_ns: _Optional[int] = ..., lag_ms: _Optional[float] = ..., dropped_frames: _Optional[int] = ..., pose: _Optional[_Union[PoseEvent, _Mapping]] = ..., action: _Optional[_Union[ActionEvent, _Mapping]] = ..., segment: _Optional[_Union[Segment, _Mapping]] = ..., frame_error: _Optional[_Union[FrameError, _Mapping]] = ..., flushed: _Optional[_Union[Flushed, _Mapping]] = ..., started: _Optional[_Union[StreamStarted, _Mapping]] = ..., received_frames: _Optional[int] = ..., credits: _Optional[int] = ...) -> None: ...
+
+class FrameError(_message.Message):
+    __slots__ = ("code", "detail")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    detail: str
+    def __init__(self, code: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class Flushed(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StreamStarted(_message.Message):
+    __slots__ = ("model", "version", "layout", "clip_frames", "sample_interval_s")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    CLIP_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    version: str
+    layout: Layout
+    clip_frames: int
+    sample_interval_s: float
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., clip_frames: _Optional[int] = ..., sample_interval_s: _Optional[float] = ...) -> None: ...

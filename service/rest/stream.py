@@ -1,0 +1,240 @@
+"""`WS /v1/stream`: a live video over a WebSocket, in browsers too.
+
+The first message is a text with the config. Frames are binary messages: a header, then the picture. Further texts are
+`boxes` (of the next frame), `flush` and `end`. Events come back as JSON texts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import struct
+from contextlib import aclosing
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, WebSocket
+from starlette.types import Message
+from starlette.websockets import WebSocketDisconnect
+
+from service.errors import DeepharError, InvalidArgument, RequestTimeout, quoted
+from service.pipeline.live import live
+from service.pipeline.options import StreamOptions, TrackedBoxes
+from service.pipeline.pipeline import Pipeline
+from service.rest import problems
+from service.rest.schemas import event_json, started_json
+from service.stopping import Stopping
+from service.video.frame import BadFrame, Flush, Frame, TrackedBox
+from service.video.inbox import Credits, Inbox
+from service.vision.images import check_encoded, raw_pixels
+
+log = logging.getLogger(__name__)
+
+PATH = "/v1/stream"
+# frame_id (uint64), timestamp_ns (int64), width and height (uint32) of raw RGB; both 0 before an encoded picture.
+HEADER = struct.Struct(">QqII")
+LATEST_NS = 2**62
+_LONGEST_TEXT = 2**16  # characters of a message
+_CLOSE_CODES = {"payload_too_large": 1009, "internal": 1011, "overloaded": 1013, "unavailable": 1013}
+_REFUSED = 1008
+
+_Json: TypeAlias = dict[str, Any]
+
+
+def largest_message(max_image_bytes: int, max_image_pixels: int) -> int:
+    """Returns the bytes of the largest message that a frame may need. Larger pictures are refused one by one."""
+    return HEADER.size + max_image_bytes + 3 * max_image_pixels
+
+
+def routes(pipeline: Pipeline, stopping: Stopping) -> APIRouter:
+    router = APIRouter()
+
+    @router.websocket(PATH)
+    async def stream(socket: WebSocket) -> None:
+        if not _is_welcome(socket, pipeline.settings.cors_origins):
+            await socket.close()  # before it is accepted: 403
+            return
+        await socket.accept()
+        await StreamSocket(socket, pipeline, stopping).serve()
+
+    return router
+
+
+def _is_welcome(socket: WebSocket, origins: str) -> bool:
+    """Returns whether a page may use the service: browsers let any page open any WebSocket."""
+    origin = socket.headers.get("origin")
+    if origin is None or origin in {allowed.strip() for allowed in origins.split(",")} or "*" in origins:
+        return True
+    return urlsplit(origin).netloc == socket.headers.get("host")
+
+
+class StreamSocket:
+    """One stream, from its config to its end."""
+
+    def __init__(self, socket: WebSocket, pipeline: Pipeline, stopping: Stopping) -> None:
+        self._socket, self._pipeline, self._stopping = socket, pipeline, stopping
+        self._settings = pipeline.settings
+        self._told = Credits(0, 0)
+        self._boxes: tuple[TrackedBox, ...] = ()  # of the next frame
+        self._left: asyncio.Event = socket.state.left
+        self._working: asyncio.Task[object] | None = None
+
+    async def serve(self) -> None:
+        """Answers the stream; returns when it has ended or its caller has left."""
+        self._working = working = asyncio.current_task()
+        assert working is not None
+        leaving = asyncio.create_task(self._end_when_left())
+        code = 1000
+        try:
+            with self._stopping.ends(self._end_now), self._pipeline.streams.enter():
+                await self._follow()
+        except WebSocketDisconnect:
+            return
+        except asyncio.CancelledError:
+            if not self._left.is_set() and not self._stopping.over.is_set():
+                raise
+            working.uncancel()
+            return
+        except Exception as error:
+            if not isinstance(error, DeepharError):
+                log.exception("a stream failed")
+            known = error if isinstance(error, DeepharError) else problems.internal()
+            code = _CLOSE_CODES.get(known.code, _REFUSED)
+            await self._last({"event": "error", **problems.problem_of(known).model_dump()})
+        finally:
+            leaving.cancel()
+        try:
+            await self._socket.close(code)
+        except (WebSocketDisconnect, RuntimeError):
+            log.debug("a stream's caller left before its end")
+
+    async def _follow(self) -> None:
+        self._stopping.refuse_if_begun()
+        config = await self._message(self._settings.header_timeout_s, "config")
+        kind, sent = _parsed(config.get("text"))
+        if kind != "config":
+            raise InvalidArgument('the first message of a stream must be a text: {"type": "config", ...}')
+        async with live(self._pipeline, StreamOptions.of(sent), self._receive, self._stopping.begun) as (stream, inbox):
+            await self._send(started_json(stream.plan), inbox.credits)
+            crediting = asyncio.create_task(self._tell_credits(inbox))
+            try:
+                async with aclosing(stream.events()) as events:
+                    async for event in events:
+                        await self._send(event_json(event), inbox.credits)
+            finally:
+                crediting.cancel()
+                await asyncio.wait([crediting])
+            inbox.raise_reason()
+            await self._send({"event": "end"}, inbox.credits)
+
+    async def _receive(self, inbox: Inbox) -> None:
+        """Fills the queue until the sender's `end`; after it, waits for the caller to leave."""
+        try:
+            while True:
+                message = await self._message(self._settings.stream_idle_s, "frame")
+                if (data := message.get("bytes")) is not None:
+                    await inbox.put(self._frame(data))
+                    continue
+                kind, sent = _parsed(message.get("text"))
+                match kind:
+                    case "boxes":
+                        self._boxes = TrackedBoxes.of(sent).as_tracked()
+                    case "flush":
+                        await inbox.put(Flush())
+                    case "end":
+                        await inbox.end()
+                        await self._wait_for_leave()
+                    case _:
+                        raise InvalidArgument(f"there is no message {quoted(kind)}; there are boxes, flush and end")
+        except WebSocketDisconnect:
+            self._left.set()
+
+    async def _end_when_left(self) -> None:
+        await self._left.wait()
+        self._end_now()
+
+    def _end_now(self) -> None:
+        assert self._working is not None
+        self._working.cancel()
+
+    async def _wait_for_leave(self) -> None:
+        while True:
+            await self._message(None, "")
+
+    def _frame(self, message: bytes) -> Frame | BadFrame:
+        """Returns the frame in a binary message; one that cannot be used, with the reason."""
+        settings, (boxes, self._boxes) = self._settings, (self._boxes, ())
+        if len(message) < HEADER.size:
+            return BadFrame(InvalidArgument(f"a frame begins with a header of {HEADER.size} bytes; send it"), 0, 0)
+        frame_id, time_ns, width, height = HEADER.unpack_from(message)
+        picture = message[HEADER.size :]
+        try:
+            if abs(time_ns) > LATEST_NS:
+                raise InvalidArgument(f"timestamp_ns must be within {-LATEST_NS} and {LATEST_NS}")
+            if width or height:
+                raw = raw_pixels(picture, width, height, settings.max_image_pixels)
+                return Frame(raw, frame_id, time_ns, boxes=boxes)
+            check_encoded(picture, settings.max_image_bytes)
+            return Frame(picture, frame_id, time_ns, boxes=boxes)
+        except DeepharError as error:
+            return BadFrame(error, frame_id, time_ns)
+
+    async def _message(self, seconds: float | None, what: str) -> Message:
+        """Returns the next message.
+
+        Raises:
+            RequestTimeout: None came in time.
+            WebSocketDisconnect: The caller has left.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self._socket.receive()
+        except TimeoutError:
+            raise RequestTimeout(f"no {what} came within {seconds:g} s; send it sooner") from None
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        return message
+
+    async def _tell_credits(self, inbox: Inbox) -> None:
+        """Tells of room as soon as there is more than the sender knows of: not every frame has an event."""
+        while True:
+            credits_now = await inbox.more_room(self._told)
+            await self._send({"event": "credits"}, credits_now)
+
+    async def _send(self, event: _Json, credits_now: Credits) -> None:
+        """Sends an event.
+
+        Raises:
+            RequestTimeout: Its reader is too slow.
+        """
+        self._told = credits_now
+        text = json.dumps({**event, "received_frames": credits_now.received, "credits": credits_now.free})
+        timeout_s = self._settings.write_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._socket.send_text(text)
+        except TimeoutError:
+            raise RequestTimeout(f"no answer was read for {timeout_s:g} s; read them as they come") from None
+
+    async def _last(self, event: _Json) -> None:
+        try:
+            await self._send(event, self._told)
+        except (DeepharError, WebSocketDisconnect, RuntimeError):
+            log.info("a stream was given up: its answers are not read")
+
+
+def _parsed(text: str | None) -> tuple[str, _Json]:
+    """Returns the type of a text message, and the rest of it.
+
+    Raises:
+        InvalidArgument: It is no JSON object with a type.
+    """
+    if text is not None and len(text) <= _LONGEST_TEXT:
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            document = None
+        if isinstance(document, dict) and isinstance(document.get("type"), str):
+            return document.pop("type"), document
+    raise InvalidArgument(f'a text message must be JSON {{"type": ...}} of at most {_LONGEST_TEXT} characters')
