@@ -28,6 +28,9 @@ def write(
     config.instance_group.add(kind="KIND_AUTO", count=1)
     # Requests that queue while the network is busy are batched; none waits for others.
     config.dynamic_batching.max_queue_delay_microseconds = 0
+    # Live streams, single pictures, bulk work: see service.networks.urgency.
+    config.dynamic_batching.priority_levels = 3
+    config.dynamic_batching.default_priority_level = 2
     if card is not None:
         config.parameters["card"].string_value = json.dumps(card)
     text = text_format.MessageToString(config, as_utf8=True)

@@ -17,6 +17,7 @@ from tritonclient.utils import np_to_triton_dtype, triton_to_np_dtype
 
 from service.errors import DeadlineExceeded, Overloaded, Unavailable
 from service.networks.server import Activity, LoadedModel, Tensors
+from service.networks.urgency import TOO_LATE, present
 
 _CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", -1),
@@ -89,7 +90,11 @@ class TritonClient:
             DeadlineExceeded: It did not answer in time.
             Overloaded: Its queue is full.
         """
+        urgency = present()
+        left_s = urgency.left_s()
+        limit_s = timeout_s or self._inference_timeout_s
         request = pb.ModelInferRequest(model_name=network)
+        request.parameters["priority"].uint64_param = urgency.latency
         for name, array in tensors.items():
             request.inputs.add(name=name, datatype=np_to_triton_dtype(array.dtype), shape=array.shape)
             request.raw_input_contents.append(array.tobytes())
@@ -97,8 +102,11 @@ class TritonClient:
         samples, began = len(next(iter(tensors.values()))), time.monotonic()
         activity.began(samples)
         try:
-            answer = await self._stub.ModelInfer(request, timeout=timeout_s or self._inference_timeout_s)
+            answer = await self._stub.ModelInfer(request, timeout=limit_s if left_s is None else min(limit_s, left_s))
         except grpc.aio.AioRpcError as error:
+            if left_s is not None and left_s < limit_s and error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                activity.abandoned += samples
+                raise DeadlineExceeded(TOO_LATE) from error  # by the caller's own limit: no fault of Triton's
             raise self._failed(activity, error) from error
         except asyncio.CancelledError:
             if time.monotonic() - began > activity.patience_s() and not activity.answered_after(began):

@@ -16,6 +16,11 @@ class Admission:
     def __init__(self, limit: int, what: str) -> None:
         self._limit, self._what, self.inside = limit, what, 0
 
+    @property
+    def load(self) -> float:
+        """Share of the limit that is taken."""
+        return self.inside / self._limit
+
     @contextmanager
     def enter(self, amount: int = 1) -> Iterator[None]:
         """Returns the context of what is admitted. A single amount over the limit is admitted when nothing else is.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.networks.catalogue import Model
+from service.pipeline.effort import Choice
 from service.video.segments import Segment
 from service.video.windows import Reason
 from service.vision.boxes import Box
@@ -54,11 +55,15 @@ class Person:
 class PoseAnswer:
     """The people in a picture, which is (H, W, 3) RGB."""
 
-    model: Model
+    choice: Choice
     image: Image
     layout: Layout
     people: list[Person]
     timing_ms: dict[str, float]
+
+    @property
+    def model(self) -> Model:
+        return self.choice.model
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,14 @@ class PersonActions:
 
 @dataclass(frozen=True)
 class ClipAnswer:
-    model: Model
+    choice: Choice
     actions: list[ActionScore]  # of the longest track; none where there is a reason
     people: list[PersonActions]  # of all tracks
     segments: list[Segment]
     frames: int
     reason: Reason | None = None  # why there are no actions
     timing_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def model(self) -> Model:
+        return self.choice.model

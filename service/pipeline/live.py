@@ -43,7 +43,7 @@ async def live(
     """
     settings = pipeline.settings
     inbox = Inbox(settings.stream_queue_frames, settings.stream_queue_bytes, options.drop_policy, is_live)
-    stream = pipeline.stream(options, inbox, is_live)
+    stream = await pipeline.stream(options, inbox, is_live)
     tasks = [asyncio.create_task(_filled(inbox, receive)), asyncio.create_task(_ended_with(inbox, ends))]
     try:
         yield Live(stream, inbox)

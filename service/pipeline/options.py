@@ -9,18 +9,24 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from service.errors import InvalidArgument, quoted
+from service.pipeline.effort import Effort
 from service.video.frame import TrackedBox
 from service.video.inbox import Policy
 from service.vision.boxes import Box
 from service.vision.camera import Camera
 
+LONGEST_DEADLINE_MS = 3_600_000
 _FORMS = {
     "boxes": "a list of [x, y, width, height] in pixels",
     "camera": 'an object {"fx": .., "fy": .., "cx": .., "cy": .., "root_depth_mm": ..} of numbers; with several boxes '
     "root_depth_mm may be a list of one for each",
     "timestamps_ms": "a list of numbers, a time in milliseconds for each frame",
 }
-_NUMBERS = {"min_score": "a number from 0 to 1", "fps": "a number from 0.001 to 1000"}
+_NUMBERS = {
+    "min_score": "a number from 0 to 1",
+    "fps": "a number from 0.001 to 1000",
+    "deadline_ms": "a number from 1 to 3600000",
+}
 JSON_OPTIONS = ("boxes", "camera", "timestamps_ms")  # JSON text in queries and forms
 _MUST = {  # by pydantic's kinds of errors
     "int_parsing": "a whole number",
@@ -69,6 +75,7 @@ Count = Annotated[int, Field(ge=1), BeforeValidator(_no_bool)]
 Rate = Annotated[float, Field(ge=0.001, le=1000), BeforeValidator(_no_bool)]
 Time = Annotated[float, Field(strict=True, ge=-1e12, le=1e12)]
 Times = Annotated[list[Time], BeforeValidator(_from_json, json_schema_input_type=list[float])]
+Milliseconds = Annotated[float, Field(ge=1, le=LONGEST_DEADLINE_MS), BeforeValidator(_no_bool)]
 Score = Annotated[float, Field(ge=0, le=1), BeforeValidator(_no_bool)]
 BoxOption = Annotated[
     Box,
@@ -84,6 +91,12 @@ class _Options(BaseModel):
     layout: str | None = Field(None, description="joint layout of the answer; absent: the model's own")
     boxes: Boxes = Field(default=[], description="[x, y, width, height] of each, in pixels of the upright picture")
     max_people: Count | None = Field(None, description="largest number of people; absent: the service's limit")
+    effort: Effort | None = Field(
+        None, description="which model answers: a faster one, or a better one and, of pictures, a flip test"
+    )
+    deadline_ms: Milliseconds | None = Field(
+        None, description="time that the answer may take; in streams each frame. A faster model is taken if need be"
+    )
 
     @classmethod
     def of(cls, sent: dict[str, Any]) -> Self:

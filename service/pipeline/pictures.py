@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidArgument
-from service.networks.catalogue import Catalogue, Model
+from service.networks.catalogue import Model
 from service.networks.frame import Crops, FrameInference, crops_of
 from service.people.search import Found, PeopleSearch
-from service.pipeline.admission import Held
+from service.pipeline.admission import Admission, Held
 from service.pipeline.answers import Person, PoseAnswer
 from service.pipeline.decoding import PictureDecoder
+from service.pipeline.effort import ModelChooser, Need
 from service.pipeline.options import PictureOptions, people_limit
 from service.pipeline.person import person_in
 from service.settings import Settings
@@ -33,12 +34,13 @@ class PoseEstimator:
     def __init__(
         self,
         settings: Settings,
-        catalogue: Catalogue,
+        chooser: ModelChooser,
+        places: Admission,
         decoder: PictureDecoder,
         inference: FrameInference,
         search: PeopleSearch,
     ) -> None:
-        self._settings, self._catalogue, self._decoder = settings, catalogue, decoder
+        self._settings, self._chooser, self._places, self._decoder = settings, chooser, places, decoder
         self._inference, self._search = inference, search
 
     async def estimate(self, image: bytes, options: PictureOptions, held: Held) -> PoseAnswer:
@@ -55,7 +57,9 @@ class PoseEstimator:
             UnknownModel, Unavailable, Overloaded, DeadlineExceeded: As their names say.
         """
         started = time.perf_counter()
-        model = self._catalogue.named(options.model, needs_depth=options.camera is not None)
+        need = Need(options.model, options.effort, depth=options.camera is not None, picture=True)
+        choice = await self._chooser.choose(need, self._places.load)
+        model, flip = choice.model, choice.flip or options.flip
         layout = layout_named(options.layout) if options.layout else model.layout
         boxes = self._checked(options.boxes)
         camera = options.camera.as_camera() if options.camera else None
@@ -66,12 +70,12 @@ class PoseEstimator:
         if boxes:
             cropped = await self._decoder.decode_for(image, held, partial(_cropped, boxes, model))
             pixels, decoded = cropped.image, time.perf_counter()
-            output = await self._inference.run_on(model, cropped.crops, cropped.crop_windows, options.flip)
+            output = await self._inference.run_on(model, cropped.crops, cropped.crop_windows, flip)
             found = Found(output, [(box, None) for box in cropped.boxes])
         else:
             pixels = await self._decoder.decode(image, held)
             decoded = time.perf_counter()
-            found = await self._search.find(model, pixels, limit, options.flip)
+            found = await self._search.find(model, pixels, limit, flip)
         people = []
         if found is not None:
             people = [
@@ -82,7 +86,7 @@ class PoseEstimator:
             people = usable(people, found.output.person_scores(), options.min_score)
         done = time.perf_counter()
         timing = {"decode": decoded - started, "inference": done - decoded, "total": done - started}
-        return PoseAnswer(model, pixels, layout, people, {name: 1e3 * s for name, s in timing.items()})
+        return PoseAnswer(choice, pixels, layout, people, {name: 1e3 * s for name, s in timing.items()})
 
     def _checked(self, boxes: list[Box]) -> list[Box]:
         if len(boxes) > self._settings.max_boxes:

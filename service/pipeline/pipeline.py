@@ -10,6 +10,7 @@ from service.people.detector import PersonDetector
 from service.people.search import PeopleSearch
 from service.pipeline.admission import Admission, PixelBudget
 from service.pipeline.decoding import PictureDecoder
+from service.pipeline.effort import ModelChooser, Need
 from service.pipeline.options import VideoOptions
 from service.pipeline.pictures import PoseEstimator
 from service.pipeline.plan import plan_video
@@ -32,11 +33,12 @@ class Pipeline:
         decoder = PictureDecoder(settings, workers)
         inference, clip = FrameInference(server, workers), ClipInference(server)
         search = PeopleSearch(catalogue, PersonDetector(server, workers, settings.tiles), inference)
-        self.pictures = PoseEstimator(settings, catalogue, decoder, inference, search)
+        self._chooser = ModelChooser(catalogue, server)
+        self.pictures = PoseEstimator(settings, self._chooser, self.requests, decoder, inference, search)
         self._stream_parts = StreamParts(decoder, self.pixels, inference, search, clip, workers)
         self.self_check = SelfCheck(catalogue, server, self._stream_parts)
 
-    def stream(self, options: VideoOptions, source: FrameSource, is_live: bool = False) -> Stream:
+    async def stream(self, options: VideoOptions, source: FrameSource, is_live: bool = False) -> Stream:
         """Returns the stream of a video; options are checked before its first frame.
 
         Args:
@@ -48,5 +50,8 @@ class Pipeline:
             InvalidArgument: The model cannot do what is asked.
             UnknownModel, Unavailable: There is no such model, or it is not ready.
         """
-        plan = plan_video(options, is_live, self.catalogue, self.settings.max_people)
+        allowed_s = options.deadline_ms / 1e3 if is_live and options.deadline_ms else None
+        need = Need(options.model, options.effort, actions=True, allowed_s=allowed_s)
+        choice = await self._chooser.choose(need, self.streams.load)
+        plan = plan_video(options, is_live, choice, self.settings.max_people)
         return Stream(plan, source, self._stream_parts)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.errors import InvalidArgument
-from service.networks.catalogue import Catalogue, Model
+from service.networks.catalogue import Model
+from service.pipeline.effort import Choice
 from service.pipeline.options import StreamOptions, VideoOptions, people_limit
 from service.vision.boxes import Box
 from service.vision.layouts import Layout, layout_named
@@ -18,7 +19,7 @@ DEFAULT_TOP_K = 5
 class VideoPlan:
     """Options of a video with all defaults filled in, and what the card says of the model's windows."""
 
-    model: Model
+    choice: Choice
     layout: Layout
     frames: int  # sampled frames in a window
     hop: int  # sampled frames from the start of one window to that of the next
@@ -32,21 +33,24 @@ class VideoPlan:
     max_people: int  # of the service's own tracks
     smooth: bool
 
+    @property
+    def model(self) -> Model:
+        return self.choice.model
 
-def plan_video(options: VideoOptions, is_live: bool, catalogue: Catalogue, most_people: int) -> VideoPlan:
+
+def plan_video(options: VideoOptions, is_live: bool, choice: Choice, most_people: int) -> VideoPlan:
     """Returns the plan of a video.
 
     Args:
         options: The options of the request.
         is_live: Whether a frame that cannot be used is an event, and not the end.
-        catalogue: Where the model is looked up.
+        choice: The model, which knows actions.
         most_people: The service's limit of tracks.
 
     Raises:
         InvalidArgument: The model cannot do what is asked, or there is no such layout.
-        UnknownModel, Unavailable: There is no such model, or it is not ready.
     """
-    model = catalogue.named(options.model, needs_actions=True)
+    model = choice.model
     clip = model.card.clip
     assert clip is not None
     hop = options.hop or max(1, clip.frames // 4)
@@ -56,7 +60,7 @@ def plan_video(options: VideoOptions, is_live: bool, catalogue: Catalogue, most_
     if top_k > len(clip.labels):
         raise InvalidArgument(f"top_k must be between 1 and {len(clip.labels)} for model {model.name!r}")
     return VideoPlan(
-        model=model,
+        choice=choice,
         layout=layout_named(options.layout) if options.layout else model.layout,
         frames=clip.frames,
         hop=hop,

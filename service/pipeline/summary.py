@@ -49,7 +49,7 @@ class ClipSummary:
         main = max(people, key=self._windows, default=PersonActions(0, [], Reason.NOT_SEEN))
         timing = {"total": 1e3 * (time.perf_counter() - self._started)}
         return ClipAnswer(
-            self._plan.model,
+            self._plan.choice,
             main.actions,
             sorted((p for p in people if p.reason is not Reason.NOT_SEEN), key=lambda person: person.person_id),
             self._segments,

@@ -59,13 +59,14 @@ class Gate:
             return
         if scope["method"] == "HEAD":  # the server sends the headers alone
             scope = {**scope, "method": "GET"}
+        arrived_s = time.monotonic()
         exchange = Exchange(scope, receive, send, self._settings, self._body_limit_of(scope["path"]))
         enter = self._places.get(scope["path"], nullcontext) if scope["method"] == "POST" else nullcontext
         try:
             if enter is not nullcontext:
                 self._stopping.refuse_if_begun()
             with enter() as place:
-                scope.setdefault("state", {})["place"] = place
+                scope.setdefault("state", {}).update(place=place, arrived_s=arrived_s)
                 await exchange.run(self._app, self._stopping)
         except DeepharError as error:
             await exchange.refuse(error)

@@ -15,10 +15,12 @@ from service.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
+from service.networks.urgency import Latency, become, in_time
 from service.pipeline.admission import Held
 from service.pipeline.options import PictureOptions
 from service.pipeline.pipeline import Pipeline
 from service.rest.accept import accepted
+from service.rest.deadline import due_s
 from service.rest.drawing import draw_people
 from service.rest.form import FileField
 from service.rest.openapi import PROBLEMS, request_of
@@ -62,12 +64,13 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
         field = FileField("image", min(pipeline.settings.max_pictures, pipeline.settings.max_requests))
         async with payload(request, [field], PictureOptions, pipeline.workers, json_limit) as sent:
             options, (image, *more) = sent.options, [file.read() for file in sent.files]
+        become(Latency.BULK if more else Latency.SINGLE, due_s(request, options.deadline_ms))
         if more:
             wanted = accepted(request, ("application/json",))
-            answers = await _several(pipeline, [image, *more], options)
+            answers = await in_time(_several(pipeline, [image, *more], options))
             return Response(answers.model_dump_json(), media_type=wanted)
         held: Held = request.state.place
-        answer = await pipeline.pictures.estimate(image, options, held)
+        answer = await in_time(pipeline.pictures.estimate(image, options, held))
         if wanted == "application/json":
             return Response(PoseJson.of(answer).model_dump_json(), media_type=wanted)
         drawn = await pipeline.workers.run(

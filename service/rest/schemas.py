@@ -22,6 +22,7 @@ from service.pipeline.answers import (
     PoseEvent,
     SegmentEvent,
 )
+from service.pipeline.effort import Choice, Effort
 from service.pipeline.plan import VideoPlan
 from service.video.reader import VideoFacts
 from service.video.segments import Segment
@@ -124,9 +125,27 @@ def person_json(person: Person, layout: Layout) -> PersonJson:
     return PersonJson(box=place, score=person.score, id=person.id, keypoints=keypoints)
 
 
-class PoseJson(BaseModel):
+class EffortJson(BaseModel):
+    """Which model has answered, and why that one."""
+
     model: str
     version: str
+    effort: Effort = Field("balanced", description="that was made")
+    effort_reason: str | None = Field(None, description="why it is not the one that was asked for; null where it is")
+
+
+def effort_fields(choice: Choice) -> dict[str, Any]:
+    """Returns the fields of an `EffortJson`."""
+    model = choice.model
+    return {
+        "model": model.name,
+        "version": model.version,
+        "effort": choice.effort,
+        "effort_reason": choice.reason,
+    }
+
+
+class PoseJson(EffortJson):
     image: ImageJson
     layout: LayoutJson
     people: list[PersonJson]
@@ -136,8 +155,7 @@ class PoseJson(BaseModel):
     def of(answer: PoseAnswer) -> PoseJson:
         height, width = answer.image.shape[:2]
         return PoseJson(
-            model=answer.model.name,
-            version=answer.model.version,
+            **effort_fields(answer.choice),
             image=ImageJson(width=width, height=height),
             layout=LayoutJson.of(answer.layout, answer.model.card.has_depth),
             people=[person_json(person, answer.layout) for person in answer.people],
@@ -191,9 +209,7 @@ class PersonActionsJson(BaseModel):
     reason: Reason | None = Field(description="why there is no action; null where there is one")
 
 
-class ActionsJson(BaseModel):
-    model: str
-    version: str
+class ActionsJson(EffortJson):
     video: VideoJson
     actions: list[ActionJson] = Field(
         description="best first, over the whole video, of the person seen longest; what is missing from a sum of 1 is "
@@ -209,8 +225,7 @@ class ActionsJson(BaseModel):
     @staticmethod
     def of(answer: ClipAnswer, facts: VideoFacts) -> ActionsJson:
         return ActionsJson(
-            model=answer.model.name,
-            version=answer.model.version,
+            **effort_fields(answer.choice),
             video=VideoJson.of(facts),
             actions=ActionJson.of(answer.actions),
             reason=answer.reason,
@@ -251,8 +266,8 @@ def event_json(event: Event) -> dict[str, Any]:
 def started_json(plan: VideoPlan) -> dict[str, Any]:
     """The first event of a stream."""
     layout = LayoutJson.of(plan.layout, plan.model.card.has_depth).model_dump()
-    names = {"model": plan.model.name, "version": plan.model.version, "layout": layout}
-    return {"event": "started", **names, "clip_frames": plan.frames, "sample_interval_s": plan.interval_s}
+    chosen = {**effort_fields(plan.choice), "layout": layout}
+    return {"event": "started", **chosen, "clip_frames": plan.frames, "sample_interval_s": plan.interval_s}
 
 
 class ModelJson(BaseModel):

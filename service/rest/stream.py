@@ -19,6 +19,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from service.errors import DeepharError, InvalidArgument, RequestTimeout, quoted
+from service.networks.urgency import Latency, become
 from service.pipeline.live import live
 from service.pipeline.options import StreamOptions, TrackedBoxes
 from service.pipeline.pipeline import Pipeline
@@ -111,6 +112,7 @@ class StreamSocket:
 
     async def _follow(self) -> None:
         self._stopping.refuse_if_begun()
+        become(Latency.LIVE)
         config = await self._message(self._settings.header_timeout_s, "config")
         kind, sent = _parsed(config.get("text"))
         if kind != "config":

@@ -12,12 +12,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from service.errors import DeepharError, InvalidArgument, InvalidVideo, Unavailable
+from service.networks.urgency import Latency, become
 from service.pipeline.answers import ClipAnswer, Event
 from service.pipeline.options import UploadOptions
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.stream import Stream
 from service.rest import problems
 from service.rest.accept import accepted
+from service.rest.deadline import due_s
 from service.rest.form import FileField
 from service.rest.openapi import PROBLEMS, request_of
 from service.rest.payload import Payload, payload
@@ -91,7 +93,8 @@ class UploadedVideo:
         pipeline = self._pipeline
         fields = (FileField("video"), FileField(FRAMES, pipeline.settings.max_frames, json_limit))
         async with payload(request, fields, UploadOptions, pipeline.workers, json_limit) as sent:
-            self._stream = pipeline.stream(sent.options, self)
+            become(Latency.BULK, due_s(request, sent.options.deadline_ms))
+            self._stream = await pipeline.stream(sent.options, self)
             async with self._opened(sent), aclosing(self._stream.classified()) as events:
                 async for event in events:
                     if isinstance(event, ClipAnswer) and self._stopping.over.is_set():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from deephar.v1 import inference_pb2 as pb
 
 from service.errors import DeepharError, InvalidArgument
@@ -18,7 +20,8 @@ from service.pipeline.answers import (
     PoseEvent,
     SegmentEvent,
 )
-from service.pipeline.options import CameraOption, PictureOptions, StreamOptions
+from service.pipeline.effort import Choice, Effort
+from service.pipeline.options import LONGEST_DEADLINE_MS, CameraOption, PictureOptions, StreamOptions
 from service.pipeline.plan import VideoPlan
 from service.video.frame import BadFrame, Frame, TrackedBox
 from service.video.inbox import Credits
@@ -87,7 +90,34 @@ def picture_options(request: pb.EstimatePoseRequest, max_boxes: int) -> PictureO
         max_people=request.max_people or None,
         flip=request.flip,
         min_score=request.min_score if request.HasField("min_score") else None,
+        effort=_effort_of(request.effort),
     )
+
+
+def _effort_of(value: int) -> Effort | None:
+    """Returns the effort that a request asks for.
+
+    Raises:
+        InvalidArgument: The enum has no such value, as of a newer client.
+    """
+    _check_enum("effort", pb.Effort, value)
+    return _EFFORTS.get(value)
+
+
+def _check_enum(name: str, enum: Any, value: int) -> None:
+    if value not in enum.values():
+        raise InvalidArgument(f"{name} has the unknown value {value}; use one of {', '.join(enum.keys())}")
+
+
+def _choice_fields(choice: Choice) -> dict[str, Any]:
+    """Returns what an answer says of the choice of its model."""
+    effort = next(value for value, name in _EFFORTS.items() if name == choice.effort)
+    return {
+        "model": choice.model.name,
+        "version": choice.model.version,
+        "effort": effort,
+        "effort_reason": choice.reason,
+    }
 
 
 def person_message(person: Person, layout: Layout) -> pb.Person:
@@ -111,8 +141,7 @@ def person_message(person: Person, layout: Layout) -> pb.Person:
 def pose_message(answer: PoseAnswer) -> pb.EstimatePoseResponse:
     height, width = answer.image.shape[:2]
     return pb.EstimatePoseResponse(
-        model=answer.model.name,
-        version=answer.model.version,
+        **_choice_fields(answer.choice),
         image_width=width,
         image_height=height,
         layout=layout_message(answer.layout, answer.model.card.has_depth),
@@ -131,8 +160,7 @@ def segment_message(segment: Segment) -> pb.Segment:
 
 def clip_message(answer: ClipAnswer) -> pb.ClassifyClipResponse:
     return pb.ClassifyClipResponse(
-        model=answer.model.name,
-        version=answer.model.version,
+        **_choice_fields(answer.choice),
         actions=action_messages(answer.actions),
         reason=answer.reason,
         people=[
@@ -176,8 +204,7 @@ def event_message(event: Event, credits: Credits) -> pb.StreamVideoResponse:
 def started_message(plan: VideoPlan, credits: Credits) -> pb.StreamVideoResponse:
     """Returns the first event of a stream."""
     started = pb.StreamStarted(
-        model=plan.model.name,
-        version=plan.model.version,
+        **_choice_fields(plan.choice),
         layout=layout_message(plan.layout, plan.model.card.has_depth),
         clip_frames=plan.frames,
         sample_interval_s=plan.interval_s,
@@ -185,6 +212,11 @@ def started_message(plan: VideoPlan, credits: Credits) -> pb.StreamVideoResponse
     return pb.StreamVideoResponse(started=started, received_frames=credits.received, credits=credits.free)
 
 
+_EFFORTS: dict[int, Effort] = {
+    pb.EFFORT_FAST: "fast",
+    pb.EFFORT_BALANCED: "balanced",
+    pb.EFFORT_BEST: "best",
+}
 _FOLLOWED = {pb.FOLLOWING_ALL: "all", pb.FOLLOWING_BOXES: "boxes"}
 
 
@@ -194,12 +226,10 @@ def stream_options(config: pb.StreamConfig) -> StreamOptions:
     Raises:
         InvalidArgument: A field has a value that its enum has not, as of a newer client.
     """
-    for name, enum, value in (
-        ("drop_policy", pb.DropPolicy, config.drop_policy),
-        ("following", pb.Following, config.following),
-    ):
-        if value not in enum.values():
-            raise InvalidArgument(f"{name} has the unknown value {value}; use one of {', '.join(enum.keys())}")
+    _check_enum("drop_policy", pb.DropPolicy, config.drop_policy)
+    _check_enum("following", pb.Following, config.following)
+    if config.deadline_ms and not 1 <= config.deadline_ms <= LONGEST_DEADLINE_MS:
+        raise InvalidArgument(f"deadline_ms must be from 1 to {LONGEST_DEADLINE_MS:g}; 0: any time")
     return StreamOptions(
         model=config.model or None,
         hop=config.hop or None,
@@ -210,6 +240,8 @@ def stream_options(config: pb.StreamConfig) -> StreamOptions:
         max_people=config.max_people or None,
         smooth=config.smooth if config.HasField("smooth") else True,
         want_keypoints=config.want_keypoints,
+        effort=_effort_of(config.effort),
+        deadline_ms=config.deadline_ms or None,
         drop_policy="latest" if config.drop_policy == pb.DROP_POLICY_LATEST else "lossless",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
@@ -10,6 +11,7 @@ from deephar.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
 
 from service.errors import InvalidArgument
+from service.networks.urgency import Latency, become
 from service.pipeline.admission import Admission
 from service.pipeline.answers import ClipAnswer
 from service.pipeline.live import live
@@ -48,16 +50,22 @@ class InferenceServicer:
             await self._only(requests)
         return pb.ListModelsResponse(models=[messages.model_message(m) for m in self._pipeline.catalogue.all()])
 
-    async def estimate_pose(self, requests: Requests[pb.EstimatePoseRequest], _: Context) -> pb.EstimatePoseResponse:
+    async def estimate_pose(
+        self, requests: Requests[pb.EstimatePoseRequest], context: Context
+    ) -> pb.EstimatePoseResponse:
         with self._pipeline.requests.enter():
             request = await self._only(requests)
             image, options = request.image, messages.picture_options(request, self._settings.max_boxes)
             del request
+            become(Latency.SINGLE, _due_s(context))
             with self._pipeline.pixels.hold() as held:
                 return messages.pose_message(await self._pipeline.pictures.estimate(image, options, held))
 
-    async def classify_clip(self, requests: Requests[pb.StreamVideoRequest], _: Context) -> pb.ClassifyClipResponse:
+    async def classify_clip(
+        self, requests: Requests[pb.StreamVideoRequest], context: Context
+    ) -> pb.ClassifyClipResponse:
         with self._pipeline.streams.enter():
+            become(Latency.BULK, _due_s(context))
             options, receive = await self._options(requests), self._receiving(requests)
             async with (
                 live(self._pipeline, options, receive, self._stopping.over, is_live=False) as (stream, inbox),
@@ -70,9 +78,10 @@ class InferenceServicer:
         raise RuntimeError("the pipeline ended without an answer")
 
     async def stream_video(
-        self, requests: Requests[pb.StreamVideoRequest], _: Context
+        self, requests: Requests[pb.StreamVideoRequest], context: Context
     ) -> AsyncGenerator[pb.StreamVideoResponse, None]:
         with self._pipeline.streams.enter():
+            become(Latency.LIVE, _due_s(context))
             options, receive = await self._options(requests), self._receiving(requests)
             async with live(self._pipeline, options, receive, self._stopping.begun) as (stream, inbox):
                 yield messages.started_message(stream.plan, inbox.credits)
@@ -112,3 +121,9 @@ class InferenceServicer:
                         raise InvalidArgument("every request of a stream after its config must be a frame or a flush")
 
         return receive
+
+
+def _due_s(context: Context) -> float | None:
+    """Returns when the call's deadline is, by `time.monotonic`; None where it has none."""
+    left_s = context.time_remaining()
+    return None if left_s is None else time.monotonic() + left_s

@@ -51,7 +51,7 @@ def followed(frames: Frames, every_frame: bool = False, **sent: object) -> list[
     async def work(parts: Gateway) -> list[Event]:
         parts.server.people = 2
         options = StreamOptions.of({"want_keypoints": every_frame, **sent})
-        stream = parts.pipeline.stream(options, frames)
+        stream = await parts.pipeline.stream(options, frames)
         return [event async for event in stream.events()]
 
     return with_gateway(work)
@@ -87,7 +87,7 @@ def test_everybody_has_an_id_and_a_segment() -> None:
 
 def test_a_clip_is_summed_up_at_its_end() -> None:
     async def work(parts: Gateway) -> None:
-        stream = parts.pipeline.stream(VideoOptions.of({"top_k": 2}), Frames(i / 10 for i in range(20)))
+        stream = await parts.pipeline.stream(VideoOptions.of({"top_k": 2}), Frames(i / 10 for i in range(20)))
         events = [event async for event in stream.classified()]
         answer = events[-1]
         assert isinstance(answer, ClipAnswer)
@@ -100,7 +100,7 @@ def test_a_clip_is_summed_up_at_its_end() -> None:
 def test_a_stream_that_is_left_asks_for_no_further_frame() -> None:
     async def work(parts: Gateway) -> None:
         frames = Frames(i / 10 for i in range(1000))
-        events = parts.pipeline.stream(VideoOptions.of({}), frames).events()
+        events = (await parts.pipeline.stream(VideoOptions.of({}), frames)).events()
         await anext(events)
         await events.aclose()
         assert frames.given <= 3  # each of two stages may be one ahead
@@ -121,7 +121,8 @@ def test_what_is_wrong_with_a_video_is_told() -> None:
 def summed_up(frames: Frames, people: int = 2, **sent: object) -> ClipAnswer:
     async def work(parts: Gateway) -> ClipAnswer:
         parts.server.people = people
-        *_, answer = [e async for e in parts.pipeline.stream(VideoOptions.of(sent), frames).classified()]
+        stream = await parts.pipeline.stream(VideoOptions.of(sent), frames)
+        *_, answer = [e async for e in stream.classified()]
         assert isinstance(answer, ClipAnswer)
         return answer
 
@@ -160,7 +161,8 @@ def test_a_visit_is_judged_by_its_own_frames(back_at: int | None) -> None:
             return moving(i)
 
         frames = Frames((i / 10 for i in range(40)), picture=visited)
-        *_, answer = [e async for e in parts.pipeline.stream(VideoOptions.of({"people": "all"}), frames).classified()]
+        stream = await parts.pipeline.stream(VideoOptions.of({"people": "all"}), frames)
+        *_, answer = [e async for e in stream.classified()]
         assert isinstance(answer, ClipAnswer)
         return answer
 

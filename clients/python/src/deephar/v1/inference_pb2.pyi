@@ -13,6 +13,13 @@ class Unit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     UNIT_PX: _ClassVar[Unit]
     UNIT_MM_FROM_ROOT: _ClassVar[Unit]
 
+class Effort(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EFFORT_UNSPECIFIED: _ClassVar[Effort]
+    EFFORT_FAST: _ClassVar[Effort]
+    EFFORT_BALANCED: _ClassVar[Effort]
+    EFFORT_BEST: _ClassVar[Effort]
+
 class DropPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DROP_POLICY_UNSPECIFIED: _ClassVar[DropPolicy]
@@ -28,6 +35,10 @@ class Following(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 UNIT_UNSPECIFIED: Unit
 UNIT_PX: Unit
 UNIT_MM_FROM_ROOT: Unit
+EFFORT_UNSPECIFIED: Effort
+EFFORT_FAST: Effort
+EFFORT_BALANCED: Effort
+EFFORT_BEST: Effort
 DROP_POLICY_UNSPECIFIED: DropPolicy
 DROP_POLICY_LOSSLESS: DropPolicy
 DROP_POLICY_LATEST: DropPolicy
@@ -156,7 +167,7 @@ class Person(_message.Message):
     def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., score: _Optional[float] = ..., keypoints: _Optional[_Iterable[_Union[Keypoint, _Mapping]]] = ..., id: _Optional[int] = ..., detection_score: _Optional[float] = ...) -> None: ...
 
 class EstimatePoseRequest(_message.Message):
-    __slots__ = ("image", "model", "boxes", "layout", "camera", "max_people", "flip", "min_score")
+    __slots__ = ("image", "model", "boxes", "layout", "camera", "max_people", "flip", "min_score", "effort")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     BOXES_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +176,7 @@ class EstimatePoseRequest(_message.Message):
     MAX_PEOPLE_FIELD_NUMBER: _ClassVar[int]
     FLIP_FIELD_NUMBER: _ClassVar[int]
     MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_FIELD_NUMBER: _ClassVar[int]
     image: bytes
     model: str
     boxes: _containers.RepeatedCompositeFieldContainer[Box]
@@ -173,7 +185,8 @@ class EstimatePoseRequest(_message.Message):
     max_people: int
     flip: bool
     min_score: float
-    def __init__(self, image: _Optional[bytes] = ..., model: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., layout: _Optional[str] = ..., camera: _Optional[_Union[Camera, _Mapping]] = ..., max_people: _Optional[int] = ..., flip: _Optional[bool] = ..., min_score: _Optional[float] = ...) -> None: ...
+    effort: Effort
+    def __init__(self, image: _Optional[bytes] = ..., model: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[Box, _Mapping]]] = ..., layout: _Optional[str] = ..., camera: _Optional[_Union[Camera, _Mapping]] = ..., max_people: _Optional[int] = ..., flip: _Optional[bool] = ..., min_score: _Optional[float] = ..., effort: _Optional[_Union[Effort, str]] = ...) -> None: ...
 
 class Camera(_message.Message):
     __slots__ = ("fx", "fy", "cx", "cy", "root_depth_mm")
@@ -190,7 +203,7 @@ class Camera(_message.Message):
     def __init__(self, fx: _Optional[float] = ..., fy: _Optional[float] = ..., cx: _Optional[float] = ..., cy: _Optional[float] = ..., root_depth_mm: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class EstimatePoseResponse(_message.Message):
-    __slots__ = ("model", "version", "image_width", "image_height", "layout", "people", "timing_ms")
+    __slots__ = ("model", "version", "image_width", "image_height", "layout", "people", "timing_ms", "effort", "effort_reason")
     class TimingMsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -205,6 +218,8 @@ class EstimatePoseResponse(_message.Message):
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
     PEOPLE_FIELD_NUMBER: _ClassVar[int]
     TIMING_MS_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_REASON_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: str
     image_width: int
@@ -212,10 +227,12 @@ class EstimatePoseResponse(_message.Message):
     layout: Layout
     people: _containers.RepeatedCompositeFieldContainer[Person]
     timing_ms: _containers.ScalarMap[str, float]
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., people: _Optional[_Iterable[_Union[Person, _Mapping]]] = ..., timing_ms: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    effort: Effort
+    effort_reason: str
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., people: _Optional[_Iterable[_Union[Person, _Mapping]]] = ..., timing_ms: _Optional[_Mapping[str, float]] = ..., effort: _Optional[_Union[Effort, str]] = ..., effort_reason: _Optional[str] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("model", "hop", "top_k", "layout", "want_keypoints", "drop_policy", "box", "following", "max_people", "smooth")
+    __slots__ = ("model", "hop", "top_k", "layout", "want_keypoints", "drop_policy", "box", "following", "max_people", "smooth", "effort", "deadline_ms")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     HOP_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
@@ -226,6 +243,8 @@ class StreamConfig(_message.Message):
     FOLLOWING_FIELD_NUMBER: _ClassVar[int]
     MAX_PEOPLE_FIELD_NUMBER: _ClassVar[int]
     SMOOTH_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
     model: str
     hop: int
     top_k: int
@@ -236,7 +255,9 @@ class StreamConfig(_message.Message):
     following: Following
     max_people: int
     smooth: bool
-    def __init__(self, model: _Optional[str] = ..., hop: _Optional[int] = ..., top_k: _Optional[int] = ..., layout: _Optional[str] = ..., want_keypoints: _Optional[bool] = ..., drop_policy: _Optional[_Union[DropPolicy, str]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., following: _Optional[_Union[Following, str]] = ..., max_people: _Optional[int] = ..., smooth: _Optional[bool] = ...) -> None: ...
+    effort: Effort
+    deadline_ms: float
+    def __init__(self, model: _Optional[str] = ..., hop: _Optional[int] = ..., top_k: _Optional[int] = ..., layout: _Optional[str] = ..., want_keypoints: _Optional[bool] = ..., drop_policy: _Optional[_Union[DropPolicy, str]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., following: _Optional[_Union[Following, str]] = ..., max_people: _Optional[int] = ..., smooth: _Optional[bool] = ..., effort: _Optional[_Union[Effort, str]] = ..., deadline_ms: _Optional[float] = ...) -> None: ...
 
 class RawImage(_message.Message):
     __slots__ = ("rgb", "width", "height")
@@ -317,7 +338,7 @@ class PersonActions(_message.Message):
     def __init__(self, person_id: _Optional[int] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ClassifyClipResponse(_message.Message):
-    __slots__ = ("model", "version", "actions", "segments", "frames", "timing_ms", "people", "reason")
+    __slots__ = ("model", "version", "actions", "segments", "frames", "timing_ms", "people", "reason", "effort", "effort_reason")
     class TimingMsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -333,6 +354,8 @@ class ClassifyClipResponse(_message.Message):
     TIMING_MS_FIELD_NUMBER: _ClassVar[int]
     PEOPLE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_REASON_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: str
     actions: _containers.RepeatedCompositeFieldContainer[ActionScore]
@@ -341,7 +364,9 @@ class ClassifyClipResponse(_message.Message):
     timing_ms: _containers.ScalarMap[str, float]
     people: _containers.RepeatedCompositeFieldContainer[PersonActions]
     reason: str
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., frames: _Optional[int] = ..., timing_ms: _Optional[_Mapping[str, float]] = ..., people: _Optional[_Iterable[_Union[PersonActions, _Mapping]]] = ..., reason: _Optional[str] = ...) -> None: ...
+    effort: Effort
+    effort_reason: str
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[ActionScore, _Mapping]]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., frames: _Optional[int] = ..., timing_ms: _Optional[_Mapping[str, float]] = ..., people: _Optional[_Iterable[_Union[PersonActions, _Mapping]]] = ..., reason: _Optional[str] = ..., effort: _Optional[_Union[Effort, str]] = ..., effort_reason: _Optional[str] = ...) -> None: ...
 
 class PoseEvent(_message.Message):
     __slots__ = ("people",)
@@ -406,15 +431,19 @@ class Flushed(_message.Message):
     def __init__(self) -> None: ...
 
 class StreamStarted(_message.Message):
-    __slots__ = ("model", "version", "layout", "clip_frames", "sample_interval_s")
+    __slots__ = ("model", "version", "layout", "clip_frames", "sample_interval_s", "effort", "effort_reason")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
     CLIP_FRAMES_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_REASON_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: str
     layout: Layout
     clip_frames: int
     sample_interval_s: float
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., clip_frames: _Optional[int] = ..., sample_interval_s: _Optional[float] = ...) -> None: ...
+    effort: Effort
+    effort_reason: str
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., clip_frames: _Optional[int] = ..., sample_interval_s: _Optional[float] = ..., effort: _Optional[_Union[Effort, str]] = ..., effort_reason: _Optional[str] = ...) -> None: ...

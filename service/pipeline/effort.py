@@ -1,0 +1,136 @@
+"""Which model answers, by the effort that a request asks for, by the time that it allows, and by the load."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from service.networks.catalogue import PERSON_NETWORK, Catalogue, Model
+from service.networks.server import InferenceServer
+from service.networks.tensors import IMAGE
+from service.networks.urgency import present
+
+Effort: TypeAlias = Literal["fast", "balanced", "best"]
+
+STEPS: tuple[Effort, ...] = ("fast", "balanced", "best")
+BUSY, CROWDED = 1 / 2, 3 / 4  # shares of the places taken, from which `best` and then `balanced` are stepped down
+SPARE = 0.8  # share of the allowed time that the networks may be expected to take
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model that answers."""
+
+    model: Model
+    effort: Effort
+    flip: bool  # average with the mirrored picture
+    reason: str | None = None  # why it is not the effort that was asked for
+
+
+class Need(NamedTuple):
+    """What a request says of its model."""
+
+    name: str | None
+    effort: Effort | None
+    actions: bool = False
+    depth: bool = False
+    picture: bool = False  # a flip test is possible, and people may have to be detected
+    allowed_s: float | None = None  # for each frame of a stream; of a request, the time that is left holds
+
+
+class ModelChooser:
+    """Chooses among the models of one kind: same layout, same labels, both with depth or both without."""
+
+    def __init__(self, catalogue: Catalogue, server: InferenceServer) -> None:
+        self._catalogue, self._server = catalogue, server
+        self._measuring = asyncio.Lock()
+
+    async def choose(self, need: Need, load: float) -> Choice:
+        """Returns the choice.
+
+        Args:
+            need: Of the request. A model that is named without an effort answers, whatever the time and the load.
+            load: Share of the places that are taken.
+
+        Raises:
+            UnknownModel, InvalidArgument, Unavailable: The model that is named, or the default, cannot be used.
+            DeadlineExceeded: The time is over already.
+        """
+        own = self._catalogue.named(need.name, need.actions, need.depth)
+        allowed_s = need.allowed_s if need.allowed_s is not None else present().left_s()
+        if need.effort is None and (need.name or (allowed_s is None and load < CROWDED)):
+            return Choice(own, "balanced", flip=False)
+        kind = await self._of_kind(own, named=bool(need.name))
+        asked = need.effort or "balanced"
+        reason: str | None = None
+        step = STEPS.index(asked)
+        if load >= BUSY and step > (0 if load >= CROWDED else 1):
+            step, reason = (0 if load >= CROWDED else 1), "the service is busy"
+        choice = self._at(STEPS[step], kind, own, need)
+        while allowed_s is not None and step and self._expected_s(choice, need) > SPARE * allowed_s:
+            step, reason = step - 1, "the time that is allowed is short"
+            choice = self._at(STEPS[step], kind, own, need)
+        if choice.effort != STEPS[step]:
+            reason = f"there is no {'faster' if step == 0 else 'better'} model like {own.name!r} here"
+        return Choice(choice.model, choice.effort, choice.flip, reason if choice.effort != asked else None)
+
+    def _at(self, effort: Effort, kind: list[Model], own: Model, need: Need) -> Choice:
+        """Returns what an effort means among models from the fastest to the best; balanced where it means no more."""
+        match effort:
+            case "fast" if kind[0] != own:
+                return Choice(kind[0], "fast", flip=False)
+            case "best" if need.picture or kind[-1] != own:
+                return Choice(kind[-1], "best", flip=need.picture)
+        return Choice(own, "balanced", flip=False)
+
+    async def _of_kind(self, own: Model, named: bool) -> list[Model]:
+        """Returns the models that may take the place of one, itself among them, from the fastest to the slowest.
+
+        Where it was named, those are its exported cuts alone.
+        """
+        kind = [
+            model
+            for model in self._catalogue.all()
+            if model.ready and _is_like(model, own) and (not named or _network(model) == _network(own))
+        ]
+        if len(kind) > 1:
+            for model in kind:
+                await self._measure(model)
+        return sorted(kind, key=lambda model: (self._fastest_s(model.frame_network), model.name))
+
+    async def _measure(self, model: Model) -> None:
+        """Runs a network that has not been timed yet."""
+        async with self._measuring:
+            if self._fastest_s(model.frame_network) == np.inf:
+                size = model.card.crop.size
+                for _ in range(2):  # the first run may be slow
+                    await self._server.infer(model.frame_network, {IMAGE: np.zeros((1, size, size, 3), np.uint8)})
+
+    def _fastest_s(self, network: str) -> float:
+        activity = self._server.activity.get(network)
+        return np.inf if activity is None else activity.fastest_s
+
+    def _expected_s(self, choice: Choice, need: Need) -> float:
+        """Returns how long the networks should take, by their best times and by what waits for them."""
+        networks = [choice.model.frame_network] * (2 if choice.flip else 1)
+        if need.picture and self._catalogue.detector is not None:
+            networks.append(PERSON_NETWORK)
+        times = [
+            activity.fastest_s * (1 + activity.waiting)
+            for network in networks
+            if (activity := self._server.activity.get(network)) is not None and activity.fastest_s < np.inf
+        ]
+        return sum(times)
+
+
+def _is_like(a: Model, b: Model) -> bool:
+    labels = [None if model.card.clip is None else model.card.clip.labels for model in (a, b)]
+    return a.card.layout == b.card.layout and a.card.dims == b.card.dims and labels[0] == labels[1]
+
+
+def _network(model: Model) -> str:
+    """Returns the name of the network that a model is, or is a cut of: `penn` of `penn@14`."""
+    return model.name.partition("@")[0]
