@@ -12,7 +12,8 @@ from service.networks.catalogue import Model
 from service.networks.flip import flip_averaged
 from service.networks.server import InferenceServer, Tensors
 from service.networks.tensors import ACTION_FEATURES, IMAGE, KEYPOINT_SCORES, KEYPOINTS
-from service.vision.crops import CropWindow, Image, crop, depth_from_root, to_picture
+from service.vision.crops import CropWindow, depth_from_root, to_picture
+from service.vision.picture import Picture
 from service.workers import Workers
 
 Array = NDArray[np.float32]
@@ -42,9 +43,9 @@ class FrameOutput(NamedTuple):
         return FrameOutput(crop_windows, self.keypoints_px[some], depths_mm, self.scores[some], features)
 
 
-def crops_of(image: Image, crop_windows: list[CropWindow], size: int) -> Crops:
+def crops_of(picture: Picture, crop_windows: list[CropWindow], size: int) -> Crops:
     """Returns the crops (N, S, S, 3) of N windows of a picture; `size` is S. Blocks: it is work for a thread."""
-    return np.stack([crop(image, crop_window, size) for crop_window in crop_windows])
+    return np.stack([picture.crop(crop_window, size) for crop_window in crop_windows])
 
 
 class FrameInference:
@@ -53,19 +54,21 @@ class FrameInference:
     def __init__(self, server: InferenceServer, workers: Workers) -> None:
         self._server, self._workers = server, workers
 
-    async def run(self, model: Model, image: Image, crop_windows: list[CropWindow], flip: bool = False) -> FrameOutput:
+    async def run(
+        self, model: Model, picture: Picture, crop_windows: list[CropWindow], flip: bool = False
+    ) -> FrameOutput:
         """Returns the output for crops of a picture, in batches of at most the model's size.
 
         Args:
             model: The model whose frame network is run.
-            image: The picture (H, W, 3) in RGB.
+            picture: Decoded.
             crop_windows: The windows of the crops, in pixels of the picture.
             flip: Whether the output is averaged with that for the mirrored crops.
 
         Raises:
             Unavailable, DeadlineExceeded, Overloaded: The network did not answer.
         """
-        crops = await self._workers.run(crops_of, image, crop_windows, model.card.crop.size)
+        crops = await self._workers.run(crops_of, picture, crop_windows, model.card.crop.size)
         return await self.run_on(model, crops, crop_windows, flip)
 
     async def run_on(

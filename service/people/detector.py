@@ -13,7 +13,8 @@ from service.networks.server import InferenceServer
 from service.networks.tensors import BOX_SCORES, BOXES, IMAGE
 from service.people.tiles import Tile, is_cut, merged, tiles_of
 from service.vision.boxes import Box
-from service.vision.crops import Image, letterbox
+from service.vision.crops import letterbox
+from service.vision.picture import Picture
 from service.workers import Workers
 
 Array = NDArray[np.float32]
@@ -36,19 +37,20 @@ class PersonDetector:
     def __init__(self, server: InferenceServer, workers: Workers, most_tiles: int) -> None:
         self._server, self._workers, self._most_tiles = server, workers, most_tiles
 
-    async def detect(self, card: PersonCard, image: Image, tiled: bool) -> list[Detection]:
+    async def detect(self, card: PersonCard, picture: Picture, tiled: bool) -> list[Detection]:
         """Returns the detections in the picture by descending score."""
-        height, width = image.shape[:2]
-        tiles = tiles_of(width, height, card.size, self._most_tiles) if tiled else []
-        looks = [Tile(0, 0, width, height), *tiles]
-        pictures = await self._workers.run(_inputs, image, looks, card.size)
-        answer = await self._server.infer(PERSON_NETWORK, {IMAGE: pictures})
+        tiles = tiles_of(picture.width, picture.height, card.size, self._most_tiles) if tiled else []
+        looks = [Tile(0, 0, picture.width, picture.height), *tiles]
+        inputs = await self._workers.run(_inputs, picture, looks, card.size)
+        answer = await self._server.infer(PERSON_NETWORK, {IMAGE: inputs})
         return detections(answer[BOXES], answer[BOX_SCORES], looks, card)
 
 
-def _inputs(image: Image, looks: list[Tile], size: int) -> NDArray[np.uint8]:
-    """Returns what the detector looks at (N, S, S, 3)."""
-    return np.stack([letterbox(image[t.top : t.top + t.height, t.left : t.left + t.width], size) for t in looks])
+def _inputs(picture: Picture, looks: list[Tile], size: int) -> NDArray[np.uint8]:
+    """Returns what the detector looks at (N, S, S, 3). Tiles are of pictures with all their pixels."""
+    pixels, (_, *tiles) = picture.pixels, looks
+    parts = [pixels[t.top : t.top + t.height, t.left : t.left + t.width] for t in tiles]
+    return np.stack([letterbox(part, size) for part in (pixels, *parts)])
 
 
 def detections(boxes: Array, scores: Array, looks: list[Tile], card: PersonCard) -> list[Detection]:

@@ -9,7 +9,8 @@ from service.networks.frame import FrameInference
 from service.people.track import LONGEST_HIDDEN_S
 from service.people.tracker import TrackedPerson
 from service.video.frame import TrackedBox
-from service.vision.crops import Image, crop_window_around
+from service.vision.crops import CropWindow, crop_window_around
+from service.vision.picture import Picture
 
 
 class GivenPeople:
@@ -24,15 +25,20 @@ class GivenPeople:
         """Of the present tracks, also of those without a box in the last frame."""
         return list(self._seen_s)
 
-    async def step(self, image: Image, time_s: float, boxes: Sequence[TrackedBox]) -> list[TrackedPerson]:
+    async def step(self, picture: Picture, time_s: float, boxes: Sequence[TrackedBox]) -> list[TrackedPerson]:
         """Returns the people in the boxes, in their order."""
         self._seen_s |= {tracked.id: time_s for tracked in boxes}
         self._seen_s = {i: seen_s for i, seen_s in self._seen_s.items() if time_s - seen_s <= LONGEST_HIDDEN_S}
         if not boxes:
             return []
         crop_windows = [crop_window_around(tracked.box, self._model.card.crop.margin) for tracked in boxes]
-        output = await self._inference.run(self._model, image, crop_windows)
+        output = await self._inference.run(self._model, picture, crop_windows)
         return [TrackedPerson(tracked.id, output.only(i)) for i, tracked in enumerate(boxes)]
+
+    @property
+    def crop_windows(self) -> list[CropWindow]:
+        """None: the next frame's come with it."""
+        return []
 
     def restart(self) -> None:
         """Ends all tracks."""

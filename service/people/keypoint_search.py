@@ -13,7 +13,8 @@ import numpy as np
 from service.networks.catalogue import Model
 from service.networks.frame import FrameInference, FrameOutput
 from service.vision.boxes import Box, box_around
-from service.vision.crops import CropWindow, Image, crop_window_around, whole_picture
+from service.vision.crops import CropWindow, crop_window_around, whole_picture
+from service.vision.picture import Picture
 
 MIN_KEYPOINT_SCORE = 0.3  # of the keypoints that the next crop is placed by
 MIN_KEYPOINTS = 4
@@ -52,17 +53,16 @@ def person_box(output: FrameOutput, index: int) -> Box | None:
     return box if max(box.width, box.height) >= 4 else None
 
 
-async def find_person(inference: FrameInference, model: Model, image: Image) -> FrameOutput | None:
+async def find_person(inference: FrameInference, model: Model, picture: Picture) -> FrameOutput | None:
     """Returns the output for one crop around the main person; None where there is nobody."""
-    height, width = image.shape[:2]
-    candidates = await inference.run(model, image, first_crops(width, height))
+    candidates = await inference.run(model, picture, first_crops(picture.width, picture.height))
     best = int(np.argmax(candidates.person_scores()))
     found = candidates.only(best)
     for _ in range(REFINEMENTS):
         box = person_box(found, 0)
         if box is None:
             break
-        closer = await inference.run(model, image, [crop_window_around(box, model.card.crop.margin)])
+        closer = await inference.run(model, picture, [crop_window_around(box, model.card.crop.margin)])
         if closer.person_scores()[0] < found.person_scores()[0]:
             break
         found = closer

@@ -10,7 +10,8 @@ from service.people.association import first_of_same
 from service.people.detector import Detection, PersonDetector
 from service.people.keypoint_search import find_person
 from service.vision.boxes import Box
-from service.vision.crops import JOINTS_OVER_BODY, CropWindow, Image, crop_window_around
+from service.vision.crops import JOINTS_OVER_BODY, CropWindow, crop_window_around
+from service.vision.picture import Picture
 
 # Mean keypoint distance over the person's size, up to which two detections are the same person. Two people, one of whom
 # hides the other, have poses that differ by more.
@@ -37,48 +38,57 @@ class PeopleSearch:
     def __init__(self, catalogue: Catalogue, detector: PersonDetector, inference: FrameInference) -> None:
         self._catalogue, self._detector, self._inference = catalogue, detector, inference
 
-    async def detect(self, image: Image, tiled: bool = False) -> list[Detection] | None:
+    @property
+    def has_detector(self) -> bool:
+        """Whether the repository has one.
+
+        Raises:
+            Unavailable: It has, but it is not ready.
+        """
+        return self._catalogue.detector is not None
+
+    async def detect(self, picture: Picture, tiled: bool = False) -> list[Detection] | None:
         """Returns all detections by descending score; None where the repository has no detector.
 
         Args:
-            image: The picture.
+            picture: Decoded.
             tiled: Whether a large one is looked at in tiles as well: for single pictures, since it takes long.
 
         Raises:
             Unavailable, DeadlineExceeded, Overloaded: There is a detector, but it did not answer.
         """
         card = self._catalogue.detector
-        return None if card is None else await self._detector.detect(card, image, tiled)
+        return None if card is None else await self._detector.detect(card, picture, tiled)
 
-    async def find_undetected(self, model: Model, image: Image) -> FrameOutput | None:
+    async def find_undetected(self, model: Model, picture: Picture) -> FrameOutput | None:
         """Returns the output for the main person, by keypoint search; None where there is none.
 
         Where there is a detector, which has found nobody, a high score is required.
         """
-        found = await find_person(self._inference, model, image)
+        found = await find_person(self._inference, model, picture)
         if found is not None and self._catalogue.detector is not None and found.person_scores()[0] < UNDETECTED:
             return None
         return found
 
-    async def find(self, model: Model, image: Image, limit: int, flip: bool = False) -> Found | None:
+    async def find(self, model: Model, picture: Picture, limit: int, flip: bool = False) -> Found | None:
         """Returns the people in a picture by descending score; None where there are none.
 
         Args:
             model: The model whose frame network is used.
-            image: The decoded picture.
+            picture: Decoded.
             limit: Largest number of people.
             flip: Whether the output is averaged with that for the mirrored crops.
 
         Raises:
             Unavailable, DeadlineExceeded, Overloaded: A network did not answer.
         """
-        detections = (await self.detect(image, tiled=True) or [])[:limit]
+        detections = (await self.detect(picture, tiled=True) or [])[:limit]
         if detections:
             crop_windows = [body_crop(detection.box, model.card.crop.margin) for detection in detections]
-            output = await self._inference.run(model, image, crop_windows, flip)
+            output = await self._inference.run(model, picture, crop_windows, flip)
             people = [i for i, first in enumerate(first_of_same(output.keypoints_px, SAME_PERSON)) if i == first]
             return Found(output.only(*people), [detections[i] for i in people])
-        undetected = await self.find_undetected(model, image)
+        undetected = await self.find_undetected(model, picture)
         if undetected is not None and flip:
-            undetected = await self._inference.run(model, image, undetected.crop_windows, flip)
+            undetected = await self._inference.run(model, picture, undetected.crop_windows, flip)
         return Found(undetected, [(None, None)]) if undetected is not None else None

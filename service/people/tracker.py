@@ -21,7 +21,8 @@ from service.people.schedule import ROUNDING_S, DetectionSchedule
 from service.people.search import PeopleSearch, body_crop
 from service.people.track import CONFIRMED, LONGEST_HIDDEN_S, Place, Track
 from service.vision.boxes import Box, as_rows, iou
-from service.vision.crops import DETECTED, PROPAGATED, CropWindow, Image, crop_window_around, moved
+from service.vision.crops import DETECTED, PROPAGATED, CropWindow, crop_window_around, moved
+from service.vision.picture import Picture
 
 SEARCH_EVERY_S = 0.5  # between two keypoint searches while there is no track: each is a batch of crops
 MAX_MISSES = 5  # detector runs without a match before a low-confidence track is dropped
@@ -67,26 +68,35 @@ class PeopleTracker:
         """Of the present tracks, also of hidden ones."""
         return [track.id for track in self._tracks]
 
-    async def step(self, image: Image, time_s: float, detections: list[Detection] | None = None) -> list[TrackedPerson]:
+    @property
+    def crop_windows(self) -> list[CropWindow]:
+        """Of the people who were seen in the last frame."""
+        return [track.place.crop_window for track in self._shown()]
+
+    async def step(
+        self, picture: Picture, time_s: float, detections: list[Detection] | None = None
+    ) -> list[TrackedPerson]:
         """Returns the people in the next frame, the oldest track first.
 
         Args:
-            image: The frame.
+            picture: The frame.
             time_s: Its media time.
             detections: Of the frame, where the detector has run already; otherwise it is run here if it is due.
         """
         self._tracks = [t for t in self._tracks if not t.hidden or time_s - t.seen_s <= LONGEST_HIDDEN_S]
         if detections is None and self._schedule.due(time_s):
-            detections = await self._search.detect(image)
+            detections = await self._search.detect(picture)
         if detections is not None:
             self._update(detections, time_s)
         shown = self._shown()
+        self._schedule.people = self._settled()
         if not shown:
-            if time_s < self._next_search_s:
+            has_looked = detections is not None or not self._search.has_detector
+            if time_s < self._next_search_s or not has_looked:
                 return []
             self._next_search_s = time_s + SEARCH_EVERY_S - ROUNDING_S
-            return await self._find_undetected(image, time_s)
-        output = await self._inference.run(self._model, image, [track.place.crop_window for track in shown])
+            return await self._find_undetected(picture, time_s)
+        output = await self._inference.run(self._model, picture, [track.place.crop_window for track in shown])
         return self._seen(shown, output, time_s)
 
     def restart(self) -> None:
@@ -96,6 +106,13 @@ class PeopleTracker:
 
     def _shown(self) -> list[Track]:
         return [track for track in self._tracks if not track.hidden]
+
+    def _settled(self) -> list[Box] | None:
+        """Returns the boxes of all tracks if the detector has just seen each; otherwise None."""
+        places = [track.place for track in self._tracks]
+        if any(track.hidden for track in self._tracks) or any(place.misses for place in places):
+            return None
+        return [place.box for place in places]
 
     def _hidden(self) -> list[Track]:
         return [track for track in self._tracks if track.hidden]
@@ -119,8 +136,8 @@ class PeopleTracker:
         else:
             track.hidden = True
 
-    async def _find_undetected(self, image: Image, time_s: float) -> list[TrackedPerson]:
-        found = await self._search.find_undetected(self._model, image)
+    async def _find_undetected(self, picture: Picture, time_s: float) -> list[TrackedPerson]:
+        found = await self._search.find_undetected(self._model, picture)
         if found is None:
             return []
         window = found.crop_windows[0]

@@ -14,8 +14,8 @@ from service.pipeline.effort import Choice
 from service.video.segments import Segment
 from service.video.windows import Reason
 from service.vision.boxes import Box
-from service.vision.crops import Image
 from service.vision.layouts import Layout
+from service.vision.picture import Picture
 
 
 class Point(NamedTuple):
@@ -53,10 +53,10 @@ class Person:
 
 @dataclass(frozen=True)
 class PoseAnswer:
-    """The people in a picture, which is (H, W, 3) RGB."""
+    """The people in a picture."""
 
     choice: Choice
-    image: Image
+    picture: Picture
     layout: Layout
     people: list[Person]
     timing_ms: dict[str, float]

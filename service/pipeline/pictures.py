@@ -22,8 +22,9 @@ from service.pipeline.person import person_in
 from service.settings import Settings
 from service.vision.boxes import Box, check_box
 from service.vision.camera import check_camera
-from service.vision.crops import CropWindow, Image, crop_window_around
+from service.vision.crops import CropWindow, crop_window_around
 from service.vision.layouts import layout_named
+from service.vision.picture import Picture, factor_for, whole
 
 DOUBTFUL = 0.3  # mean keypoint score below which a pose is not answered unless `min_score` asks for it
 
@@ -43,13 +44,14 @@ class PoseEstimator:
         self._settings, self._chooser, self._places, self._decoder = settings, chooser, places, decoder
         self._inference, self._search = inference, search
 
-    async def estimate(self, image: bytes, options: PictureOptions, held: Held) -> PoseAnswer:
+    async def estimate(self, image: bytes, options: PictureOptions, held: Held, to_draw: bool = False) -> PoseAnswer:
         """Returns one person per box, in input order; without boxes, those with a usable pose by descending score.
 
         Args:
             image: An encoded picture.
             options: The options of the request.
             held: The request's share of the budget of pixels, from which the picture's pixels are taken.
+            to_draw: Whether all pixels of the picture are needed.
 
         Raises:
             InvalidArgument: The options do not fit the model or the picture.
@@ -68,14 +70,15 @@ class PoseEstimator:
         limit = people_limit(options.max_people, self._settings.max_people)
         found: Found | None
         if boxes:
-            cropped = await self._decoder.decode_for(image, held, partial(_cropped, boxes, model))
-            pixels, decoded = cropped.image, time.perf_counter()
+            shrink = whole if to_draw else partial(_shrink, boxes, model)
+            cropped = await self._decoder.decode_for(image, held, partial(_cropped, boxes, model), shrink)
+            picture, decoded = cropped.picture, time.perf_counter()
             output = await self._inference.run_on(model, cropped.crops, cropped.crop_windows, flip)
             found = Found(output, [(box, None) for box in cropped.boxes])
         else:
-            pixels = await self._decoder.decode(image, held)
+            picture = await self._decoder.decode(image, held)
             decoded = time.perf_counter()
-            found = await self._search.find(model, pixels, limit, flip)
+            found = await self._search.find(model, picture, limit, flip)
         people = []
         if found is not None:
             people = [
@@ -86,7 +89,7 @@ class PoseEstimator:
             people = usable(people, found.output.person_scores(), options.min_score)
         done = time.perf_counter()
         timing = {"decode": decoded - started, "inference": done - decoded, "total": done - started}
-        return PoseAnswer(choice, pixels, layout, people, {name: 1e3 * s for name, s in timing.items()})
+        return PoseAnswer(choice, picture, layout, people, {name: 1e3 * s for name, s in timing.items()})
 
     def _checked(self, boxes: list[Box]) -> list[Box]:
         if len(boxes) > self._settings.max_boxes:
@@ -115,13 +118,21 @@ def usable(people: list[Person], keypoint_scores: NDArray[np.float32], min_score
 class _Cropped(NamedTuple):
     """A picture and the crops at the boxes of its N people."""
 
-    image: Image
+    picture: Picture
     boxes: list[Box]
     crop_windows: list[CropWindow]
     crops: Crops
 
 
-def _cropped(boxes: list[Box], model: Model, image: Image) -> _Cropped:
-    checked = [check_box(box, image.shape[1], image.shape[0]) for box in boxes]
+def _cropped(boxes: list[Box], model: Model, picture: Picture) -> _Cropped:
+    checked = [check_box(box, picture.width, picture.height) for box in boxes]
     crop_windows = [crop_window_around(box, model.card.crop.margin) for box in checked]
-    return _Cropped(image, checked, crop_windows, crops_of(image, crop_windows, model.card.crop.size))
+    return _Cropped(picture, checked, crop_windows, crops_of(picture, crop_windows, model.card.crop.size))
+
+
+def _shrink(boxes: list[Box], model: Model, width: int, height: int) -> int:
+    """Returns by how much fewer pixels of a picture do for crops at these boxes; all for boxes that will be refused."""
+    longest = 8 * max(width, height)
+    if not all(0 < max(box.width, box.height) <= longest for box in boxes):
+        return 1
+    return factor_for((crop_window_around(box, model.card.crop.margin) for box in boxes), model.card.crop.size)

@@ -35,7 +35,7 @@ class Pipeline:
         search = PeopleSearch(catalogue, PersonDetector(server, workers, settings.tiles), inference)
         self._chooser = ModelChooser(catalogue, server)
         self.pictures = PoseEstimator(settings, self._chooser, self.requests, decoder, inference, search)
-        self._stream_parts = StreamParts(decoder, self.pixels, inference, search, clip, workers)
+        self._stream_parts = StreamParts(decoder, self.pixels, inference, search, clip)
         self.self_check = SelfCheck(catalogue, server, self._stream_parts)
 
     async def stream(self, options: VideoOptions, source: FrameSource, is_live: bool = False) -> Stream:

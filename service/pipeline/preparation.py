@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from service.errors import DeepharError, InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
 from service.people.detector import Detection
@@ -18,9 +19,10 @@ from service.video.frame import BadFrame, Flush, Frame, FrameSource
 from service.video.picture_change import Change, PictureChange
 from service.video.sampling import Sampler
 from service.vision.boxes import check_box
-from service.vision.crops import Image
-from service.workers import Workers
+from service.vision.crops import CropWindow, crop_window_around
+from service.vision.picture import Picture, at_most, factor_for
 
+NEWCOMERS = 3.0  # least size of a shrunken frame over that of a crop: people who come must be found, and seen well
 FAULTS_OF_FRAMES = (InvalidImage, UnsupportedMediaType, PayloadTooLarge, InvalidArgument)
 
 
@@ -28,7 +30,7 @@ FAULTS_OF_FRAMES = (InvalidImage, UnsupportedMediaType, PayloadTooLarge, Invalid
 class Seen:
     """What the first stage has found in a frame."""
 
-    image: Image
+    picture: Picture
     change: Change  # since the frame before
     detections: list[Detection] | None  # None: the detector did not run
 
@@ -51,7 +53,7 @@ class Preparation:
         decoder: Of pictures.
         search: For the detector.
         schedule: Of the detector's runs.
-        workers: For the comparison of frames.
+        crop_windows: Returns those of the people who were seen in the last frame.
     """
 
     def __init__(
@@ -60,12 +62,12 @@ class Preparation:
         decoder: PictureDecoder,
         search: PeopleSearch,
         schedule: DetectionSchedule,
-        workers: Workers,
+        crop_windows: Callable[[], list[CropWindow]],
     ) -> None:
         self._plan, self._decoder, self._search = plan, decoder, search
-        self._schedule, self._workers = schedule, workers
+        self._schedule, self._crop_windows = schedule, crop_windows
         self._change = PictureChange()
-        self._shape: tuple[int, ...] | None = None  # of the last frame
+        self._size: tuple[int, int] | None = None  # of the last frame
         self._time_ns = 0
 
     async def frames(self, source: FrameSource) -> AsyncGenerator[PreparedFrame | Frame | BadFrame | Flush, None]:
@@ -86,8 +88,10 @@ class Preparation:
         try:
             with named(frame):
                 self._check_boxes(frame)
-                compared = await self._decoder.decode_small(frame.picture, self._comparison(ticks))
-                seen = None if compared is None else await self._seen(frame, *compared)
+                compared = await self._decoder.decode_small(
+                    frame.picture, self._comparison(ticks), partial(self._shrink, frame)
+                )
+                seen = None if compared is None else await self._seen(frame, ticks > 0, *compared)
         except FAULTS_OF_FRAMES as error:
             return BadFrame.of(frame, error)
         return PreparedFrame(frame if seen is None else replace(frame, picture=b""), ticks, seen)
@@ -100,8 +104,10 @@ class Preparation:
         assert isinstance(frame.picture, bytes)
         try:
             with named(frame):
-                compared = await self._decoder.decode_for(frame.picture, held, self._comparison(prepared.ticks))
-                return await self._seen(frame, *compared)
+                compared = await self._decoder.decode_for(
+                    frame.picture, held, self._comparison(prepared.ticks), partial(self._shrink, frame)
+                )
+                return await self._seen(frame, prepared.ticks > 0, *compared)
         finally:
             prepared.turn_is_over.set()
 
@@ -115,20 +121,31 @@ class Preparation:
         if len(ids) > self._plan.max_people:
             raise InvalidArgument(f"{len(ids)} boxes were sent; at most {self._plan.max_people} people are followed")
 
-    def _comparison(self, ticks: int) -> Callable[[Image], tuple[Image, Change]]:
-        """Returns the work that is done with the pixels of a frame, by the job that decodes them."""
-        return lambda image: (image, self._change.since_last(image) if ticks else Change.MOVED)
+    def _comparison(self, ticks: int) -> Callable[[Picture], tuple[Picture, Change]]:
+        """Returns the work that is done with a frame, by the job that decodes it."""
+        return lambda picture: (picture, self._change.since_last(picture.pixels) if ticks else Change.MOVED)
 
-    async def _seen(self, frame: Frame, image: Image, change: Change) -> Seen:
+    def _shrink(self, frame: Frame, width: int, height: int) -> int:
+        """Returns by how much fewer pixels of a frame do, for the people who are in it and for those who come."""
+        size, margin = self._plan.model.card.crop.size, self._plan.model.card.crop.margin
+        if self._plan.people == "boxes":
+            return factor_for((crop_window_around(tracked.box, margin) for tracked in frame.boxes), size)
+        if crop_windows := self._crop_windows():
+            return min(factor_for(crop_windows, size), at_most(max(width, height) / (NEWCOMERS * size)))
+        return 1
+
+    async def _seen(self, frame: Frame, is_sample: bool, picture: Picture, change: Change) -> Seen:
+        size = picture.width, picture.height
         for tracked in frame.boxes:
-            check_box(tracked.box, image.shape[1], image.shape[0])
-        if self._shape is not None and (image.shape != self._shape or frame.time_ns < self._time_ns):
+            check_box(tracked.box, *size)
+        if self._size is not None and (size != self._size or frame.time_ns < self._time_ns):
             change = Change.CUT  # another size, or the sender's clock was set
-        self._shape, self._time_ns = image.shape, frame.time_ns
+        self._size, self._time_ns = size, frame.time_ns
         if change is Change.CUT:
             self._schedule.at_once()
-        is_due = self._plan.people != "boxes" and self._schedule.due(frame.time_s)
-        return Seen(image, change, await self._search.detect(image) if is_due else None)
+        thumbnail = self._change.thumbnail if is_sample else None
+        is_due = self._plan.people != "boxes" and self._schedule.due(frame.time_s, thumbnail, size)
+        return Seen(picture, change, await self._search.detect(picture) if is_due else None)
 
 
 @contextmanager

@@ -27,9 +27,9 @@ class SelfCheck:
         """Raises the error that a caller would get now."""
         model, parts = self._catalogue.named(None), self._parts
         with parts.pixels.hold() as held:
-            image = await parts.decoder.decode(_PICTURE, held)
-            await parts.search.detect(image)
-            output = await parts.inference.run(model, image, [whole_picture(image.shape[1], image.shape[0])])
+            picture = await parts.decoder.decode(_PICTURE, held)
+            await parts.search.detect(picture)
+            output = await parts.inference.run(model, picture, [whole_picture(picture.width, picture.height)])
             if model.card.clip is not None:
                 assert output.features is not None
                 sample = Sample(0, 0.0, output.features[0], output.crop_windows[0])

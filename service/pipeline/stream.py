@@ -32,8 +32,8 @@ from service.video.frame import BadFrame, Flush, Frame, FrameSource
 from service.video.picture_change import Change
 from service.video.windows import Sample
 from service.vision.boxes import check_box
-from service.vision.crops import Image
-from service.workers import Workers
+from service.vision.crops import CropWindow
+from service.vision.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,6 @@ class StreamParts:
     inference: FrameInference
     search: PeopleSearch
     clip: ClipInference
-    workers: Workers
 
 
 class _Followed(NamedTuple):
@@ -73,7 +72,7 @@ class Stream:
         self._source, self._parts = source, parts
         self._recognition = Recognition(parts.clip, plan)
         self._schedule = DetectionSchedule()
-        self._preparation = Preparation(plan, parts.decoder, parts.search, self._schedule, parts.workers)
+        self._preparation = Preparation(plan, parts.decoder, parts.search, self._schedule, self._crop_windows)
         self._tracker: PeopleTracker | GivenPeople | None = None  # created with the first frame, whose size it needs
         self._tracks: dict[int, TrackState] = {}
         self._size: tuple[int, int] | None = None
@@ -167,21 +166,24 @@ class Stream:
 
     async def _people(self, frame: Frame, seen: Seen) -> list[TrackedPerson]:
         if self._tracker is None:
-            self._size = seen.image.shape[1], seen.image.shape[0]
-            self._tracker = self._tracker_for(seen.image)
+            self._size = seen.picture.width, seen.picture.height
+            self._tracker = self._tracker_for(seen.picture)
         elif seen.change is Change.CUT:
             self._tracker.restart()
         if isinstance(self._tracker, GivenPeople):
-            return await self._tracker.step(seen.image, frame.time_s, frame.boxes)
-        return await self._tracker.step(seen.image, frame.time_s, seen.detections)
+            return await self._tracker.step(seen.picture, frame.time_s, frame.boxes)
+        return await self._tracker.step(seen.picture, frame.time_s, seen.detections)
 
-    def _tracker_for(self, first: Image) -> PeopleTracker | GivenPeople:
+    def _tracker_for(self, first: Picture) -> PeopleTracker | GivenPeople:
         plan, inference = self.plan, self._parts.inference
         if plan.people == "boxes":
             return GivenPeople(inference, plan.model)
-        box = check_box(plan.box, first.shape[1], first.shape[0]) if plan.box else None
+        box = check_box(plan.box, first.width, first.height) if plan.box else None
         main_only = plan.people == "main"
         return PeopleTracker(inference, self._parts.search, self._schedule, plan.model, plan.max_people, main_only, box)
+
+    def _crop_windows(self) -> list[CropWindow]:
+        return [] if self._tracker is None else self._tracker.crop_windows
 
     def _lost(self) -> list[int]:
         """Returns the tracks that the tracker has dropped; the main person's id waits for them to be seen again."""

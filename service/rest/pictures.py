@@ -31,6 +31,7 @@ from service.rest.schemas import PoseJson, PosesJson, Problem
 from service.vision.images import MEDIA_TYPES, encode_image
 
 PATH = "/v1/pose"
+JSON = "application/json"
 _BYTES_A_PIXEL = 3  # by which a drawn answer is counted in the budget of pixels
 
 
@@ -60,21 +61,21 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
 
         With `Accept: image/jpeg` or `image/png`: the picture with skeletons.
         """
-        wanted = accepted(request, ("application/json", "image/jpeg", "image/png"))
+        wanted = accepted(request, (JSON, "image/jpeg", "image/png"))
         field = FileField("image", min(pipeline.settings.max_pictures, pipeline.settings.max_requests))
         async with payload(request, [field], PictureOptions, pipeline.workers, json_limit) as sent:
             options, (image, *more) = sent.options, [file.read() for file in sent.files]
         become(Latency.BULK if more else Latency.SINGLE, due_s(request, options.deadline_ms))
         if more:
-            wanted = accepted(request, ("application/json",))
+            wanted = accepted(request, (JSON,))
             answers = await in_time(_several(pipeline, [image, *more], options))
             return Response(answers.model_dump_json(), media_type=wanted)
         held: Held = request.state.place
-        answer = await in_time(pipeline.pictures.estimate(image, options, held))
-        if wanted == "application/json":
+        answer = await in_time(pipeline.pictures.estimate(image, options, held, wanted != JSON))
+        if wanted == JSON:
             return Response(PoseJson.of(answer).model_dump_json(), media_type=wanted)
         drawn = await pipeline.workers.run(
-            lambda: encode_image(draw_people(answer.image, answer.people, answer.layout), wanted)
+            lambda: encode_image(draw_people(answer.picture.pixels, answer.people, answer.layout), wanted)
         )
         held.keep(len(drawn) // _BYTES_A_PIXEL)
         return Response(drawn, media_type=wanted)

@@ -153,10 +153,9 @@ class PoseJson(EffortJson):
 
     @staticmethod
     def of(answer: PoseAnswer) -> PoseJson:
-        height, width = answer.image.shape[:2]
         return PoseJson(
             **effort_fields(answer.choice),
-            image=ImageJson(width=width, height=height),
+            image=ImageJson(width=answer.picture.width, height=answer.picture.height),
             layout=LayoutJson.of(answer.layout, answer.model.card.has_depth),
             people=[person_json(person, answer.layout) for person in answer.people],
             timing_ms=answer.timing_ms,

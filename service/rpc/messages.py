@@ -139,11 +139,10 @@ def person_message(person: Person, layout: Layout) -> pb.Person:
 
 
 def pose_message(answer: PoseAnswer) -> pb.EstimatePoseResponse:
-    height, width = answer.image.shape[:2]
     return pb.EstimatePoseResponse(
         **_choice_fields(answer.choice),
-        image_width=width,
-        image_height=height,
+        image_width=answer.picture.width,
+        image_height=answer.picture.height,
         layout=layout_message(answer.layout, answer.model.card.has_depth),
         people=[person_message(person, answer.layout) for person in answer.people],
         timing_ms=answer.timing_ms,

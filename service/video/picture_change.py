@@ -27,7 +27,7 @@ class PictureChange:
     """Compares the sampled frames of one video, each with the one before."""
 
     def __init__(self) -> None:
-        self._before: NDArray[np.float32] | None = None
+        self.thumbnail: NDArray[np.float32] | None = None  # of the last frame (SIDE, SIDE)
 
     def since_last(self, image: Image) -> Change:
         """Returns what became of the picture; MOVED for the first one.
@@ -36,7 +36,7 @@ class PictureChange:
             image: The sampled frame (H, W, 3) in RGB.
         """
         small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).mean(axis=2)
-        before, self._before = self._before, small
+        before, self.thumbnail = self.thumbnail, small
         if before is None:
             return Change.MOVED
         difference = np.abs(small - before)

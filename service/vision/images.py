@@ -22,6 +22,7 @@ from service.vision.crops import Image
 from service.vision.exif import orientation_of
 from service.vision.file_kinds import READ, is_heic, is_picture, other_kind
 from service.vision.jpeg_segments import scans_of
+from service.vision.picture import Picture
 from service.vision.png_rows import lacks_rows
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "AVIF")
@@ -44,8 +45,11 @@ class OpenPicture(Protocol):
     width: int
     height: int
 
-    def decode(self) -> Image:
-        """Returns the pixels (H, W, 3) in RGB, upright by the EXIF orientation.
+    def decode(self, factor: int = 1) -> Picture:
+        """Returns the picture upright by the EXIF orientation.
+
+        Args:
+            factor: 2, 4 or 8: a JPEG is decoded to so many fewer pixels on each side.
 
         Raises:
             InvalidImage: The data are truncated or damaged.
@@ -60,11 +64,11 @@ class _PillowPicture:
         self._picture, self._file, self._orientation = picture, file, orientation
         self.width, self.height = picture.size
 
-    def decode(self) -> Image:
+    def decode(self, factor: int = 1) -> Picture:  # noqa: ARG002 - of JPEGs
         if self._picture.format == "PNG" and lacks_rows(self._file):
             raise InvalidImage(_DAMAGED)
         with _as_damage():
-            return _upright(_rgb(self._picture), self._orientation)
+            return Picture.of(_upright(_rgb(self._picture), self._orientation))
 
     def close(self) -> None:
         self._picture.close()
@@ -81,27 +85,36 @@ class _Jpeg:
         self._file, self.width, self.height = file, width, height
         self._mode = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
 
-    def decode(self) -> Image:
+    def decode(self, factor: int = 1) -> Picture:
         data = self._file.data
-        pixels, warning = _with_warning(data, self._mode)
+        # The last pixels stand for fewer of the file where the factor does not divide it; mirrored they would be first.
+        while self._file.orientation != 1 and (self.width % factor or self.height % factor):
+            factor //= 2
+        options = self._mode, self.height // factor, self.width // factor, factor
+        pixels, warning = _with_warning(data, *options)
         if warning == _NO_END:
             data += _END
-            pixels, warning = _with_warning(data, self._mode)
+            pixels, warning = _with_warning(data, *options)
         if _tells_of_damage(warning):
             raise InvalidImage(_DAMAGED)
         if pixels is None or self._mode == "CMYK":
             with closing(_opened_by_pillow(self._file._replace(data=data))) as picture:
                 return picture.decode()
-        return _upright(pixels, self._file.orientation)
+        upright = _upright(pixels, self._file.orientation)
+        if factor == 1 or pixels.shape[:2] == (self.height, self.width):
+            return Picture.of(upright)
+        is_turned = self._file.orientation in (5, 6, 7, 8)
+        width, height = (self.height, self.width) if is_turned else (self.width, self.height)
+        return Picture(upright, width, height, factor)
 
     def close(self) -> None:
         pass
 
 
-def _with_warning(jpeg: bytes, mode: str) -> tuple[Image | None, str]:
+def _with_warning(jpeg: bytes, mode: str, height: int, width: int, factor: int) -> tuple[Image | None, str]:
     """Returns the pixels, or None and what libjpeg-turbo says of them."""
     try:
-        return simplejpeg.decode_jpeg(jpeg, mode), ""
+        return simplejpeg.decode_jpeg(jpeg, mode, min_height=height, min_width=width, min_factor=factor), ""
     except ValueError as error:
         return None, str(error)
 
@@ -118,9 +131,9 @@ class _Heic:
         self._file = pi_heif.open_heif(data)
         self.width, self.height = self._file.size
 
-    def decode(self) -> Image:
+    def decode(self, factor: int = 1) -> Picture:  # noqa: ARG002 - of JPEGs
         with _as_damage():
-            return _rgb(self._file.to_pillow())
+            return Picture.of(_rgb(self._file.to_pillow()))
 
     def close(self) -> None:
         pass
@@ -229,7 +242,7 @@ def decode_image(data: bytes, max_bytes: int, max_pixels: int) -> Image:
     """Returns the pixels (H, W, 3) of an encoded picture in RGB, upright. Raises as `open_picture` and `decode`."""
     picture = open_picture(data, max_bytes, max_pixels)
     try:
-        return picture.decode()
+        return picture.decode().pixels
     finally:
         picture.close()
 

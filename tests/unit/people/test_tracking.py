@@ -17,8 +17,9 @@ from service.people.schedule import DETECT_EVERY_S, DetectionSchedule
 from service.people.tracker import PeopleTracker, TrackedPerson
 from service.vision.boxes import Box
 from service.vision.crops import CropWindow, crop_window_around
+from service.vision.picture import Picture
 
-IMAGE = np.zeros((200, 400, 3), np.uint8)
+IMAGE = Picture.of(np.zeros((200, 400, 3), np.uint8))
 CARD = Card.model_validate(
     {
         "model": "made_up",
@@ -60,6 +61,10 @@ class World:
             if self.detected is None
             else [Detection(p, 0.9) for p in self.people if self.detected] + (self.also_detected)
         )
+
+    @property
+    def has_detector(self) -> bool:
+        return self.detected is not None
 
     async def find_undetected(self, model: Model, image: Any) -> FrameOutput | None:
         self.searches += 1

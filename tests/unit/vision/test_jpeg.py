@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from service.errors import InvalidImage
-from service.vision.images import decode_image
+from service.vision.crops import CropWindow
+from service.vision.images import OpenPicture, decode_image, open_picture
 from service.vision.jpeg_segments import segments
+from service.vision.picture import factor_for
 from tests.conftest import SAMPLES
 from tests.picture_files import file
 from tests.pictures import many_scans
@@ -108,3 +110,43 @@ def test_scans_behind_a_marker_of_no_segment_are_counted() -> None:
 def test_segments_are_bounded() -> None:
     for filler in (b"\xff" * 2**20, b"\xff\xfe\0\2" * 2**18, b"\xff\x01" * 2**19):
         assert len(list(segments(PERSON[:2] + filler + PERSON[2:]))) <= 5000
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize(("width", "height"), [(1003, 811), (1000, 800), (1004, 812)])
+def test_a_picture_decoded_to_fewer_pixels_gives_the_same_crops(
+    factor: int, orientation: int, width: int, height: int
+) -> None:
+    """Of smooth content, as far as rounding and JPEG's blocks go: places stay where they are, to a tenth of a pixel."""
+    y, x = np.mgrid[0:height, 0:width]
+    smooth = np.stack([x / 4, y / 4, 128 + 100 * np.sin(x / 90) * np.cos(y / 70)], axis=2).astype(np.uint8)
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    data = file(Pillow.fromarray(smooth), "JPEG", quality=98, subsampling=0, exif=exif.tobytes())
+    full, fewer = (opened(data).decode(f) for f in (1, factor))
+    assert (full.width, full.height, full.factor) == (fewer.width, fewer.height, 1)
+    if orientation == 1 or not (width % factor or height % factor):
+        assert fewer.factor == factor
+        assert fewer.pixels.shape[1] == -(-full.width // factor)
+    for window in (CropWindow(31.3, 60.6, 700.0), CropWindow(-50.0, -20.0, 800.0)):
+        difference = full.crop(window, 64).astype(float) - fewer.crop(window, 64)
+        inside = difference[8:-1, 8:-1]
+        assert abs(inside.mean()) < 1
+        assert np.percentile(np.abs(inside), 99) < 4
+
+
+def opened(data: bytes) -> OpenPicture:
+    return open_picture(data, *LIMITS)
+
+
+def test_crops_that_need_few_pixels_are_decoded_from_few() -> None:
+    assert factor_for([CropWindow(0, 0, 192)], 192) == 1
+    assert factor_for([CropWindow(0, 0, 300), CropWindow(0, 0, 3000)], 192) == 2
+    assert factor_for([CropWindow(0, 0, 3000)], 192) == 8
+    assert factor_for([], 192) == 1
+
+
+def test_fewer_pixels_do_not_hide_damage() -> None:
+    with pytest.raises(InvalidImage):
+        opened(PERSON[: len(PERSON) // 2]).decode(4)
