@@ -20,7 +20,11 @@ import signal
 import sys
 import sysconfig
 import tempfile
+import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # it runs as a script, where this project is not installed
+from service.embedded_triton import native_backend
 
 BACKEND_SOURCE = Path(__file__).with_name("openvino_backend.py")
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Triton keeps it
@@ -35,8 +39,42 @@ def wheel_folder() -> Path:
 
 
 def prepare_backends(wheel: Path) -> Path:
-    """Returns the backend directory, which is made once for an environment. Files are copied: Triton refuses links."""
+    """Returns the backend directory: the native backend's or, where that cannot be built, the Python backend's.
+
+    Both are made once for an environment. They are apart, since two servers of one environment may differ in it.
+    """
+    wanted = os.environ.get("DEEPHAR_BACKEND", "native")
+    if wanted not in ("native", "python"):
+        sys.exit(f"embedded Triton: DEEPHAR_BACKEND={wanted} is neither native nor python")
+    if wanted == "python":
+        say("I", "the Python backend runs the networks, as DEEPHAR_BACKEND says")
+        return python_backends(wheel)
+    target = Path(sys.prefix) / "deephar_native_backends"
+    try:
+        native_backend.build(target / "onnxruntime")
+    except native_backend.NotBuilt as reason:
+        say("W", f"the Python backend runs the networks, slowly: the native one could not be built: {reason}")
+        return python_backends(wheel)
+    say("I", "the native backend runs the networks")
+    return target
+
+
+def say(level: str, text: str) -> None:
+    """Writes a line to the server's log, in its format."""
+    now = time.time()
+    moment = time.strftime("%m%d %H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}"
+    print(f'{level}{moment} {os.getpid()} launcher.py] "{text}"', file=sys.stderr, flush=True)  # noqa: T201
+
+
+def python_backends(wheel: Path) -> Path:
+    """Makes the Python backend's directory. Files are copied: Triton refuses links."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    library = f"libpython{version}.so.1.0"
+    if not (library_folder() / library).exists():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            sys.exit(f"embedded Triton: {library} is missing; install Python's shared library (Debian: libpython3.11)")
     stub = wheel / "tritonserver" / "python_backend_stubs" / version / "triton_python_backend_stub"
     if not stub.exists():
         sys.exit(f"embedded Triton: its Python backend does not know Python {version}; use 3.11 or 3.12")
@@ -60,18 +98,15 @@ def prepare_backends(wheel: Path) -> Path:
     return target
 
 
+def library_folder() -> Path:
+    return Path(sysconfig.get_config_var("LIBDIR") or "/usr/lib")
+
+
 def environment(wheel: Path, regions: str) -> dict[str, str]:
-    """Returns the server's environment variables. Its stubs find their packages by the first `python3` in PATH."""
-    library_folder = sysconfig.get_config_var("LIBDIR") or ""
-    library = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
-    if not (Path(library_folder) / library).exists():
-        try:
-            ctypes.CDLL(library)
-        except OSError:
-            sys.exit(f"embedded Triton: {library} is missing; install Python's shared library (Debian: libpython3.11)")
+    """Returns the server's environment variables. Stubs find their packages by the first `python3` in PATH."""
     return os.environ | {
         "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ.get('PATH', '/usr/bin:/bin')}",
-        "LD_LIBRARY_PATH": f"{library_folder}:{wheel.parent / 'nvidia_pytriton.libs'}",
+        "LD_LIBRARY_PATH": f"{library_folder()}:{wheel.parent / 'nvidia_pytriton.libs'}",
         "DEEPHAR_SHARED_MEMORY": str(SHARED_MEMORY / regions),  # for the backend, which restricts its permissions
     }
 

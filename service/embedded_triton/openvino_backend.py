@@ -1,5 +1,7 @@
 """Triton's backend `onnxruntime` on OpenVINO: runs a network's `model.onnx` on the CPU.
 
+For machines without a compiler: `openvino_backend.cc` does the same inside the server, sooner and in less memory.
+
 Installed as `onnxruntime/model.py` in the embedded server's backend directory. Runs inside Triton's Python stub with
 NumPy 1 (with NumPy 2 this Triton answers with empty tensors).
 """
@@ -12,6 +14,9 @@ import os
 import numpy as np
 import openvino
 import triton_python_backend_utils as triton
+
+MOST_STREAMS = 4  # more would leave cores idle when there are few rows
+SMALL_NETWORK_BYTES = 20_000_000  # larger ones keep all cores busy with one row
 
 
 def keep_private():
@@ -28,18 +33,24 @@ class TritonPythonModel:
         self.inputs = [tensor["name"] for tensor in config["input"]]
         self.outputs = [tensor["name"] for tensor in config["output"]]
         path = os.path.join(args["model_repository"], args["model_version"], "model.onnx")
-        core = openvino.Core()
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision(core)}
-        self.request = core.compile_model(path, "CPU", options).create_infer_request()
+        self.compile(openvino.Core(), path)
         # The first inference is slow: it is run before there are callers.
-        self.request.infer(
-            {
-                tensor["name"]: np.zeros(
-                    [1, *map(int, tensor["dims"])], triton.triton_string_to_numpy(tensor["data_type"])
-                )
-                for tensor in config["input"]
-            }
-        )
+        zeros = {
+            tensor["name"]: np.zeros([1, *map(int, tensor["dims"])], triton.triton_string_to_numpy(tensor["data_type"]))
+            for tensor in config["input"]
+        }
+        for request in (self.lone, *self.parts):
+            request.infer(zeros)
+
+    def compile(self, core, path):
+        """Compiles a small network twice: for a lone row on all cores, and for rows on streams of fewer cores each."""
+        network, options = core.read_model(path), {"INFERENCE_PRECISION_HINT": self.precision(core)}
+        self.lone = core.compile_model(network, "CPU", options | {"PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
+        self.parts = [self.lone]
+        streams = min(len(os.sched_getaffinity(0)), MOST_STREAMS)
+        if streams > 1 and os.path.getsize(path) <= SMALL_NETWORK_BYTES:
+            on_streams = core.compile_model(network, "CPU", options | {"NUM_STREAMS": streams})
+            self.parts = [on_streams.create_infer_request() for _ in range(streams)]
 
     @staticmethod
     def precision(core):
@@ -59,11 +70,10 @@ class TritonPythonModel:
             for i, name in enumerate(self.inputs)
         }
         try:
-            results = self.request.infer(feed)
+            arrays = self.infer(feed)
         except Exception as error:
             failed = triton.TritonError(f"OpenVINO: {error}")
             return [triton.InferenceResponse(error=failed) for _ in requests]
-        arrays = [results[name] for name in self.outputs]
         responses, start = [], 0
         for part in parts:
             end = start + len(part[0])
@@ -71,3 +81,15 @@ class TritonPythonModel:
             responses.append(triton.InferenceResponse(tensors))
             start = end
         return responses
+
+    def infer(self, feed):
+        """Returns the outputs of all rows, which are computed in parts at the same time."""
+        rows = len(feed[self.inputs[0]])
+        requests = [self.lone] if rows == 1 else self.parts[:rows]
+        ends = [rows * i // len(requests) for i in range(len(requests) + 1)]
+        for request, start, end in zip(requests, ends, ends[1:], strict=False):
+            request.start_async({name: array[start:end] for name, array in feed.items()})
+        for request in requests:
+            request.wait()
+        parts = [request.results for request in requests]
+        return [np.concatenate([part[name] for part in parts]) for name in self.outputs]
