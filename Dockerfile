@@ -21,17 +21,22 @@ COPY requirements/triton.txt .
 # --no-deps: of nvidia-pytriton only the binaries are used.
 RUN python -m venv --without-pip /venv && pip --python /venv/bin/python install --require-hashes --no-deps -r triton.txt
 
+# The backend directory is made now: later the file system is read-only, and there is no compiler.
+FROM triton-environment AS triton-backend
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
+COPY service/embedded_triton service/embedded_triton
+RUN /venv/bin/python service/embedded_triton/launcher.py --repository /models --port 8001 --prepare-only
+
 FROM base AS triton
 # Triton's Python stub needs it. Python's own image has it, Debian's Python in its place has not.
 RUN python -c "import ctypes; ctypes.CDLL('libpython3.11.so.1.0')" 2>/dev/null || { \
     apt-get update && apt-get install -y --no-install-recommends libpython3.11 && rm -rf /var/lib/apt/lists/*; }
-COPY --from=triton-environment /venv /venv
-COPY deploy/triton_health.py service/embedded_triton/launcher.py service/embedded_triton/openvino_backend.py ./
-# The backend directory is made now: later the file system is read-only.
-RUN python launcher.py --repository /models --port 8001 --prepare-only
+COPY --from=triton-backend /venv /venv
+COPY deploy/triton_health.py ./
+COPY service/embedded_triton service/embedded_triton
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "triton_health.py"]
-CMD ["python", "launcher.py", "--repository", "/models", "--port", "8001"]
+CMD ["python", "service/embedded_triton/launcher.py", "--repository", "/models", "--port", "8001"]
 
 # Triton's own image: an engine runs in the very TensorRT that built it. The image has TensorRT's libraries but no Python
 # for them; that comes in the same version and without libraries of its own.

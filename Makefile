@@ -129,6 +129,7 @@ $(TRITON)/done: requirements/triton.txt
 	  { echo "The embedded Triton runs with Python 3.11 or 3.12: make PYTHON=python3.12 serve"; exit 1; }
 	$(PYTHON) -m venv $(TRITON)
 	$(TRITON)/bin/pip install -q --require-hashes --no-deps -r requirements/triton.txt
+	$(TRITON)/bin/python service/embedded_triton/launcher.py --prepare-only --repository model_repository --port 1
 	touch $@
 
 $(MODELS)/done: requirements/models.txt requirements/torch.txt $(CLIENT)

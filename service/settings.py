@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     triton_url: str = Field("", description="host:port of a Triton's gRPC; empty: an embedded one is started")
     triton_env: Path = Field(ROOT / ".venv-triton", description="environment with nvidia-pytriton and OpenVINO")
     model_repository: Path = Field(ROOT / "model_repository", description="of the embedded Triton")
+    backend: Literal["native", "python"] = Field("native", description="of the embedded Triton")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="of the embedded Triton's networks")
     default_model: str = "lite"
     catalogue_poll_s: float = Field(2.0, gt=0, description="how often Triton is asked which models it has")

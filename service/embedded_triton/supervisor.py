@@ -69,7 +69,10 @@ class TritonSupervisor:
             f"--id={self.server_id}",
             f"--parent={os.getpid()}",
         ]
-        self._environment = os.environ | {"DEEPHAR_PRECISION": settings.precision}
+        self._environment = os.environ | {
+            "DEEPHAR_PRECISION": settings.precision,
+            "DEEPHAR_BACKEND": settings.backend,
+        }
         self._ended = ended
         self._process: subprocess.Popen[bytes] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -228,7 +231,10 @@ class ServerLog:
         serious = prefix is not None and prefix["level"] in "EF" and "CudaDriverHelper" not in text  # there is no GPU
         if text and (serious or prefix is None) and not text.startswith(("|", "+")):  # no tables
             self._last.append(text)
-        log.log(logging.WARNING if serious and self._is_new(text) else logging.DEBUG, "triton: %s", line)
+        level = logging.WARNING if serious and self._is_new(text) else logging.DEBUG
+        if prefix is not None and text.startswith(_LAUNCHER.name):  # which backend runs, and why
+            level = logging.WARNING if prefix["level"] == "W" else logging.INFO
+        log.log(level, "triton: %s", line)
 
     def last_words(self, characters: int) -> str:
         words = " | ".join(self._last)

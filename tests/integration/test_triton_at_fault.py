@@ -34,6 +34,13 @@ def own() -> Iterator[ServiceProcess]:
         yield service
 
 
+@pytest.fixture(scope="module")
+def on_stubs() -> Iterator[ServiceProcess]:
+    """With the Python backend, which runs each network in a process."""
+    with running_service(backend="python") as service:
+        yield service
+
+
 def command_of(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
 
@@ -118,28 +125,28 @@ def test_a_triton_that_is_killed_comes_back(own: ServiceProcess, person_jpeg: by
 
 @pytest.mark.parametrize("network", ["person", pytest.param("lite_clip", marks=pytest.mark.long)])
 def test_a_network_whose_processes_are_dead_comes_back(
-    own: ServiceProcess, person_jpeg: bytes, clip_mp4: bytes, network: str
+    on_stubs: ServiceProcess, person_jpeg: bytes, clip_mp4: bytes, network: str
 ) -> None:
-    people = pose(own, person_jpeg).json()["people"]
+    people = pose(on_stubs, person_jpeg).json()["people"]
     answers: list[httpx.Response] = []
-    for pid in stubs_of(own, network):
+    for pid in stubs_of(on_stubs, network):
         os.kill(pid, signal.SIGKILL)
     if network == "person":
-        answers = [pose(own, person_jpeg) for _ in range(3)]
-    told_and_back(own, person_jpeg)
+        answers = [pose(on_stubs, person_jpeg) for _ in range(3)]
+    told_and_back(on_stubs, person_jpeg)
     for answer in answers:  # never 200 with fewer people
         assert answer.status_code == 503 or answer.json()["people"] == people
-    assert httpx.post(f"{own.url}/v1/actions", files={"video": clip_mp4}, timeout=60).status_code == 200
-    assert "Traceback" not in own.log.read_text()
+    assert httpx.post(f"{on_stubs.url}/v1/actions", files={"video": clip_mp4}, timeout=60).status_code == 200
+    assert "Traceback" not in on_stubs.log.read_text()
 
 
-def test_a_paused_process_of_a_network_is_noticed(own: ServiceProcess, person_jpeg: bytes) -> None:
-    for pid in stubs_of(own, "lite_frame"):
+def test_a_paused_process_of_a_network_is_noticed(on_stubs: ServiceProcess, person_jpeg: bytes) -> None:
+    for pid in stubs_of(on_stubs, "lite_frame"):
         os.kill(pid, signal.SIGSTOP)
-    told_and_back(own, person_jpeg)
-    statuses = {pose(own, person_jpeg).status_code for _ in range(3)}
+    told_and_back(on_stubs, person_jpeg)
+    statuses = {pose(on_stubs, person_jpeg).status_code for _ in range(3)}
     assert statuses <= {200, 503}
-    assert "Traceback" not in own.log.read_text()
+    assert "Traceback" not in on_stubs.log.read_text()
 
 
 @pytest.mark.long  # other tests beside it take the processor away from Triton for seconds, which is no busy service

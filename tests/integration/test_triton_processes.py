@@ -86,7 +86,7 @@ def kill_while_starting(service: ServiceProcess, delay_s: float) -> None:
 
 @pytest.mark.long
 def test_a_server_killed_alone_takes_its_stubs_and_regions_with_it() -> None:
-    with running_service() as service:
+    with running_service(backend="python") as service:
         server = server_pid(service)
         old = [*service.triton_pids(), *(path.name for path in SHARED_MEMORY.glob(f"deephar-*-{server}-*"))]
         assert len(old) > 4
@@ -96,15 +96,16 @@ def test_a_server_killed_alone_takes_its_stubs_and_regions_with_it() -> None:
         service.wait_until_ready()
 
 
-def test_other_users_cannot_read_the_shared_memory(service: ServiceProcess) -> None:
-    regions = list(SHARED_MEMORY.glob(f"deephar-{service.process.pid}-*"))
-    assert len(regions) >= 3  # one for each network
-    assert {region.stat().st_mode & 0o777 for region in regions} == {0o600}
-    assert "0077" in Path(f"/proc/{server_pid(service)}/status").read_text().split("Umask:")[1].split("\n")[0]
+def test_other_users_cannot_read_the_shared_memory() -> None:
+    with running_service(backend="python") as service:
+        regions = list(SHARED_MEMORY.glob(f"deephar-{service.process.pid}-*"))
+        assert len(regions) >= 3  # one for each network
+        assert {region.stat().st_mode & 0o777 for region in regions} == {0o600}
+        assert "0077" in Path(f"/proc/{server_pid(service)}/status").read_text().split("Umask:")[1].split("\n")[0]
 
 
 def test_a_start_clears_what_a_dead_gateway_left() -> None:
-    with running_service() as first:
+    with running_service(backend="python") as first:
         name = f"deephar-{first.process.pid}-"
         watchers = [
             pid

@@ -65,6 +65,7 @@ def test_an_end_is_told_once_and_backs_off(monkeypatch: pytest.MonkeyPatch, capl
 
 
 def test_a_server_that_hangs_is_started_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPHAR_BACKEND", "python")  # which has most to be cleared away
     monkeypatch.setattr(supervisor, "FIRST_BACK_OFF_S", 20.0)
 
     async def script(triton: TritonSupervisor, reasons: list[str]) -> None:
@@ -84,7 +85,9 @@ def test_a_server_that_hangs_is_started_again_at_once(monkeypatch: pytest.Monkey
     supervised(script)
 
 
-def test_a_second_ctrl_c_need_not_wait() -> None:
+def test_a_second_ctrl_c_need_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPHAR_BACKEND", "python")
+
     async def script(triton: TritonSupervisor, reasons: list[str]) -> None:
         assert await eventually(lambda: len(left_of(triton.server_id)) > 4, 20)
         triton.kill_now()
