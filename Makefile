@@ -8,11 +8,12 @@ GATEWAY := .venv
 TRITON := .venv-triton
 MODELS := .venv-models
 PEERS := .venv-peers
+BENCH := .venv-bench
 MADE := build/made
 CUT := build/made_cut
 
 .PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-long test-compose check lock format proto train-lite export-lite evaluate-lite bench \
-  bench-accuracy bench-overload clean
+  bench-quick bench-overload bench-setup bench-accuracy clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
 
@@ -69,6 +70,8 @@ lock: $(GATEWAY)/dev
 	$(LOCK) --group dev --constraints requirements/gateway.txt --output-file requirements/dev.txt
 	$(LOCK) --group models requirements/torch.txt --no-emit-package torch --output-file requirements/models.txt
 	$(LOCK) --group peers --output-file requirements/peers.txt
+	$(LOCK) --group bench --output-file requirements/bench.txt
+	$(LOCK) --group bench-mlserver --output-file requirements/bench-mlserver.txt
 	$(LOCK) --group triton --no-deps --output-file requirements/triton.txt
 
 format: $(GATEWAY)/dev
@@ -100,15 +103,24 @@ bench-accuracy: setup $(GATEWAY)/dev $(MODELS)/done $(PEERS)/done
 	$(PEERS)/bin/python -m bench.accuracy.peers.blazepose --data $(DATA)
 	$(GATEWAY)/bin/python -m bench.accuracy.peers --data $(DATA)
 
-bench-overload: setup $(GATEWAY)/dev
-	$(GATEWAY)/bin/python -m bench.speed.overload
+# make bench SECTIONS=gateway,streams SECONDS=5
+SECTIONS ?= gateway,peers,streams,growth,penn,overload,networks,gpu
+SECONDS ?= 10
 
-bench: setup $(GATEWAY)/dev $(MADE)/done
-	$(GATEWAY)/bin/python -m bench.speed.gateway_share
-	$(GATEWAY)/bin/python -m bench.speed.networks --repository $(MADE)/repository --onnxruntime $(MODELS)/bin/python
+bench: bench-setup $(MADE)/done
+	$(GATEWAY)/bin/python -m bench.speed --sections $(SECTIONS) --seconds $(SECONDS) $(BENCH_OPTIONS)
+
+# What runs in CI, so that the benchmark does not rot. Nothing in it fails for being slow.
+bench-quick: bench-setup
+	$(GATEWAY)/bin/python -m bench.speed --sections gateway,peers,streams --seconds 3 $(BENCH_OPTIONS)
+
+bench-overload: bench-setup
+	$(GATEWAY)/bin/python -m bench.speed --sections overload --seconds $(SECONDS) $(BENCH_OPTIONS)
+
+bench-setup: setup $(GATEWAY)/dev $(BENCH)/done $(BENCH)-mlserver/done
 
 clean:
-	rm -rf $(GATEWAY) $(TRITON) $(MODELS) $(PEERS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(GATEWAY) $(TRITON) $(MODELS) $(PEERS) $(BENCH) $(BENCH)-mlserver build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 CLIENT := clients/python/pyproject.toml clients/python/src/deephar/version.py
 
@@ -139,9 +151,9 @@ $(MODELS)/done: requirements/models.txt requirements/torch.txt $(CLIENT)
 	$(MODELS)/bin/pip install -q --no-deps -e . -e clients/python
 	touch $@
 
-$(PEERS)/done: requirements/peers.txt
-	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/pip install -q --require-hashes -r requirements/peers.txt
+$(PEERS)/done $(BENCH)/done $(BENCH)-mlserver/done: .venv-%/done: requirements/%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install -q --require-hashes -r $<
 	touch $@
 
 # deephar's networks with made weights, for tests and speed: the released ones are not downloaded for that.

@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     header_timeout_s: float = Field(10.0, gt=0, description="for an HTTP request's headers, or a gRPC stream's config")
     body_timeout_s: float = Field(20.0, gt=0, description="without progress of a body, and for its first 200 kB")
     write_timeout_s: float = Field(20.0, gt=0, description="without a reader for an answer")
-    stream_idle_s: float = Field(60.0, gt=0, description="without a frame in a gRPC stream")
+    stream_idle_s: float = Field(60.0, gt=0, description="without a frame in a live stream")
     workers: int = Field(min(8, (os.cpu_count() or 2) + 2), gt=0, description="threads for decoding and drawing")
     shutdown_grace_s: float = Field(5.0, ge=0, description="time for running requests to end when the service stops")
 
