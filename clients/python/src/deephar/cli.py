@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 
-from deephar.client import Box, Camera, Client
+from deephar.client import EFFORTS, Box, Camera, Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.video import NotAVideo, NoVideoReader, frames_of
 
@@ -22,11 +22,12 @@ def main() -> None:
         description="Ask a deephar-serve for poses and actions.",
         epilog="deephar weights, deephar export and deephar engine make models, in the project's environment for them.",
     )
-    parser.set_defaults(address="localhost:8081", model="")
+    parser.set_defaults(address="localhost:8081", model="", effort=None)
     where = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     where.add_argument("--address", help="host:port of the service's gRPC, else localhost:8081")
     which = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     which.add_argument("--model", help="absent: the service's default")
+    which.add_argument("--effort", choices=("fast", "balanced", "best"), help="which of the models of one kind answers")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("models", parents=[where], help="the models that the service has")
     pose = commands.add_parser("pose", parents=[where, which], help="the keypoints of the people in a picture")
@@ -97,6 +98,7 @@ def _config(arguments: argparse.Namespace) -> pb.StreamConfig:
     return pb.StreamConfig(
         model=arguments.model,
         following=pb.FOLLOWING_ALL if arguments.all else pb.FOLLOWING_MAIN,
+        effort=EFFORTS[arguments.effort],
         hop=arguments.hop,
         top_k=arguments.top_k,
     )
@@ -121,6 +123,7 @@ def _pose(client: Client, arguments: argparse.Namespace) -> None:
         camera=arguments.camera,
         max_people=arguments.max_people,
         flip=arguments.flip,
+        effort=arguments.effort,
     )
     if not answer.people:
         print("no person was found", file=sys.stderr)
@@ -155,3 +158,5 @@ def _stream(client: Client, arguments: argparse.Namespace) -> None:
             segment = event.segment
             who = f"person {segment.person_id}  " if arguments.all else ""
             print(f"{who}segment {segment.start_s:.2f} s to {segment.end_s:.2f} s: {segment.label}", flush=True)
+        elif event.WhichOneof("event") == "frame_error":
+            print(f"left out: {event.frame_error.detail}", file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Literal
 
 import grpc
 
@@ -12,6 +13,13 @@ from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the upright picture
+Effort = Literal["fast", "balanced", "best"]
+EFFORTS: dict[Effort | None, pb.Effort] = {
+    None: pb.EFFORT_UNSPECIFIED,
+    "fast": pb.EFFORT_FAST,
+    "balanced": pb.EFFORT_BALANCED,
+    "best": pb.EFFORT_BEST,
+}
 Camera = pb.Camera  # fx, fy, cx, cy in pixels of the upright picture; root_depth_mm: a list, one for all or one per box
 
 
@@ -63,6 +71,8 @@ class Client:
         max_people: int = 0,
         flip: bool = False,
         min_score: float | None = None,
+        effort: Effort | None = None,
+        timeout_s: float | None = None,
     ) -> pb.EstimatePoseResponse:
         """Estimates the poses of the people in a picture.
 
@@ -77,6 +87,8 @@ class Client:
             flip: Average with the mirrored picture (flip test); twice the work.
             min_score: Without boxes, the lowest score of a person; None: people whose mean keypoint score is below 0.3
                 are left out.
+            effort: "fast", "balanced" or "best": which of the models of one kind answers; None: balanced.
+            timeout_s: Other than the client's. Where a model would answer too late, a faster one is taken.
 
         Returns:
             One person per box, in input order; without boxes, by descending score, which is the share of the joints
@@ -98,8 +110,9 @@ class Client:
             max_people=max_people,
             flip=flip,
             min_score=min_score,
+            effort=EFFORTS[effort],
         )
-        return self._stub.EstimatePose(request, timeout=self._timeout_s)
+        return self._stub.EstimatePose(request, timeout=timeout_s or self._timeout_s)
 
     def classify(self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None = None) -> pb.ClassifyClipResponse:
         """Recognizes the actions in a finite clip.
@@ -133,8 +146,8 @@ class Client:
             config: Options of the stream; absent: the service's defaults.
 
         Yields:
-            Events, each with a `pose`, an `action` or a `segment`. Keypoints are as in `pose`, times are seconds of
-            media time.
+            Events: first `started`, then each a `pose`, an `action` or a `segment`, and for a frame that cannot be used
+            a `frame_error`. Keypoints are as in `pose`, times are seconds of media time.
 
         Raises:
             grpc.RpcError: The call failed.
