@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 import numpy as np
 import pytest
 
 from service.errors import InvalidArgument, InvalidVideo
+from service.networks.server import Tensors
 from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PoseEvent, SegmentEvent
 from service.pipeline.options import StreamOptions, VideoOptions
-from service.video.frame import Frame
+from service.video.frame import Frame, TrackedBox
 from service.video.sampling import Sampler
 from service.video.windows import Reason
+from service.vision.boxes import Box
 from service.vision.crops import Image
 from tests.unit.parts import Gateway, with_gateway
 
@@ -36,14 +39,17 @@ class Frames:
         times_s: Iterable[float],
         dropped: int = 0,
         picture: Callable[[int], Image] = moving,
+        boxes: Sequence[Sequence[tuple[int, Box]]] = (),
     ) -> None:
+        self._boxes = [tuple(TrackedBox(*tracked) for tracked in of_frame) for of_frame in boxes]
         self._times_s, self.dropped, self._picture = times_s, dropped, picture
         self.given = 0
 
     async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
         for frame_id, time_s in enumerate(self._times_s):
             self.given += 1
-            frame = Frame(self._picture(frame_id), frame_id, round(1e9 * time_s))
+            boxes = self._boxes[frame_id] if self._boxes else ()
+            frame = Frame(self._picture(frame_id), frame_id, round(1e9 * time_s), boxes=boxes)
             yield frame, sampler.ticks(frame.time_ns)
 
 
@@ -187,3 +193,50 @@ def test_a_cut_begins_new_tracks_and_new_windows() -> None:
     assert after == {3, 4}
     for event in actions:
         assert event.first_frame_id >= 14 or event.end_s <= 1.3
+
+
+def test_a_frame_is_prepared_while_the_one_before_is_in_the_frame_network() -> None:
+    began: list[str] = []
+
+    async def work(parts: Gateway) -> None:
+        infer = parts.server.infer
+
+        async def slow(network: str, tensors: Tensors) -> Tensors:
+            began.append(network)
+            await asyncio.sleep(0.02)
+            return await infer(network, tensors)
+
+        parts.server.infer = slow  # type: ignore[method-assign]
+        stream = await parts.pipeline.stream(StreamOptions.of({}), Frames(i / 5 for i in range(4)))
+        _ = [event async for event in stream.events()]
+
+    with_gateway(work)
+    # Each frame needs both networks: the detector sees the next one before the last one's pose is there.
+    assert began[:5] == ["person", "lite_frame", "person", "lite_frame", "person"]
+
+
+def test_boxes_with_frames_are_followed_with_the_callers_ids() -> None:
+    box = Box(50, 50, 60, 120)
+    given = [((7, box),), ((9, box), (7, box)), (), *[((9, box),)] * 30]
+    times_s = (i / 10 for i in range(len(given)))
+    events = followed(Frames(times_s, boxes=given), people="boxes")
+    poses = [event for event in events if isinstance(event, PoseEvent)]
+    assert [[person.id for person in event.people] for event in poses[:4]] == [[7], [9, 7], [], [9]]
+    ended = [event.person_id for event in events if isinstance(event, ActionEvent) and event.reason]
+    assert ended == [7]  # seen twice, and gone for 2 s
+
+
+@pytest.mark.parametrize(
+    ("boxes", "people", "text"),
+    [
+        ([((1, Box(0, 0, 9, 9)),)], "main", "follow boxes"),
+        ([((1, Box(0, 0, 9, 9)), (1, Box(0, 0, 9, 9)))], "boxes", "same id"),
+        ([((1, Box(500, 0, 9, 9)),)], "boxes", "outside"),
+        ([tuple((i, Box(0, 0, 9, 9)) for i in range(65))], "boxes", "at most 64"),
+    ],
+)
+def test_boxes_that_do_not_fit_the_stream_are_told(
+    boxes: list[tuple[tuple[int, Box], ...]], people: str, text: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=text):
+        followed(Frames([0.0], boxes=boxes), people=people)
