@@ -95,8 +95,13 @@ async def _measure(service: ServiceProcess, options: Options) -> list[Table]:
     ]
     return [
         Table(title, _COLUMNS, [runs[count].row(str(count)) for count in sorted(runs)], notes),
-        Table("Twice as many as are sustained", _COLUMNS, [one.row(name) for name, one in over]),
+        Table("Twice as many as are sustained", _COLUMNS, [one.row(name) for name, one in over], _errors(over)),
     ]
+
+
+def _errors(over: list[tuple[str, Run]]) -> list[str]:
+    """Returns what each run's first error said."""
+    return [f"{name}: {error}" for name, one in over for error in [sent.error for sent in one.sent if sent.error][:1]]
 
 
 async def _most(sustains: Callable[[int], Awaitable[bool]]) -> int:
@@ -124,6 +129,8 @@ async def run(service: ServiceProcess, frames: list[bytes], count: int, seconds:
     sent = await asyncio.gather(
         *(send(service.grpc_address, frames, began + 0.2 + starts.random(), seconds, config) for _ in range(count))
     )
+    if service.process.poll() is not None:
+        raise RuntimeError(f"the service ended with {service.process.returncode}:\n{service.log.read_text()[-2000:]}")
     took_ms, after = 1e3 * (time.monotonic() - began), os.times()
     spent = sum(service_cpu_ms(service).values()) - sum(before.values())
     return Run(sent, spent / took_ms, 1e3 * (after.user + after.system - own.user - own.system) / took_ms)
