@@ -43,8 +43,12 @@ class TritonPythonModel:
             request.infer(zeros)
 
     def compile(self, core, path):
-        """Compiles a small network twice: for a lone row on all cores, and for rows on streams of fewer cores each."""
+        """Compiles a network for one row: for any number, OpenVINO infers all shapes anew each time.
+
+        A small one is compiled twice: for a lone row on all cores, and for rows on streams of fewer cores each.
+        """
         network, options = core.read_model(path), {"INFERENCE_PRECISION_HINT": self.precision(core)}
+        network.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in network.inputs})
         self.lone = core.compile_model(network, "CPU", options | {"PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
         self.parts = [self.lone]
         streams = min(len(os.sched_getaffinity(0)), MOST_STREAMS)
@@ -83,13 +87,15 @@ class TritonPythonModel:
         return responses
 
     def infer(self, feed):
-        """Returns the outputs of all rows, which are computed in parts at the same time."""
+        """Returns the outputs of all rows, of which as many are computed at a time as there are streams."""
         rows = len(feed[self.inputs[0]])
-        requests = [self.lone] if rows == 1 else self.parts[:rows]
-        ends = [rows * i // len(requests) for i in range(len(requests) + 1)]
-        for request, start, end in zip(requests, ends, ends[1:], strict=False):
-            request.start_async({name: array[start:end] for name, array in feed.items()})
-        for request in requests:
-            request.wait()
-        parts = [request.results for request in requests]
-        return [np.concatenate([part[name] for part in parts]) for name in self.outputs]
+        requests = [self.lone] if rows == 1 else self.parts
+        answers = []
+        for first in range(0, rows, len(requests)):
+            running = requests[: rows - first]
+            for row, request in enumerate(running, first):
+                request.start_async({name: array[row : row + 1] for name, array in feed.items()})
+            for request in running:
+                request.wait()
+                answers.append([np.array(request.results[name]) for name in self.outputs])
+        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
