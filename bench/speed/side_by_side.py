@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from bench.speed import http_load
 from bench.speed.http_load import Caller
+from bench.speed.processes import family
 from bench.speed.report import Cell, Options, Table, median_ratio
 from service.testing.running import ROOT, free_port, running_service
 
@@ -64,9 +65,24 @@ PEERS = (
 
 @dataclass
 class Side:
+    """One server: its root process, and what is asked of it."""
+
     name: str
     port: int
     request: bytes
+    pid: int
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Pauses its processes: some poll for work while there is none, and would take the other side's cores."""
+        pids = family(self.pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def callers(self, count: int) -> list[Caller]:
         return [Caller(self.port, self.request) for _ in range(count)]
@@ -75,9 +91,12 @@ class Side:
 def measure(options: Options) -> Iterator[Table]:
     rows: list[list[Cell]] = []
     missing = []
-    notes = [f"Medians of {options.rounds} rounds of {options.turn_s:.1f} s, in which ours and the other take turns."]
+    notes = [
+        f"Medians of {options.rounds} rounds of {options.turn_s:.1f} s, in which ours and the other take turns; "
+        "the one that waits for its turn is paused."
+    ]
     with options.service() as service:
-        ours = Side("ours", service.http_port, http_load.person_with_box())
+        ours = Side("ours", service.http_port, http_load.person_with_box(), service.process.pid)
         for name, settings, running in _others(options):
             try:
                 with running as theirs:
@@ -105,7 +124,7 @@ def _others(options: Options) -> Iterator[tuple[str, str, AbstractContextManager
 @contextmanager
 def _checkout(folder: Path) -> Iterator[Side]:
     with running_service(checkout=folder) as service:
-        yield Side(folder.name, service.http_port, http_load.person_with_box())
+        yield Side(folder.name, service.http_port, http_load.person_with_box(), service.process.pid)
 
 
 @contextmanager
@@ -129,7 +148,7 @@ def _running(peer: Peer) -> Iterator[Side]:
             start_new_session=True,
         )
         stack.callback(_end, process)
-        side = Side(peer.name, port, _request(peer.kind))
+        side = Side(peer.name, port, _request(peer.kind), process.pid)
         _wait_for(side, process, Path(log.name))
         yield side
 
@@ -189,11 +208,13 @@ async def _beside(ours: Side, theirs: Side, options: Options) -> list[list[Cell]
         await http_load.rate(callers, 1.0)
     for _ in range(options.rounds):
         for count in CALLERS:
-            for side, callers in sides:
-                began = time.perf_counter()
-                answers = http_load.done(await http_load.closed_loop(callers[:count], options.turn_s))
-                rates[side.name, count].append(len(answers) / (time.perf_counter() - began))
-                medians[side.name, count].append(http_load.latency_ms(answers, 0.5))
+            for (side, callers), (waiting, _) in zip(sides, reversed(sides), strict=True):
+                with waiting.resting():
+                    await http_load.rate(callers[:count], 0.3)
+                    began = time.perf_counter()
+                    answers = http_load.done(await http_load.closed_loop(callers[:count], options.turn_s))
+                    rates[side.name, count].append(len(answers) / (time.perf_counter() - began))
+                    medians[side.name, count].append(http_load.latency_ms(answers, 0.5))
     for _, callers in sides:
         for caller in callers:
             caller.close()

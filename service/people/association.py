@@ -73,6 +73,8 @@ def poses_of_tracks(tracks: Sequence[Track], keypoints_px: Array, time_s: float)
         keypoints_px: (T, K, 2), the poses in these crops.
         time_s: Media time of the frame.
     """
+    if len(tracks) == 1:  # as in most videos
+        return {0: 0}
     first = first_of_same(keypoints_px)
     duplicates = [i for i, j in enumerate(first) if i != j]
     shared = {first[i] for i in duplicates}
@@ -94,6 +96,8 @@ def poses_of_tracks(tracks: Sequence[Track], keypoints_px: Array, time_s: float)
 
 def seen_whole(tracks: Sequence[Track], time_s: float) -> list[bool]:
     """Returns for each track whether its box is free of the others'."""
+    if len(tracks) == 1:
+        return [True]
     rows = as_rows([track.expected_box(time_s) for track in tracks])
     shared = intersections(rows, rows)
     areas = shared.diagonal().copy()
