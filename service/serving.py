@@ -57,6 +57,8 @@ def rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
         http=connections(settings),  # type: ignore[arg-type] # a class or what makes its instances
         ws=WebSocketConnection,
         ws_max_size=largest_message(settings.max_image_bytes, settings.max_image_pixels),
+        # A pong may lie behind megabytes of frames that wait for their turn. Peers that are gone are noticed otherwise.
+        ws_ping_timeout=None,
         ws_per_message_deflate=False,  # pictures are compressed already, and a message of 1 MB can hold 1 GB
         lifespan="off",
         log_level="error",

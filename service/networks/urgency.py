@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from contextvars import ContextVar
 from enum import IntEnum
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from service.errors import DeadlineExceeded
 
@@ -59,17 +59,20 @@ def become(latency: Latency, due_s: float | None = None) -> None:
     _present.set(Urgency(latency, due_s))
 
 
-async def in_time(work: Awaitable[T]) -> T:
+async def in_time(work: Coroutine[Any, Any, T]) -> T:
     """Returns the result of the work, unless it is due before.
 
     Raises:
         DeadlineExceeded: It is.
     """
-    due = asyncio.timeout(present().left_s())
+    due = asyncio.timeout_at(None)
     try:
+        due = asyncio.timeout(present().left_s())
         async with due:
             return await work
     except TimeoutError:
         if due.expired():
             raise DeadlineExceeded(TOO_LATE) from None
         raise
+    finally:
+        work.close()  # without effect, unless it was too late already

@@ -14,10 +14,10 @@ from service.vision.picture import Picture
 
 
 class GivenPeople:
-    """The tracks of the caller. One that no frame has had for a while has ended."""
+    """At most `limit` tracks of the caller. One that no frame has had for a while has ended."""
 
-    def __init__(self, inference: FrameInference, model: Model) -> None:
-        self._inference, self._model = inference, model
+    def __init__(self, inference: FrameInference, model: Model, limit: int) -> None:
+        self._inference, self._model, self._limit = inference, model, limit
         self._seen_s: dict[int, float] = {}  # by id: time of the last frame with a box
 
     @property
@@ -28,7 +28,9 @@ class GivenPeople:
     async def step(self, picture: Picture, time_s: float, boxes: Sequence[TrackedBox]) -> list[TrackedPerson]:
         """Returns the people in the boxes, in their order."""
         self._seen_s |= {tracked.id: time_s for tracked in boxes}
-        self._seen_s = {i: seen_s for i, seen_s in self._seen_s.items() if time_s - seen_s <= LONGEST_HIDDEN_S}
+        present = [i for i, seen_s in self._seen_s.items() if time_s - seen_s <= LONGEST_HIDDEN_S]
+        latest = sorted(present, key=lambda i: -self._seen_s[i])[: self._limit]
+        self._seen_s = {i: self._seen_s[i] for i in latest}
         if not boxes:
             return []
         crop_windows = [crop_window_around(tracked.box, self._model.card.crop.margin) for tracked in boxes]

@@ -17,9 +17,9 @@ class Admission:
         self._limit, self._what, self.inside = limit, what, 0
 
     @property
-    def load(self) -> float:
-        """Share of the limit that is taken."""
-        return self.inside / self._limit
+    def load_by_others(self) -> float:
+        """Share of the limit that is taken by others than the one who asks, and is admitted."""
+        return max(0, self.inside - 1) / self._limit
 
     @contextmanager
     def enter(self, amount: int = 1) -> Iterator[None]:

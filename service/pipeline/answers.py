@@ -117,6 +117,11 @@ class FrameErrorEvent(Event):
 
 
 @dataclass(frozen=True)
+class TakenEvent(Event):
+    """A frame was taken out of the queue, and has no other event: it is not a sample."""
+
+
+@dataclass(frozen=True)
 class FlushedEvent(Event):
     """All that was sent before a flush is answered."""
 

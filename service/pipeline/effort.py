@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -11,12 +12,15 @@ import numpy as np
 from service.networks.catalogue import PERSON_NETWORK, Catalogue, Model
 from service.networks.server import InferenceServer
 from service.networks.tensors import IMAGE
-from service.networks.urgency import present
+from service.networks.urgency import Latency, become, present
+
+log = logging.getLogger(__name__)
 
 Effort: TypeAlias = Literal["fast", "balanced", "best"]
 
 STEPS: tuple[Effort, ...] = ("fast", "balanced", "best")
 BUSY, CROWDED = 1 / 2, 3 / 4  # shares of the places taken, from which `best` and then `balanced` are stepped down
+LONGEST_MEASUREMENT_S = 2.0  # that a request waits for models to be timed
 SPARE = 0.8  # share of the allowed time that the networks may be expected to take
 
 
@@ -42,18 +46,18 @@ class Need(NamedTuple):
 
 
 class ModelChooser:
-    """Chooses among the models of one kind: same layout, same labels, both with depth or both without."""
+    """Chooses among the models of one kind: same layout, same windows and labels, both with depth or both without."""
 
     def __init__(self, catalogue: Catalogue, server: InferenceServer) -> None:
         self._catalogue, self._server = catalogue, server
-        self._measuring = asyncio.Lock()
+        self._measuring: dict[str, asyncio.Task[None]] = {}  # by network
 
     async def choose(self, need: Need, load: float) -> Choice:
         """Returns the choice.
 
         Args:
             need: Of the request. A model that is named without an effort answers, whatever the time and the load.
-            load: Share of the places that are taken.
+            load: Share of the places that others have taken.
 
         Raises:
             UnknownModel, InvalidArgument, Unavailable: The model that is named, or the default, cannot be used.
@@ -63,7 +67,8 @@ class ModelChooser:
         allowed_s = need.allowed_s if need.allowed_s is not None else present().left_s()
         if need.effort is None and (need.name or (allowed_s is None and load < CROWDED)):
             return Choice(own, "balanced", flip=False)
-        kind = await self._of_kind(own, named=bool(need.name))
+        may_measure = load < BUSY and (allowed_s is None or allowed_s > LONGEST_MEASUREMENT_S)
+        kind = await self._of_kind(own, bool(need.name), may_measure)
         asked = need.effort or "balanced"
         reason: str | None = None
         step = STEPS.index(asked)
@@ -86,28 +91,38 @@ class ModelChooser:
                 return Choice(kind[-1], "best", flip=need.picture)
         return Choice(own, "balanced", flip=False)
 
-    async def _of_kind(self, own: Model, named: bool) -> list[Model]:
+    async def _of_kind(self, own: Model, named: bool, may_measure: bool) -> list[Model]:
         """Returns the models that may take the place of one, itself among them, from the fastest to the slowest.
 
-        Where it was named, those are its exported cuts alone.
+        Where it was named, those are its exported cuts alone. Of the others those are left out that were not timed yet.
         """
         kind = [
             model
             for model in self._catalogue.all()
             if model.ready and _is_like(model, own) and (not named or _network(model) == _network(own))
         ]
-        if len(kind) > 1:
-            for model in kind:
-                await self._measure(model)
-        return sorted(kind, key=lambda model: (self._fastest_s(model.frame_network), model.name))
+        untimed = [model for model in kind if self._fastest_s(model.frame_network) == np.inf]
+        if len(kind) > 1 and untimed and may_measure:
+            await asyncio.wait([self._measured(model) for model in untimed], timeout=LONGEST_MEASUREMENT_S)
+        known = [model for model in kind if model == own or self._fastest_s(model.frame_network) < np.inf]
+        return sorted(known, key=lambda model: (self._fastest_s(model.frame_network), model.name))
+
+    def _measured(self, model: Model) -> asyncio.Task[None]:
+        """Returns the task that times a network: not on the request's own time, nor with its errors."""
+        network = model.frame_network
+        if network not in self._measuring:
+            task = self._measuring[network] = asyncio.create_task(self._measure(model))
+            task.add_done_callback(lambda _: self._measuring.pop(network, None))
+        return self._measuring[network]
 
     async def _measure(self, model: Model) -> None:
-        """Runs a network that has not been timed yet."""
-        async with self._measuring:
-            if self._fastest_s(model.frame_network) == np.inf:
-                size = model.card.crop.size
-                for _ in range(2):  # the first run may be slow
-                    await self._server.infer(model.frame_network, {IMAGE: np.zeros((1, size, size, 3), np.uint8)})
+        become(Latency.BULK)
+        size = model.card.crop.size
+        try:
+            for _ in range(2):  # the first run may be slow
+                await self._server.infer(model.frame_network, {IMAGE: np.zeros((1, size, size, 3), np.uint8)})
+        except Exception as error:
+            log.warning("model %s cannot be timed, and is not chosen by effort: %s", model.name, error)
 
     def _fastest_s(self, network: str) -> float:
         activity = self._server.activity.get(network)
@@ -127,8 +142,7 @@ class ModelChooser:
 
 
 def _is_like(a: Model, b: Model) -> bool:
-    labels = [None if model.card.clip is None else model.card.clip.labels for model in (a, b)]
-    return a.card.layout == b.card.layout and a.card.dims == b.card.dims and labels[0] == labels[1]
+    return (a.card.layout, a.card.dims, a.card.clip) == (b.card.layout, b.card.dims, b.card.clip)
 
 
 def _network(model: Model) -> str:

@@ -13,7 +13,7 @@ from service.errors import InvalidArgument
 from service.networks.catalogue import Model
 from service.networks.frame import Crops, FrameInference, crops_of
 from service.people.search import Found, PeopleSearch
-from service.pipeline.admission import Admission, Held
+from service.pipeline.admission import Held
 from service.pipeline.answers import Person, PoseAnswer
 from service.pipeline.decoding import PictureDecoder
 from service.pipeline.effort import ModelChooser, Need
@@ -36,21 +36,23 @@ class PoseEstimator:
         self,
         settings: Settings,
         chooser: ModelChooser,
-        places: Admission,
         decoder: PictureDecoder,
         inference: FrameInference,
         search: PeopleSearch,
     ) -> None:
-        self._settings, self._chooser, self._places, self._decoder = settings, chooser, places, decoder
+        self._settings, self._chooser, self._decoder = settings, chooser, decoder
         self._inference, self._search = inference, search
 
-    async def estimate(self, image: bytes, options: PictureOptions, held: Held, to_draw: bool = False) -> PoseAnswer:
+    async def estimate(
+        self, image: bytes, options: PictureOptions, held: Held, load: float, to_draw: bool = False
+    ) -> PoseAnswer:
         """Returns one person per box, in input order; without boxes, those with a usable pose by descending score.
 
         Args:
             image: An encoded picture.
             options: The options of the request.
             held: The request's share of the budget of pixels, from which the picture's pixels are taken.
+            load: Share of the places that other requests have taken.
             to_draw: Whether all pixels of the picture are needed.
 
         Raises:
@@ -60,7 +62,7 @@ class PoseEstimator:
         """
         started = time.perf_counter()
         need = Need(options.model, options.effort, depth=options.camera is not None, picture=True)
-        choice = await self._chooser.choose(need, self._places.load)
+        choice = await self._chooser.choose(need, load)
         model, flip = choice.model, choice.flip or options.flip
         layout = layout_named(options.layout) if options.layout else model.layout
         boxes = self._checked(options.boxes)

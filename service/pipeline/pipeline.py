@@ -34,7 +34,7 @@ class Pipeline:
         inference, clip = FrameInference(server, workers), ClipInference(server)
         search = PeopleSearch(catalogue, PersonDetector(server, workers, settings.tiles), inference)
         self._chooser = ModelChooser(catalogue, server)
-        self.pictures = PoseEstimator(settings, self._chooser, self.requests, decoder, inference, search)
+        self.pictures = PoseEstimator(settings, self._chooser, decoder, inference, search)
         self._stream_parts = StreamParts(decoder, self.pixels, inference, search, clip)
         self.self_check = SelfCheck(catalogue, server, self._stream_parts)
 
@@ -52,6 +52,6 @@ class Pipeline:
         """
         allowed_s = options.deadline_ms / 1e3 if is_live and options.deadline_ms else None
         need = Need(options.model, options.effort, actions=True, allowed_s=allowed_s)
-        choice = await self._chooser.choose(need, self.streams.load)
+        choice = await self._chooser.choose(need, self.streams.load_by_others)
         plan = plan_video(options, is_live, choice, self.settings.max_people)
         return Stream(plan, source, self._stream_parts)

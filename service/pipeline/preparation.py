@@ -18,7 +18,7 @@ from service.pipeline.plan import VideoPlan
 from service.video.frame import BadFrame, Flush, Frame, FrameSource
 from service.video.picture_change import Change, PictureChange
 from service.video.sampling import Sampler
-from service.vision.boxes import check_box
+from service.vision.boxes import check_box, check_finite
 from service.vision.crops import CropWindow, crop_window_around
 from service.vision.picture import Picture, at_most, factor_for
 
@@ -93,7 +93,7 @@ class Preparation:
                 )
                 seen = None if compared is None else await self._seen(frame, ticks > 0, *compared)
         except FAULTS_OF_FRAMES as error:
-            return BadFrame.of(frame, error)
+            return BadFrame.of(frame, error, ticks)
         return PreparedFrame(frame if seen is None else replace(frame, picture=b""), ticks, seen)
 
     async def in_turn(self, prepared: PreparedFrame, held: Held) -> Seen:
@@ -120,6 +120,8 @@ class Preparation:
             raise InvalidArgument("two boxes have the same id; give each person one of their own")
         if len(ids) > self._plan.max_people:
             raise InvalidArgument(f"{len(ids)} boxes were sent; at most {self._plan.max_people} people are followed")
+        for tracked in frame.boxes:
+            check_finite(tracked.box)
 
     def _comparison(self, ticks: int) -> Callable[[Picture], tuple[Picture, Change]]:
         """Returns the work that is done with a frame, by the job that decodes it."""

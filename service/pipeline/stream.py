@@ -20,7 +20,7 @@ from service.people.schedule import DetectionSchedule
 from service.people.search import PeopleSearch
 from service.people.tracker import PeopleTracker, TrackedPerson
 from service.pipeline.admission import PixelBudget
-from service.pipeline.answers import ClipAnswer, Event, FlushedEvent, FrameErrorEvent, Moment, PoseEvent
+from service.pipeline.answers import ClipAnswer, Event, FlushedEvent, FrameErrorEvent, Moment, PoseEvent, TakenEvent
 from service.pipeline.decoding import PictureDecoder
 from service.pipeline.lookahead import ahead
 from service.pipeline.plan import VideoPlan
@@ -55,7 +55,7 @@ class _Followed(NamedTuple):
     pose: PoseEvent | None
     lost: list[TrackState]  # ended with the frame
     due: Due
-    last: Event | None = None  # of a bad frame, or of a flush
+    last: Event | None = None  # of a flush, or of a frame that has no pose
 
 
 class Stream:
@@ -77,6 +77,7 @@ class Stream:
         self._tracks: dict[int, TrackState] = {}
         self._size: tuple[int, int] | None = None
         self._frames = 0
+        self._missed = 0  # ticks of the sampler for frames that could not be used
 
     @property
     def size(self) -> tuple[int, int]:
@@ -134,7 +135,7 @@ class Stream:
                 elif isinstance(item, PreparedFrame):
                     yield await self._step(item, at)
                 else:
-                    yield _Followed(at, [], None, [], [])
+                    yield _Followed(at, [], None, [], [], TakenEvent(at))
                 del item  # not to be kept while the next one is awaited
 
     def _moment(self, frame: Frame | BadFrame) -> Moment:
@@ -145,6 +146,7 @@ class Stream:
         """Returns the event of a frame that cannot be used. Raises its error where the video is a finite one."""
         if not self.plan.is_live:
             raise bad.error
+        self._missed += bad.ticks
         return _Followed(at, [], None, [], [], FrameErrorEvent(at, bad.error.code, str(bad.error)))
 
     async def _step(self, prepared: PreparedFrame, at: Moment) -> _Followed:
@@ -154,14 +156,17 @@ class Stream:
             try:
                 seen = await self._preparation.in_turn(prepared, held)
             except FAULTS_OF_FRAMES as error:
-                return self._without(BadFrame.of(frame, error), at)
+                return self._without(BadFrame.of(frame, error, prepared.ticks), at)
             cut = self._end(list(self._tracks)) if seen.change is Change.CUT else []
             tracked = {person.id: person.output for person in await self._people(frame, seen)}
         for person_id in tracked.keys() - self._tracks.keys():
             self._tracks[person_id] = TrackState(person_id, self.plan)
         people = [self._tracks[person_id].person(output, frame.time_s) for person_id, output in tracked.items()]
         lost = self._end(self._lost())
-        due = self._due(frame, prepared.ticks, tracked, seen.change) if prepared.ticks else []
+        due: Due = []
+        if prepared.ticks:
+            due = self._due(frame, prepared.ticks + self._missed, tracked, seen.change)
+            self._missed = 0
         return _Followed(at, cut, PoseEvent(at, people, self.plan.layout), lost, due)
 
     async def _people(self, frame: Frame, seen: Seen) -> list[TrackedPerson]:
@@ -177,7 +182,7 @@ class Stream:
     def _tracker_for(self, first: Picture) -> PeopleTracker | GivenPeople:
         plan, inference = self.plan, self._parts.inference
         if plan.people == "boxes":
-            return GivenPeople(inference, plan.model)
+            return GivenPeople(inference, plan.model, plan.max_people)
         box = check_box(plan.box, first.width, first.height) if plan.box else None
         main_only = plan.people == "main"
         return PeopleTracker(inference, self._parts.search, self._schedule, plan.model, plan.max_people, main_only, box)

@@ -198,7 +198,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, app_state: dict[str, Any], **kwargs: Any) -> None:
         self._left = asyncio.Event()
-        super().__init__(*args, **kwargs, app_state={**app_state, "left": self._left})  # type: ignore[misc]
+        app_state = {**app_state, "left": self._left}
+        super().__init__(*args, **kwargs, app_state=app_state)  # type: ignore[misc]
         self._look_timer: TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -216,7 +217,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         super().handle_close(event)
 
     def shutdown(self) -> None:
-        if not self.handshake_complete:
+        if not self.handshake_complete or self.close_sent:
             super().shutdown()
 
     def _look(self) -> None:

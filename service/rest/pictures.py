@@ -71,7 +71,8 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
             answers = await in_time(_several(pipeline, [image, *more], options))
             return Response(answers.model_dump_json(), media_type=wanted)
         held: Held = request.state.place
-        answer = await in_time(pipeline.pictures.estimate(image, options, held, wanted != JSON))
+        load = pipeline.requests.load_by_others
+        answer = await in_time(pipeline.pictures.estimate(image, options, held, load, wanted != JSON))
         if wanted == JSON:
             return Response(PoseJson.of(answer).model_dump_json(), media_type=wanted)
         drawn = await pipeline.workers.run(
@@ -93,10 +94,12 @@ async def _several(pipeline: Pipeline, images: list[bytes], options: PictureOpti
     if options.boxes:
         raise InvalidArgument("boxes belong to one picture; send a request for each, or no boxes")
 
+    load = pipeline.requests.load_by_others
+
     async def answer(image: bytes) -> PoseJson | Problem:
         with pipeline.pixels.hold() as held:
             try:
-                return PoseJson.of(await pipeline.pictures.estimate(image, options, held))
+                return PoseJson.of(await pipeline.pictures.estimate(image, options, held, load))
             except (InvalidImage, UnsupportedMediaType, PayloadTooLarge) as error:
                 return problem_of(error)
 

@@ -12,20 +12,20 @@ import logging
 import struct
 from contextlib import aclosing
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
-from service.errors import DeepharError, InvalidArgument, RequestTimeout, quoted
+from service.errors import DeepharError, InvalidArgument, RequestTimeout, Unavailable, quoted
 from service.networks.urgency import Latency, become
+from service.pipeline.answers import TakenEvent
 from service.pipeline.live import live
 from service.pipeline.options import StreamOptions, TrackedBoxes
 from service.pipeline.pipeline import Pipeline
 from service.rest import problems
 from service.rest.schemas import event_json, started_json
-from service.stopping import Stopping
+from service.stopping import STOPPING, Stopping
 from service.video.frame import BadFrame, Flush, Frame, TrackedBox
 from service.video.inbox import Credits, Inbox
 from service.vision.images import check_encoded, raw_pixels
@@ -36,6 +36,7 @@ PATH = "/v1/stream"
 # frame_id (uint64), timestamp_ns (int64), width and height (uint32) of raw RGB; both 0 before an encoded picture.
 HEADER = struct.Struct(">QqII")
 LATEST_NS = 2**62
+LAST_WORDS_S = 5.0  # for an error and the closing
 _LONGEST_TEXT = 2**16  # characters of a message
 _CLOSE_CODES = {"payload_too_large": 1009, "internal": 1011, "overloaded": 1013, "unavailable": 1013}
 _REFUSED = 1008
@@ -56,8 +57,14 @@ def routes(pipeline: Pipeline, stopping: Stopping) -> APIRouter:
         if not _is_welcome(socket, pipeline.settings.cors_origins):
             await socket.close()  # before it is accepted: 403
             return
-        await socket.accept()
-        await StreamSocket(socket, pipeline, stopping).serve()
+        try:
+            # Refused before it is accepted: a message of an accepted socket may be buffered whole.
+            stopping.refuse_if_begun()
+            with pipeline.streams.enter():
+                await socket.accept()
+                await StreamSocket(socket, pipeline, stopping).serve()
+        except DeepharError as error:
+            await socket.send_denial_response(problems.own_error(error))
 
     return router
 
@@ -65,9 +72,10 @@ def routes(pipeline: Pipeline, stopping: Stopping) -> APIRouter:
 def _is_welcome(socket: WebSocket, origins: str) -> bool:
     """Returns whether a page may use the service: browsers let any page open any WebSocket."""
     origin = socket.headers.get("origin")
-    if origin is None or origin in {allowed.strip() for allowed in origins.split(",")} or "*" in origins:
+    allowed = {one.strip() for one in origins.split(",") if one.strip()}
+    if origin is None or "*" in allowed or origin in allowed:
         return True
-    return urlsplit(origin).netloc == socket.headers.get("host")
+    return origin.partition("://")[2] == socket.headers.get("host")
 
 
 class StreamSocket:
@@ -87,43 +95,49 @@ class StreamSocket:
         assert working is not None
         leaving = asyncio.create_task(self._end_when_left())
         code = 1000
+        error: Exception | None = None
         try:
-            with self._stopping.ends(self._end_now), self._pipeline.streams.enter():
+            with self._stopping.ends(self._end_now):
                 await self._follow()
-        except WebSocketDisconnect:
-            return
         except asyncio.CancelledError:
             if not self._left.is_set() and not self._stopping.over.is_set():
                 raise
             working.uncancel()
-            return
-        except Exception as error:
-            if not isinstance(error, DeepharError):
-                log.exception("a stream failed")
-            known = error if isinstance(error, DeepharError) else problems.internal()
-            code = _CLOSE_CODES.get(known.code, _REFUSED)
-            await self._last({"event": "error", **problems.problem_of(known).model_dump()})
+            error = Unavailable(STOPPING)
+        except Exception as raised:
+            error = raised
         finally:
             leaving.cancel()
+        if self._left.is_set():
+            return
+        if error is not None:
+            if not isinstance(error, DeepharError):
+                log.error("a stream failed", exc_info=error)
+            known = error if isinstance(error, DeepharError) else problems.internal()
+            code = _CLOSE_CODES.get(known.code, _REFUSED)
         try:
-            await self._socket.close(code)
-        except (WebSocketDisconnect, RuntimeError):
-            log.debug("a stream's caller left before its end")
+            async with asyncio.timeout(LAST_WORDS_S):
+                if error is not None:
+                    await self._send({"event": "error", **problems.problem_of(known).model_dump()}, self._told)
+                await self._socket.close(code)
+        except (DeepharError, TimeoutError, WebSocketDisconnect, RuntimeError):
+            log.info("a stream was given up: its answers are not read")
 
     async def _follow(self) -> None:
-        self._stopping.refuse_if_begun()
         become(Latency.LIVE)
         config = await self._message(self._settings.header_timeout_s, "config")
         kind, sent = _parsed(config.get("text"))
         if kind != "config":
             raise InvalidArgument('the first message of a stream must be a text: {"type": "config", ...}')
-        async with live(self._pipeline, StreamOptions.of(sent), self._receive, self._stopping.begun) as (stream, inbox):
+        options = StreamOptions.of(sent)
+        async with live(self._pipeline, options, self._receive, self._stopping.begun) as (stream, inbox):
             await self._send(started_json(stream.plan), inbox.credits)
             crediting = asyncio.create_task(self._tell_credits(inbox))
             try:
                 async with aclosing(stream.events()) as events:
                     async for event in events:
-                        await self._send(event_json(event), inbox.credits)
+                        if not isinstance(event, TakenEvent):  # credits are told at once
+                            await self._send(event_json(event), inbox.credits)
             finally:
                 crediting.cancel()
                 await asyncio.wait([crediting])
@@ -170,13 +184,13 @@ class StreamSocket:
         if len(message) < HEADER.size:
             return BadFrame(InvalidArgument(f"a frame begins with a header of {HEADER.size} bytes; send it"), 0, 0)
         frame_id, time_ns, width, height = HEADER.unpack_from(message)
-        picture = message[HEADER.size :]
         try:
             if abs(time_ns) > LATEST_NS:
                 raise InvalidArgument(f"timestamp_ns must be within {-LATEST_NS} and {LATEST_NS}")
             if width or height:
-                raw = raw_pixels(picture, width, height, settings.max_image_pixels)
+                raw = raw_pixels(memoryview(message)[HEADER.size :], width, height, settings.max_image_pixels)
                 return Frame(raw, frame_id, time_ns, boxes=boxes)
+            picture = message[HEADER.size :]
             check_encoded(picture, settings.max_image_bytes)
             return Frame(picture, frame_id, time_ns, boxes=boxes)
         except DeepharError as error:
@@ -200,9 +214,14 @@ class StreamSocket:
 
     async def _tell_credits(self, inbox: Inbox) -> None:
         """Tells of room as soon as there is more than the sender knows of: not every frame has an event."""
-        while True:
-            credits_now = await inbox.more_room(self._told)
-            await self._send({"event": "credits"}, credits_now)
+        try:
+            while True:
+                credits_now = await inbox.more_room(self._told)
+                await self._send({"event": "credits"}, credits_now)
+        except DeepharError as error:
+            await inbox.end(error)
+        except (WebSocketDisconnect, RuntimeError):
+            self._left.set()
 
     async def _send(self, event: _Json, credits_now: Credits) -> None:
         """Sends an event.
@@ -218,12 +237,6 @@ class StreamSocket:
                 await self._socket.send_text(text)
         except TimeoutError:
             raise RequestTimeout(f"no answer was read for {timeout_s:g} s; read them as they come") from None
-
-    async def _last(self, event: _Json) -> None:
-        try:
-            await self._send(event, self._told)
-        except (DeepharError, WebSocketDisconnect, RuntimeError):
-            log.info("a stream was given up: its answers are not read")
 
 
 def _parsed(text: str | None) -> tuple[str, _Json]:

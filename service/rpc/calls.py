@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import cache
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc
@@ -45,7 +46,7 @@ def parsed(kind: type[M], data: bytes) -> M:
     Raises:
         InvalidArgument: The bytes are no such message, or hold too many fields.
     """
-    if _fields(data) > _MOST_FIELDS:
+    if _fields(data, 0, len(data), _with_lists(kind.DESCRIPTOR)) > _MOST_FIELDS:
         raise InvalidArgument(f"the message has over {_MOST_FIELDS} fields; send fewer")
     try:
         return kind.FromString(data)
@@ -55,13 +56,30 @@ def parsed(kind: type[M], data: bytes) -> M:
         ) from None
 
 
-def _fields(data: bytes) -> int:
+@cache
+def _with_lists(descriptor: Any) -> frozenset[int]:
+    """Returns the numbers of the fields whose messages have lists of messages in turn, as a frame has boxes."""
+    return frozenset(
+        field.number
+        for field in descriptor.fields
+        if field.message_type is not None
+        and any(inner.is_repeated and inner.message_type is not None for inner in field.message_type.fields)
+    )
+
+
+def _fields(data: bytes, place: int, end: int, with_lists: frozenset[int]) -> int:
     """Returns the number of fields of a message on the wire, without checking that the bytes are a message.
 
     It is limited since an empty box takes two bytes on the wire and a hundred in memory.
+
+    Args:
+        data: Has the message in it.
+        place: Where it begins.
+        end: Where it ends.
+        with_lists: Numbers of its fields whose own fields are counted as well.
     """
-    place, count = 0, 0
-    while place < len(data) and count <= _MOST_FIELDS:
+    count = 0
+    while place < end and count <= _MOST_FIELDS:
         tag, place = _number(data, place)
         match tag & 7:
             case 0:
@@ -70,6 +88,8 @@ def _fields(data: bytes) -> int:
                 place += 8
             case 2:
                 length, place = _number(data, place)
+                if tag >> 3 in with_lists:
+                    count += _fields(data, place, min(place + length, end), frozenset())
                 place += length
             case 5:
                 place += 4

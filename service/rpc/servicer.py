@@ -58,15 +58,19 @@ class InferenceServicer:
             image, options = request.image, messages.picture_options(request, self._settings.max_boxes)
             del request
             become(Latency.SINGLE, _due_s(context))
+            load = self._pipeline.requests.load_by_others
             with self._pipeline.pixels.hold() as held:
-                return messages.pose_message(await self._pipeline.pictures.estimate(image, options, held))
+                return messages.pose_message(await self._pipeline.pictures.estimate(image, options, held, load))
 
     async def classify_clip(
         self, requests: Requests[pb.StreamVideoRequest], context: Context
     ) -> pb.ClassifyClipResponse:
         with self._pipeline.streams.enter():
+            began_s = time.monotonic()
             become(Latency.BULK, _due_s(context))
             options, receive = await self._options(requests), self._receiving(requests)
+            if options.deadline_ms is not None:
+                become(Latency.BULK, _sooner(_due_s(context), began_s + options.deadline_ms / 1e3))
             async with (
                 live(self._pipeline, options, receive, self._stopping.over, is_live=False) as (stream, inbox),
                 aclosing(stream.classified()) as events,
@@ -127,3 +131,7 @@ def _due_s(context: Context) -> float | None:
     """Returns when the call's deadline is, by `time.monotonic`; None where it has none."""
     left_s = context.time_remaining()
     return None if left_s is None else time.monotonic() + left_s
+
+
+def _sooner(due_s: float | None, other_s: float) -> float:
+    return other_s if due_s is None else min(due_s, other_s)

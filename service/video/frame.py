@@ -47,10 +47,11 @@ class BadFrame:
     frame_id: int
     time_ns: int
     received_s: float = field(default_factory=time.monotonic)
+    ticks: int = 0  # of the sampler, which knew nothing of it
 
     @staticmethod
-    def of(frame: Frame, error: DeepharError) -> BadFrame:
-        return BadFrame(error, frame.frame_id, frame.time_ns, frame.received_s)
+    def of(frame: Frame, error: DeepharError, ticks: int = 0) -> BadFrame:
+        return BadFrame(error, frame.frame_id, frame.time_ns, frame.received_s, ticks)
 
 
 class Flush(NamedTuple):

@@ -56,7 +56,7 @@ class Inbox:
             The number of further frames that there is room for.
         """
         async with self._changed:
-            if self._drops and isinstance(item, Frame):
+            if self._drops and not self._ended and isinstance(item, Frame):
                 self._drop_waiting()
             await self._changed.wait_for(lambda: self._ended or self._fits(item))
             if not self._ended:
@@ -134,6 +134,9 @@ class Inbox:
         return len(self._items) < 2 * self._size
 
     def _drop_waiting(self) -> None:
+        """Drops the frame that waits, unless it is to be answered before a flush."""
+        if Flush() in self._items:
+            return
         for item in self._items:
             if isinstance(item, Frame):
                 self._count(item, -1)

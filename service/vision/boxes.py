@@ -30,10 +30,15 @@ class Box:
         return self.x + self.width / 2, self.y + self.height / 2
 
 
-def check_box(box: Box, width: int, height: int) -> Box:
-    """The box itself, if a person can be looked for in it."""
+def check_finite(box: Box) -> None:
+    """Raises `InvalidArgument` where the box holds a number that is not finite."""
     if not all(math.isfinite(value) for value in (box.x, box.y, box.width, box.height)):
         raise InvalidArgument("a box holds a number that is not finite; send [x, y, width, height] in pixels")
+
+
+def check_box(box: Box, width: int, height: int) -> Box:
+    """The box itself, if a person can be looked for in it."""
+    check_finite(box)
     if box.width < 1 or box.height < 1:
         raise InvalidArgument("a box must be at least one pixel wide and high; send [x, y, width, height] in pixels")
     if box.x >= width or box.y >= height or box.x + box.width <= 0 or box.y + box.height <= 0:

@@ -181,7 +181,7 @@ def check_encoded(data: bytes, max_bytes: int) -> None:
         raise PayloadTooLarge(f"the picture has {len(data)} bytes; at most {max_bytes} are taken: shrink it")
 
 
-def raw_pixels(rgb: bytes, width: int, height: int, max_pixels: int) -> Image:
+def raw_pixels(rgb: bytes | memoryview, width: int, height: int, max_pixels: int) -> Image:
     """Returns the pixels (H, W, 3) of a raw picture, without a copy.
 
     Raises:

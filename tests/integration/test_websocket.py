@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
+from socket import SHUT_RDWR
 from typing import Any
 
 import pytest
@@ -13,9 +15,10 @@ from deephar.video import frames_of
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from service.testing.running import ServiceProcess
+from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
 from tests.integration.sockets import Event, Socket, message, socket
+from tests.integration.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def test_events_are_those_of_grpc(service: ServiceProcess, frames: list[pb.Frame
     with Client(service.grpc_address) as client:
         answers = list(client.stream(frames, pb.StreamConfig(hop=4)))
     ours = [event["event"] for event in events if event["event"] not in ("credits", "end")]
-    assert ours == [answer.WhichOneof("event") for answer in answers]
+    assert ours == [kind for answer in answers if (kind := answer.WhichOneof("event"))]
     poses = [answer.pose.people[0] for answer in answers if answer.WhichOneof("event") == "pose"]
     for event, person in zip(of("pose", events), poses, strict=True):
         assert [point["x"] for point in event["people"][0]["keypoints"]] == [point.x for point in person.keypoints]
@@ -191,12 +194,46 @@ def test_streams_beyond_the_limit_are_told_to_come_back(service: ServiceProcess)
             stream: Socket = opened[-1].__enter__()
             stream.say("config")
             stream.until("started")
-        with socket(service) as refused:
-            (told,) = refused.rest()
-            assert (told["code"], told["status"], refused.code) == ("overloaded", 429, 1013)
+        with pytest.raises(InvalidStatus) as refused, socket(service):
+            pass
+        answer = refused.value.response
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+        assert json.loads(answer.body or b"")["code"] == "overloaded"
     finally:
         for context in opened:
             context.__exit__(None, None, None)
     with socket(service) as stream:  # the places are free again
         stream.say("config")
         stream.until("started")
+
+
+def test_when_the_service_stops_everything_is_answered_first(frames: list[pb.Frame]) -> None:
+    with running_service() as own, socket(own) as stream:
+        stream.say("config")
+        stream.send(frames[:5])
+        stream.until("pose")
+        own.process.send_signal(signal.SIGTERM)
+        events = stream.rest()
+        assert (events[-1]["event"], events[-1]["code"], stream.code) == ("error", "unavailable", 1013)
+        assert own.process.wait(15) == 0
+        assert "Traceback" not in own.log.read_text()
+
+
+def test_a_peer_that_vanishes_while_its_queue_is_full_gives_its_place_back(frames: list[pb.Frame]) -> None:
+    with running_service(max_streams="1") as own:
+        for _ in range(3):
+            with socket(own) as stream:
+                stream.say("config", want_keypoints=True)
+                stream.until("started")
+                stream.send(frames)
+                stream.connection.socket.shutdown(SHUT_RDWR)
+            assert wait_for(lambda: opens(own), 5)
+        assert "Traceback" not in own.log.read_text()
+
+
+def opens(service: ServiceProcess) -> bool:
+    try:
+        with socket(service):
+            return True
+    except InvalidStatus:
+        return False

@@ -26,7 +26,7 @@ def picture() -> bytes:
 async def estimated(parts: Gateway, sent: dict[str, object], image: bytes | None = None) -> PoseAnswer:
     with parts.pipeline.pixels.hold() as held:
         options = PictureOptions.of(sent)
-        return await parts.pipeline.pictures.estimate(picture() if image is None else image, options, held)
+        return await parts.pipeline.pictures.estimate(picture() if image is None else image, options, held, load=0.0)
 
 
 def test_without_boxes_all_detections_with_usable_poses_are_answered() -> None:

@@ -8,16 +8,18 @@ import pytest
 
 from service.errors import InvalidArgument, InvalidVideo
 from service.networks.server import Tensors
-from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PoseEvent, SegmentEvent
+from service.pipeline.answers import ActionEvent, ClipAnswer, Event, FrameErrorEvent, PoseEvent, SegmentEvent
 from service.pipeline.options import StreamOptions, VideoOptions
 from service.video.frame import Frame, TrackedBox
 from service.video.sampling import Sampler
 from service.video.windows import Reason
 from service.vision.boxes import Box
 from service.vision.crops import Image
+from tests.conftest import SAMPLES
 from tests.unit.parts import Gateway, with_gateway
 
 PICTURE = np.full((240, 320, 3), 90, np.uint8)
+PERSON = (SAMPLES / "person.jpg").read_bytes()
 
 
 def moving(i: int) -> Image:
@@ -38,7 +40,7 @@ class Frames:
         self,
         times_s: Iterable[float],
         dropped: int = 0,
-        picture: Callable[[int], Image] = moving,
+        picture: Callable[[int], Image | bytes] = moving,
         boxes: Sequence[Sequence[tuple[int, Box]]] = (),
     ) -> None:
         self._boxes = [tuple(TrackedBox(*tracked) for tracked in of_frame) for of_frame in boxes]
@@ -240,3 +242,47 @@ def test_boxes_that_do_not_fit_the_stream_are_told(
 ) -> None:
     with pytest.raises(InvalidArgument, match=text):
         followed(Frames([0.0], boxes=boxes), people=people)
+
+
+def test_frames_that_cannot_be_decoded_leave_their_ticks_empty() -> None:
+    """A window of 16 ticks spans 1.5 s, whatever was damaged."""
+
+    def picture(i: int) -> Image | bytes:
+        return b"damaged" if i % 4 == 3 else moving(i)
+
+    async def work(parts: Gateway) -> list[Event]:
+        frames = Frames((i / 10 for i in range(24)), picture=picture)
+        stream = await parts.pipeline.stream(StreamOptions.of({"hop": 4}), frames, is_live=True)
+        return [event async for event in stream.events()]
+
+    events = with_gateway(work)
+    assert [e.at.frame_id for e in events if isinstance(e, FrameErrorEvent)] == [3, 7, 11, 15, 19, 23]
+    spans = [round(e.end_s - e.start_s, 2) for e in events if isinstance(e, ActionEvent)]
+    assert spans
+    assert all(1.3 <= span <= 1.5 for span in spans)
+
+
+@pytest.mark.parametrize("size", [float("nan"), float("inf"), 1e300, -5.0])
+def test_boxes_of_no_size_are_the_fault_of_their_frame(size: float) -> None:
+    async def work(parts: Gateway) -> list[Event]:
+        boxes = [((1, Box(10, 10, size, 50)),), ((1, Box(10, 10, 50, 50)),)]
+        frames = Frames([0.0, 0.1], picture=lambda _: PERSON, boxes=boxes)
+        stream = await parts.pipeline.stream(StreamOptions.of({"people": "boxes"}), frames, is_live=True)
+        return [event async for event in stream.events()]
+
+    events = with_gateway(work)
+    assert [e.code for e in events if isinstance(e, FrameErrorEvent)] == ["invalid_argument"]
+    assert sum(isinstance(e, PoseEvent) for e in events) == 1
+
+
+def test_the_callers_tracks_are_bounded() -> None:
+    count = 200
+    boxes = [((i, Box(10, 10, 50, 50)),) for i in range(count)]
+    times_s = [i / 1e6 for i in range(count)]
+
+    async def work(parts: Gateway) -> int:
+        options = StreamOptions.of({"people": "boxes", "want_keypoints": True, "max_people": 5})
+        stream = await parts.pipeline.stream(options, Frames(times_s, boxes=boxes), is_live=True)
+        return max([len(stream._tracks) async for _ in stream.events()])
+
+    assert with_gateway(work) <= 6

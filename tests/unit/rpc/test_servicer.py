@@ -11,6 +11,8 @@ from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 from deephar.video import frames_of
 
+from service.errors import InvalidArgument
+from service.rpc.calls import parsed
 from service.rpc.server import GrpcServer
 from service.testing.running import free_port
 from tests.conftest import SAMPLES
@@ -173,3 +175,12 @@ def test_frames_of_another_size_begin_new_tracks_and_their_time_comes_back() -> 
                 assert event.action.end_s < 1.75 or event.action.start_s > 1.75
 
     called(work)
+
+
+def test_lists_within_a_frame_are_counted_before_they_are_read() -> None:
+    box = pb.TrackedBox(box=pb.Box())
+    few = pb.StreamVideoRequest(frame=pb.Frame(encoded=bytes(range(256)) * 100, boxes=[box] * 100))
+    assert parsed(pb.StreamVideoRequest, few.SerializeToString()) == few
+    many = pb.StreamVideoRequest(frame=pb.Frame(boxes=[box] * 20_000))
+    with pytest.raises(InvalidArgument, match="over 10000 fields"):
+        parsed(pb.StreamVideoRequest, many.SerializeToString())
