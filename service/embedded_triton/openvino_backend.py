@@ -15,9 +15,6 @@ import numpy as np
 import openvino
 import triton_python_backend_utils as triton
 
-MOST_STREAMS = 4  # more would leave cores idle when there are few rows
-SMALL_NETWORK_BYTES = 20_000_000  # larger ones keep all cores busy with one row
-
 
 def keep_private():
     """Restricts the shared memory to this user before pictures pass through: Triton opens it to all, despite umask."""
@@ -33,28 +30,21 @@ class TritonPythonModel:
         self.inputs = [tensor["name"] for tensor in config["input"]]
         self.outputs = [tensor["name"] for tensor in config["output"]]
         path = os.path.join(args["model_repository"], args["model_version"], "model.onnx")
-        self.compile(openvino.Core(), path)
-        # The first inference is slow: it is run before there are callers.
-        zeros = {
-            tensor["name"]: np.zeros([1, *map(int, tensor["dims"])], triton.triton_string_to_numpy(tensor["data_type"]))
-            for tensor in config["input"]
-        }
-        for request in (self.lone, *self.parts):
-            request.infer(zeros)
-
-    def compile(self, core, path):
-        """Compiles a network for one row: for any number, OpenVINO infers all shapes anew each time.
-
-        A small one is compiled twice: for a lone row on all cores, and for rows on streams of fewer cores each.
-        """
-        network, options = core.read_model(path), {"INFERENCE_PRECISION_HINT": self.precision(core)}
+        core = openvino.Core()
+        # For one row: for any number, OpenVINO infers all shapes anew each time.
+        network = core.read_model(path)
         network.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in network.inputs})
-        self.lone = core.compile_model(network, "CPU", options | {"PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
-        self.parts = [self.lone]
-        streams = min(len(os.sched_getaffinity(0)), MOST_STREAMS)
-        if streams > 1 and os.path.getsize(path) <= SMALL_NETWORK_BYTES:
-            on_streams = core.compile_model(network, "CPU", options | {"NUM_STREAMS": streams})
-            self.parts = [on_streams.create_infer_request() for _ in range(streams)]
+        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision(core)}
+        self.request = core.compile_model(network, "CPU", options).create_infer_request()
+        # The first inference is slow: it is run before there are callers.
+        self.request.infer(
+            {
+                tensor["name"]: np.zeros(
+                    [1, *map(int, tensor["dims"])], triton.triton_string_to_numpy(tensor["data_type"])
+                )
+                for tensor in config["input"]
+            }
+        )
 
     @staticmethod
     def precision(core):
@@ -87,15 +77,9 @@ class TritonPythonModel:
         return responses
 
     def infer(self, feed):
-        """Returns the outputs of all rows, of which as many are computed at a time as there are streams."""
-        rows = len(feed[self.inputs[0]])
-        requests = [self.lone] if rows == 1 else self.parts
+        """Returns the outputs of all rows, which are computed one after another."""
         answers = []
-        for first in range(0, rows, len(requests)):
-            running = requests[: rows - first]
-            for row, request in enumerate(running, first):
-                request.start_async({name: array[row : row + 1] for name, array in feed.items()})
-            for request in running:
-                request.wait()
-                answers.append([np.array(request.results[name]) for name in self.outputs])
+        for row in range(len(feed[self.inputs[0]])):
+            results = self.request.infer({name: array[row : row + 1] for name, array in feed.items()})
+            answers.append([np.array(results[name]) for name in self.outputs])
         return [np.concatenate(parts) for parts in zip(*answers, strict=True)]

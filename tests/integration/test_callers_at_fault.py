@@ -163,9 +163,13 @@ def test_options_of_any_depth_and_kind_are_told(service: ServiceProcess, person_
         pb.StreamVideoRequest(config=pb.StreamConfig()),
         pb.StreamVideoRequest(frame=pb.Frame(timestamp_ns=2**63 - 1, encoded=person_jpeg)),
     ]
-    with grpc.insecure_channel(service.grpc_address) as channel, pytest.raises(grpc.RpcError) as caught:
-        list(pb_grpc.InferenceServiceStub(channel).StreamVideo(iter(late)))
+    with grpc.insecure_channel(service.grpc_address) as channel:
+        stub = pb_grpc.InferenceServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.ClassifyClip(iter(late))
+        (told,) = [e.frame_error for e in stub.StreamVideo(iter(late)) if e.WhichOneof("event") == "frame_error"]
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert told.code == "invalid_argument"
     assert "Traceback" not in service.log.read_text()
 
 
