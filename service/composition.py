@@ -47,7 +47,9 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
         The running parts; they stop at the end of the context.
     """
     supervisor = None if settings.triton_url else TritonSupervisor(settings, lambda reason: catalogue.lose(reason))
-    triton = TritonClient(supervisor.url if supervisor else settings.triton_url, settings.inference_timeout_s)
+    triton = TritonClient(
+        supervisor.url if supervisor else settings.triton_url, settings.inference_timeout_s, settings.bulk_in_flight
+    )
     server_id = supervisor.server_id if supervisor else None
     catalogue = Catalogue(triton, settings.default_model, server_id, settings.catalogue_poll_s)
     workers = Workers(settings.workers)

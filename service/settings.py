@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     max_people: int = Field(64, gt=0, description="largest number of people in a picture, or of tracks in a video")
     max_requests: int = Field(32, gt=0, description="concurrent picture requests; further ones are refused")
     max_streams: int = Field(16, gt=0, description="concurrent videos, streamed or uploaded; further ones are refused")
+    bulk_in_flight: int = Field(
+        4, gt=0, description="inferences at a time of uploaded videos and many pictures at once"
+    )
     max_pixels_in_work: int = Field(64_000_000, gt=0, description="pixels of decoded pictures; further ones wait")
     max_video_pixels: int = Field(64_000_000, gt=0, description="sum of the frame sizes of uploaded videos in work")
     stream_queue_frames: int = Field(8, gt=0, description="frames in the queue of a stream")

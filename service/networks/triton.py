@@ -17,7 +17,7 @@ from tritonclient.utils import np_to_triton_dtype, triton_to_np_dtype
 
 from service.errors import DeadlineExceeded, Overloaded, Unavailable
 from service.networks.server import Activity, LoadedModel, Tensors
-from service.networks.urgency import TOO_LATE, present
+from service.networks.urgency import TOO_LATE, Latency, present
 
 _CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", -1),
@@ -42,13 +42,16 @@ class TritonClient:
     Args:
         url: Address of its gRPC.
         inference_timeout_s: Time limit of an inference.
+        bulk_in_flight: Largest number of inferences of bulk work at a time. Priorities order the queue alone: Triton
+            puts all that waits into one batch, and what comes next waits for it.
     """
 
-    def __init__(self, url: str, inference_timeout_s: float) -> None:
+    def __init__(self, url: str, inference_timeout_s: float, bulk_in_flight: int = 4) -> None:
         self.url = url
         self._channel = grpc.aio.insecure_channel(url, options=_CHANNEL_OPTIONS)
         self._stub: Any = GRPCInferenceServiceStub(self._channel)
         self._inference_timeout_s = inference_timeout_s
+        self._bulk = asyncio.Semaphore(bulk_in_flight)
         self.doubted = asyncio.Event()  # set by a call that failed as if Triton, or the network, were gone
         self.activity: dict[str, Activity] = {}
         self._configs: dict[str, ModelConfig] = {}
@@ -90,6 +93,12 @@ class TritonClient:
             DeadlineExceeded: It did not answer in time.
             Overloaded: Its queue is full.
         """
+        if present().latency is not Latency.BULK:
+            return await self._infer(network, tensors, timeout_s)
+        async with self._bulk:
+            return await self._infer(network, tensors, timeout_s)
+
+    async def _infer(self, network: str, tensors: Tensors, timeout_s: float | None) -> Tensors:
         urgency = present()
         left_s = urgency.left_s()
         limit_s = timeout_s or self._inference_timeout_s
