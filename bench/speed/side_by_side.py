@@ -27,7 +27,7 @@ from bench.speed.report import Cell, Options, Table, median_ratio
 from service.testing.running import ROOT, free_port, running_service
 
 CALLERS = (1, 8)
-_PATIENCE_S = 90.0
+_PATIENCE_S = 180.0
 
 
 @dataclass(frozen=True)
