@@ -118,7 +118,7 @@ class FrameErrorEvent(Event):
 
 @dataclass(frozen=True)
 class TakenEvent(Event):
-    """A frame was taken out of the queue, and has no other event: it is not a sample."""
+    """A frame of a live stream was taken out of the queue, and has no other event: it is not a sample."""
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ class Stream:
                 elif isinstance(item, PreparedFrame):
                     yield await self._step(item, at)
                 else:
-                    yield _Followed(at, [], None, [], [], TakenEvent(at))
+                    yield _Followed(at, [], None, [], [], TakenEvent(at) if self.plan.is_live else None)
                 del item  # not to be kept while the next one is awaited
 
     def _moment(self, frame: Frame | BadFrame) -> Moment:

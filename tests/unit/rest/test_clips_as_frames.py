@@ -54,6 +54,17 @@ def test_events_come_as_lines() -> None:
     asked(work)
 
 
+def test_frames_that_are_no_samples_have_no_line() -> None:
+    async def work(client: httpx.AsyncClient, _: Gateway) -> None:
+        headers = {"Accept": "application/x-ndjson"}
+        answer = await client.post("/v1/actions", files=form(6), data={"fps": "30"}, headers=headers)
+        events = [json.loads(line) for line in answer.text.splitlines()]
+        assert [event["frame_id"] for event in events if event["event"] == "pose"] == [0, 3]
+        assert events[-1]["event"] == "answer"
+
+    asked(work)
+
+
 @pytest.mark.parametrize(
     ("files", "data", "status", "says"),
     [
