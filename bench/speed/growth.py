@@ -6,6 +6,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 import cv2
 import numpy as np
@@ -50,6 +51,13 @@ class _Costs:
         spent = sum(service_cpu_ms(self._service).values()) - sum(before.values())
         self._taken.setdefault(name, []).append((wall_ms / frames, spent / frames))
 
+    async def add_in_turns(self, ways: dict[str, Callable[[], Awaitable[object]]], frames: int, rounds: int) -> None:
+        """Adds rounds of all ways, after the first one has warmed the service up."""
+        await next(iter(ways.values()))()
+        for _ in range(rounds):
+            for name, work in ways.items():
+                await self.add(name, frames, work)
+
     def rows(self) -> list[list[Cell]]:
         rows: list[list[Cell]] = []
         for name, taken in self._taken.items():
@@ -71,10 +79,7 @@ async def _overlap(service: ServiceProcess, options: Options) -> Table:
         config = pb.StreamConfig(want_keypoints=True, hop=hop)
         actions[hop] = (await send_at_once(service.grpc_address, frames, count, config)).actions
 
-    await one(4)
-    for _ in range(options.rounds):
-        for hop in HOPS:
-            await costs.add(f"hop {hop}", count, lambda hop=hop: one(hop))  # type: ignore[misc]
+    await costs.add_in_turns({f"hop {hop}": partial(one, hop) for hop in HOPS}, count, options.rounds)
     rows = [[*row, actions[hop]] for hop, row in zip(HOPS, costs.rows(), strict=True)]
     title = "Cost of a frame by the overlap of windows of 16 samples: one stream, 640 x 360, pose of every frame"
     notes = [f"{count} frames as fast as they are taken, which is {count / FPS:.1f} s of video."]
@@ -89,17 +94,19 @@ async def _people(service: ServiceProcess, options: Options) -> Table:
         config = pb.StreamConfig(want_keypoints=True, following=pb.FOLLOWING_ALL)
         found[people] = (await send_at_once(service.grpc_address, crowds[people], count, config)).people
 
-    await one(1)
-    for _ in range(options.rounds):
-        for people in PEOPLE:
-            await costs.add(f"{people} people", count, lambda people=people: one(people))  # type: ignore[misc]
+    await costs.add_in_turns({f"{people} people": partial(one, people) for people in PEOPLE}, count, options.rounds)
     rows = [[*row, found[people]] for people, row in zip(PEOPLE, costs.rows(), strict=True)]
     title = "Cost of a frame by people: one stream, 1280 x 720, all people, pose of every frame"
     return Table(title, ["", "wall ms", "CPU ms", "people found"], rows)
 
 
 def _crowd(people: int, shift: int) -> Picture:
-    """Returns a picture of 1280 x 720 pixels with the sample's person so many times, moved by some pixels."""
+    """Returns a picture of 1280 x 720 pixels.
+
+    Args:
+        people: Number of copies of the sample's person.
+        shift: Pixels by which all are moved to the right and down.
+    """
     sample = http_load.picture()[60:435, 190:450]
     height, width = sample.shape[:2]
     scale = min((_TILE_WIDTH - 20) / width, (_TILE_HEIGHT - 20) / height)
@@ -125,7 +132,7 @@ async def _sizes(service: ServiceProcess, options: Options) -> Table:
     deadline = time.monotonic() + options.seconds * len(SIZES)
     while time.monotonic() < deadline:
         for (width, height), caller in callers.items():
-            await costs.add(f"{width} x {height}", count, lambda caller=caller: _ask(caller, count))  # type: ignore[misc]
+            await costs.add(f"{width} x {height}", count, partial(_ask, caller, count))
     title = "Cost of a picture without a box by its size: POST /v1/pose, JPEG, one caller"
     return Table(title, ["", "wall ms", "CPU ms"], costs.rows())
 
@@ -162,7 +169,7 @@ async def _memory(service: ServiceProcess, options: Options) -> Table:
 
 
 async def _requests(callers: list[Caller], count: int) -> None:
-    """Asks so many times in all."""
+    """Sends `count` requests in all, over the connections of the callers."""
     left = iter(range(count))
 
     async def ask(caller: Caller) -> None:

@@ -48,7 +48,7 @@ class OnnxRuntime:
 
 @contextmanager
 def onnxruntime_with(batch: int, *networks: Path) -> Iterator[OnnxRuntime]:
-    """Yields it with these networks loaded; frame networks are run on so many pictures at once."""
+    """Yields ONNX Runtime with these networks loaded. Frame networks run in batches of `batch` pictures."""
     files = [str(network / "1" / "model.onnx") for network in networks]
     python = str(ROOT / ".venv-bench" / "bin" / "python")
     with subprocess.Popen(

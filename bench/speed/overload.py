@@ -1,7 +1,7 @@
 """What callers see at full load and at five times that: who is let in, who is refused, and how long either takes.
 
-Full load is as many callers as the service has places, each asking again when it is answered. At five times that load,
-so many callers ask at five times the rate that full load had, whatever the answers. Pictures have no box.
+At full load there are as many callers as the service has places, and each asks again when it is answered. At five times
+full load, requests arrive at five times the rate that was answered at full load. Pictures have no box.
 """
 
 from __future__ import annotations

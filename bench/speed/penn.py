@@ -1,4 +1,4 @@
-"""Decisions a second of deephar's `penn` in a stream, against computing its eight frames anew for each decision."""
+"""Decisions a second of deephar's `penn` in a stream, beside recomputing its eight frames for each decision."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def _measure(service: ServiceProcess, by_onnxruntime: Callable[[], float], optio
 
     sides: dict[str, Callable[[], float]] = {
         "Triton, in a stream: one frame and the clip": lambda: decide(one),
-        "Triton, anew: eight frames in a batch and the clip": lambda: decide(eight),
-        "ONNX Runtime fp32, anew": by_onnxruntime,
+        "Triton, recomputing: eight frames in a batch and the clip": lambda: decide(eight),
+        "ONNX Runtime fp32, recomputing": by_onnxruntime,
     }
     times: dict[str, list[float]] = {name: [] for name in sides}
     stream = next(iter(times))

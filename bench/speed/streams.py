@@ -26,7 +26,7 @@ _COLUMNS += ["first action ms", "dropped %", "errors", "service, cores", "sender
 
 @dataclass
 class Run:
-    """So many streams at the same time."""
+    """Streams that were sent at the same time."""
 
     sent: list[Sent]
     service_cores: float
@@ -122,7 +122,7 @@ async def _most(sustains: Callable[[int], Awaitable[bool]]) -> int:
 
 
 async def run(service: ServiceProcess, frames: list[bytes], count: int, seconds: float, policy: pb.DropPolicy) -> Run:
-    """Sends so many streams, which begin at random times within a second."""
+    """Sends `count` streams at the same time. They begin at random times within a second."""
     starts = random.Random(count)
     config = pb.StreamConfig(want_keypoints=True, hop=HOP, drop_policy=policy)
     before, began, own = service_cpu_ms(service), time.monotonic(), os.times()

@@ -71,9 +71,9 @@ class ModelChooser:
         kind = await self._of_kind(own, bool(need.name), may_measure)
         asked = need.effort or "balanced"
         reason: str | None = None
-        step = STEPS.index(asked)
-        if load >= BUSY and step > (0 if load >= CROWDED else 1):
-            step, reason = (0 if load >= CROWDED else 1), "the service is busy"
+        step, most = STEPS.index(asked), 2 - (load >= BUSY) - (load >= CROWDED)
+        if step > most:
+            step, reason = most, "the service is busy"
         choice = self._at(STEPS[step], kind, own, need)
         while allowed_s is not None and step and self._expected_s(choice, need) > SPARE * allowed_s:
             step, reason = step - 1, "the time that is allowed is short"

@@ -8,7 +8,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from service.errors import DeepharError, InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
+from service.errors import InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
 from service.people.detector import Detection
 from service.people.schedule import DetectionSchedule
 from service.people.search import PeopleSearch
@@ -86,7 +86,7 @@ class Preparation:
     async def _ahead(self, frame: Frame, ticks: int) -> PreparedFrame | BadFrame:
         """Prepares a frame before its turn, if it is small: such are not in the budget of pixels."""
         try:
-            with named(frame):
+            with _named(frame):
                 self._check_boxes(frame)
                 compared = await self._decoder.decode_small(
                     frame.picture, self._comparison(ticks), partial(self._shrink, frame)
@@ -103,7 +103,7 @@ class Preparation:
         frame = prepared.frame
         assert isinstance(frame.picture, bytes)
         try:
-            with named(frame):
+            with _named(frame):
                 compared = await self._decoder.decode_for(
                     frame.picture, held, self._comparison(prepared.ticks), partial(self._shrink, frame)
                 )
@@ -151,13 +151,9 @@ class Preparation:
 
 
 @contextmanager
-def named(frame: Frame) -> Iterator[None]:
+def _named(frame: Frame) -> Iterator[None]:
     """Says in an error of a frame which one it is."""
     try:
         yield
     except FAULTS_OF_FRAMES as error:
-        raise _of_frame(error, frame.frame_id) from error
-
-
-def _of_frame(error: DeepharError, frame_id: int) -> DeepharError:
-    return type(error)(f"frame {frame_id}: {error}")
+        raise type(error)(f"frame {frame.frame_id}: {error}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from service.networks.clip import ClipInference
 from service.pipeline.answers import ActionEvent, Moment, SegmentEvent
@@ -10,7 +10,7 @@ from service.pipeline.plan import VideoPlan
 from service.pipeline.track_state import TrackState
 from service.video.windows import Array, Window
 
-Due = list[tuple[TrackState, Window]]
+Due = Sequence[tuple[TrackState, Window]]
 ActionEvents = AsyncGenerator[ActionEvent | SegmentEvent, None]
 
 
@@ -32,7 +32,7 @@ class Recognition:
                 if segment is not None:
                     yield SegmentEvent(at, segment)
 
-    async def of_ended(self, tracks: list[TrackState], at: Moment) -> ActionEvents:
+    async def of_ended(self, tracks: Sequence[TrackState], at: Moment) -> ActionEvents:
         """Yields the last events of tracks that ended: also that of a track that never filled a window."""
         short = [(track, window) for track in tracks if (window := track.windows.last()) is not None]
         async for event in self.of_due(short, at):

@@ -7,7 +7,7 @@ preparation (decoding, detection) -> poses of all tracks -> actions and events
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from service.pipeline.summary import ClipSummary
 from service.pipeline.track_state import TrackState
 from service.video.frame import BadFrame, Flush, Frame, FrameSource
 from service.video.picture_change import Change
-from service.video.windows import Sample
+from service.video.windows import Sample, Window
 from service.vision.boxes import check_box
 from service.vision.crops import CropWindow
 from service.vision.picture import Picture
@@ -48,13 +48,13 @@ class StreamParts:
 
 
 class _Followed(NamedTuple):
-    """What the second stage gives to the third; each is None or empty where there is none."""
+    """What the second stage gives to the third, in the order of the events."""
 
     at: Moment
-    cut: list[TrackState]  # ended before the frame
-    pose: PoseEvent | None
-    lost: list[TrackState]  # ended with the frame
-    due: Due
+    cut: Sequence[TrackState] = ()  # ended before the frame
+    pose: PoseEvent | None = None
+    lost: Sequence[TrackState] = ()  # ended with the frame
+    due: Due = ()
     last: Event | None = None  # of a flush, or of a frame that has no pose
 
 
@@ -126,7 +126,7 @@ class Stream:
         async with aclosing(ahead(self._preparation.frames(self._source))) as prepared:
             async for item in prepared:
                 if isinstance(item, Flush):
-                    yield _Followed(at, [], None, self._end(list(self._tracks)), [], FlushedEvent(at))
+                    yield _Followed(at, lost=self._end(list(self._tracks)), last=FlushedEvent(at))
                     continue
                 self._frames += 1
                 at = self._moment(item.frame if isinstance(item, PreparedFrame) else item)
@@ -135,7 +135,7 @@ class Stream:
                 elif isinstance(item, PreparedFrame):
                     yield await self._step(item, at)
                 else:
-                    yield _Followed(at, [], None, [], [], TakenEvent(at) if self.plan.is_live else None)
+                    yield _Followed(at, last=TakenEvent(at) if self.plan.is_live else None)
                 del item  # not to be kept while the next one is awaited
 
     def _moment(self, frame: Frame | BadFrame) -> Moment:
@@ -147,7 +147,7 @@ class Stream:
         if not self.plan.is_live:
             raise bad.error
         self._missed += bad.ticks
-        return _Followed(at, [], None, [], [], FrameErrorEvent(at, bad.error.code, str(bad.error)))
+        return _Followed(at, last=FrameErrorEvent(at, bad.error.code, str(bad.error)))
 
     async def _step(self, prepared: PreparedFrame, at: Moment) -> _Followed:
         frame = prepared.frame
@@ -163,7 +163,7 @@ class Stream:
             self._tracks[person_id] = TrackState(person_id, self.plan)
         people = [self._tracks[person_id].person(output, frame.time_s) for person_id, output in tracked.items()]
         lost = self._end(self._lost())
-        due: Due = []
+        due: Due = ()
         if prepared.ticks:
             due = self._due(frame, prepared.ticks + self._missed, tracked, seen.change)
             self._missed = 0
@@ -201,7 +201,7 @@ class Stream:
 
     def _due(self, frame: Frame, ticks: int, tracked: dict[int, FrameOutput], change: Change) -> Due:
         """Returns the windows that are complete with this frame."""
-        due: Due = []
+        due: list[tuple[TrackState, Window]] = []
         for person_id, track in self._tracks.items():
             sample = None
             if (output := tracked.get(person_id)) is not None:

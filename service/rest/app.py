@@ -49,7 +49,7 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
     problems.install(app)
     app.include_router(pictures.routes(pipeline, picture_limit))
     app.include_router(videos.routes(pipeline, stopping, picture_limit))
-    app.include_router(stream.routes(pipeline, stopping))
+    app.include_router(stream.routes(pipeline, stopping, origins))
     app.include_router(catalogue.routes(pipeline.catalogue, readiness))
     return app
 

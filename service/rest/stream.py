@@ -28,14 +28,13 @@ from service.rest.schemas import event_json, started_json
 from service.stopping import STOPPING, Stopping
 from service.video.frame import BadFrame, Flush, Frame, TrackedBox
 from service.video.inbox import Credits, Inbox
-from service.vision.images import check_encoded, raw_pixels
+from service.video.received import FrameLimits, Sent, received
 
 log = logging.getLogger(__name__)
 
 PATH = "/v1/stream"
 # frame_id (uint64), timestamp_ns (int64), width and height (uint32) of raw RGB; both 0 before an encoded picture.
 HEADER = struct.Struct(">QqII")
-LATEST_NS = 2**62
 LAST_WORDS_S = 5.0  # for an error and the closing
 _LONGEST_TEXT = 2**16  # characters of a message
 _CLOSE_CODES = {"payload_too_large": 1009, "internal": 1011, "overloaded": 1013, "unavailable": 1013}
@@ -49,12 +48,12 @@ def largest_message(max_image_bytes: int, max_image_pixels: int) -> int:
     return HEADER.size + max_image_bytes + 3 * max_image_pixels
 
 
-def routes(pipeline: Pipeline, stopping: Stopping) -> APIRouter:
+def routes(pipeline: Pipeline, stopping: Stopping, origins: list[str]) -> APIRouter:
     router = APIRouter()
 
     @router.websocket(PATH)
     async def stream(socket: WebSocket) -> None:
-        if not _is_welcome(socket, pipeline.settings.cors_origins):
+        if not _is_welcome(socket, origins):
             await socket.close()  # before it is accepted: 403
             return
         try:
@@ -69,11 +68,10 @@ def routes(pipeline: Pipeline, stopping: Stopping) -> APIRouter:
     return router
 
 
-def _is_welcome(socket: WebSocket, origins: str) -> bool:
+def _is_welcome(socket: WebSocket, origins: list[str]) -> bool:
     """Returns whether a page may use the service: browsers let any page open any WebSocket."""
     origin = socket.headers.get("origin")
-    allowed = {one.strip() for one in origins.split(",") if one.strip()}
-    if origin is None or "*" in allowed or origin in allowed:
+    if origin is None or "*" in origins or origin in origins:
         return True
     return origin.partition("://")[2] == socket.headers.get("host")
 
@@ -180,21 +178,14 @@ class StreamSocket:
 
     def _frame(self, message: bytes) -> Frame | BadFrame:
         """Returns the frame in a binary message; one that cannot be used, with the reason."""
-        settings, (boxes, self._boxes) = self._settings, (self._boxes, ())
+        boxes, self._boxes = self._boxes, ()
         if len(message) < HEADER.size:
             return BadFrame(InvalidArgument(f"a frame begins with a header of {HEADER.size} bytes; send it"), 0, 0)
         frame_id, time_ns, width, height = HEADER.unpack_from(message)
-        try:
-            if abs(time_ns) > LATEST_NS:
-                raise InvalidArgument(f"timestamp_ns must be within {-LATEST_NS} and {LATEST_NS}")
-            if width or height:
-                raw = raw_pixels(memoryview(message)[HEADER.size :], width, height, settings.max_image_pixels)
-                return Frame(raw, frame_id, time_ns, boxes=boxes)
-            picture = message[HEADER.size :]
-            check_encoded(picture, settings.max_image_bytes)
-            return Frame(picture, frame_id, time_ns, boxes=boxes)
-        except DeepharError as error:
-            return BadFrame(error, frame_id, time_ns)
+        size = (width, height) if width or height else None
+        picture = memoryview(message)[HEADER.size :]
+        limits = FrameLimits(self._settings.max_image_bytes, self._settings.max_image_pixels)
+        return received(Sent(picture, size, frame_id, time_ns, boxes), limits)
 
     async def _message(self, seconds: float | None, what: str) -> Message:
         """Returns the next message.

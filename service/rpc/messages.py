@@ -6,7 +6,7 @@ from typing import Any
 
 from deephar.v1 import inference_pb2 as pb
 
-from service.errors import DeepharError, InvalidArgument
+from service.errors import InvalidArgument
 from service.networks.catalogue import Model
 from service.pipeline.answers import (
     ActionEvent,
@@ -25,12 +25,10 @@ from service.pipeline.options import LONGEST_DEADLINE_MS, CameraOption, PictureO
 from service.pipeline.plan import VideoPlan
 from service.video.frame import BadFrame, Frame, TrackedBox
 from service.video.inbox import Credits
+from service.video.received import FrameLimits, Sent, received
 from service.video.segments import Segment
 from service.vision.boxes import Box
-from service.vision.images import check_encoded, raw_pixels
 from service.vision.layouts import Layout
-
-LATEST_NS = 2**62  # largest time stamp: times of events, which may be later, still fit int64
 
 
 def layout_message(layout: Layout, has_depth: bool) -> pb.Layout:
@@ -245,36 +243,13 @@ def stream_options(config: pb.StreamConfig) -> StreamOptions:
     )
 
 
-def received_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame | BadFrame:
-    """Returns the frame of a message; one that `frame_of` refuses, with the reason."""
-    try:
-        return frame_of(message, max_bytes, max_pixels)
-    except DeepharError as error:
-        return BadFrame(error, message.frame_id, message.timestamp_ns)
-
-
-def frame_of(message: pb.Frame, max_bytes: int, max_pixels: int) -> Frame:
-    """Returns the frame of a message; encoded pictures are not decoded here.
-
-    Args:
-        message: A frame of a stream.
-        max_bytes: Limit of an encoded picture.
-        max_pixels: Limit of a raw picture.
-
-    Raises:
-        InvalidArgument: There is no picture in it, or its time is out of range.
-        InvalidImage: A raw picture's bytes do not fit its size.
-        PayloadTooLarge: It is over a limit.
-    """
-    if abs(message.timestamp_ns) > LATEST_NS:
-        raise InvalidArgument(f"timestamp_ns must be within {-LATEST_NS} and {LATEST_NS}, nanoseconds of one clock")
+def received_of(message: pb.Frame, limits: FrameLimits) -> Frame | BadFrame:
+    """Returns the frame of a message, or why it cannot be used."""
+    kind, raw = message.WhichOneof("picture"), message.raw
+    frame_id, time_ns = message.frame_id, message.timestamp_ns
+    if kind is None:
+        error = InvalidArgument("a frame must hold a picture: encoded bytes or raw pixels")
+        return BadFrame(error, frame_id, time_ns)
     boxes = tuple(TrackedBox(tracked.id, box_of(tracked.box)) for tracked in message.boxes)
-    match message.WhichOneof("picture"):
-        case "encoded":
-            check_encoded(message.encoded, max_bytes)
-            return Frame(message.encoded, message.frame_id, message.timestamp_ns, boxes=boxes)
-        case "raw":
-            raw = message.raw
-            pixels = raw_pixels(raw.rgb, raw.width, raw.height, max_pixels)
-            return Frame(pixels, message.frame_id, message.timestamp_ns, boxes=boxes)
-    raise InvalidArgument("a frame must hold a picture: encoded bytes or raw pixels")
+    picture, size = (raw.rgb, (raw.width, raw.height)) if kind == "raw" else (message.encoded, None)
+    return received(Sent(picture, size, frame_id, time_ns, boxes), limits)

@@ -22,6 +22,7 @@ from service.rpc.calls import Context, Handler, Requests, answering, streaming
 from service.stopping import Stopping
 from service.video.frame import Flush
 from service.video.inbox import Inbox
+from service.video.received import FrameLimits
 
 M = TypeVar("M", bound=Message)
 SERVICE = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
@@ -67,10 +68,8 @@ class InferenceServicer:
     ) -> pb.ClassifyClipResponse:
         with self._pipeline.streams.enter():
             began_s = time.monotonic()
-            become(Latency.BULK, _due_s(context))
             options, receive = await self._options(requests), self._receiving(requests)
-            if options.deadline_ms is not None:
-                become(Latency.BULK, _sooner(_due_s(context), began_s + options.deadline_ms / 1e3))
+            become(Latency.BULK, _due_s(context, began_s, options.deadline_ms))
             async with (
                 live(self._pipeline, options, receive, self._stopping.over, is_live=False) as (stream, inbox),
                 aclosing(stream.classified()) as events,
@@ -112,13 +111,13 @@ class InferenceServicer:
     def _receiving(self, requests: Requests[pb.StreamVideoRequest]) -> Callable[[Inbox], Awaitable[None]]:
         """Returns what fills a queue with the frames of a call."""
         settings = self._settings
+        limits = FrameLimits(settings.max_image_bytes, settings.max_image_pixels)
 
         async def receive(inbox: Inbox) -> None:
             while (request := await requests.within(settings.stream_idle_s, "frame")) is not None:
                 match request.WhichOneof("request"):
                     case "frame":
-                        limits = settings.max_image_bytes, settings.max_image_pixels
-                        await inbox.put(messages.received_of(request.frame, *limits))
+                        await inbox.put(messages.received_of(request.frame, limits))
                     case "flush":
                         await inbox.put(Flush())
                     case _:
@@ -127,11 +126,15 @@ class InferenceServicer:
         return receive
 
 
-def _due_s(context: Context) -> float | None:
-    """Returns when the call's deadline is, by `time.monotonic`; None where it has none."""
-    left_s = context.time_remaining()
-    return None if left_s is None else time.monotonic() + left_s
+def _due_s(context: Context, began_s: float = 0.0, deadline_ms: float | None = None) -> float | None:
+    """Returns when the answer is due, by `time.monotonic`; None where there is no limit.
 
-
-def _sooner(due_s: float | None, other_s: float) -> float:
-    return other_s if due_s is None else min(due_s, other_s)
+    Args:
+        context: The call, which may have a deadline.
+        began_s: When it began.
+        deadline_ms: The option. Of both, the sooner holds.
+    """
+    limits_s = [] if deadline_ms is None else [began_s + deadline_ms / 1e3]
+    if (left_s := context.time_remaining()) is not None:
+        limits_s.append(time.monotonic() + left_s)
+    return min(limits_s, default=None)

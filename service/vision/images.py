@@ -181,22 +181,6 @@ def check_encoded(data: bytes, max_bytes: int) -> None:
         raise PayloadTooLarge(f"the picture has {len(data)} bytes; at most {max_bytes} are taken: shrink it")
 
 
-def raw_pixels(rgb: bytes | memoryview, width: int, height: int, max_pixels: int) -> Image:
-    """Returns the pixels (H, W, 3) of a raw picture, without a copy.
-
-    Raises:
-        PayloadTooLarge: It is larger than the limit.
-        InvalidImage: The bytes do not fit its size.
-    """
-    if width * height > max_pixels:
-        raise PayloadTooLarge(f"a frame has {width} x {height} pixels; at most {max_pixels} are taken: shrink it")
-    if not rgb or len(rgb) != width * height * 3:
-        raise InvalidImage(
-            f"a raw frame of {width} x {height} must have {width * height * 3} bytes of RGB, not {len(rgb)}"
-        )
-    return np.frombuffer(rgb, np.uint8).reshape(height, width, 3)
-
-
 def _opened(data: bytes) -> OpenPicture:
     kind = other_kind(data)
     if kind is not None:

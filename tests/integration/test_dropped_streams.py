@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import random
+import time
 from collections.abc import AsyncIterator
 
 import grpc
@@ -95,8 +96,9 @@ def test_streams_that_are_dropped_in_mid_frame_leave_nothing() -> None:
             await asyncio.sleep(2)
             before = left_over(parts)
             await asyncio.gather(*(one(i) for i in range(STREAMS)))
-            async with asyncio.timeout(10):
-                while any(count > before[name] for name, count in left_over(parts).items()):
-                    await asyncio.sleep(0.2)
+            deadline = time.monotonic() + 10
+            while more := {name: n for name, n in left_over(parts).items() if n > before[name]}:
+                assert time.monotonic() < deadline, f"left over: {more}; before: {before}"
+                await asyncio.sleep(0.2)
 
     asyncio.run(run())

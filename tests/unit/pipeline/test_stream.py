@@ -198,14 +198,15 @@ def test_a_cut_begins_new_tracks_and_new_windows() -> None:
 
 
 def test_a_frame_is_prepared_while_the_one_before_is_in_the_frame_network() -> None:
-    began: list[str] = []
+    calls: list[str] = []
 
     async def work(parts: Gateway) -> None:
         infer = parts.server.infer
 
         async def slow(network: str, tensors: Tensors) -> Tensors:
-            began.append(network)
-            await asyncio.sleep(0.02)
+            calls.append(f"{network} begins")
+            await asyncio.sleep(0.1)
+            calls.append(f"{network} ends")
             return await infer(network, tensors)
 
         parts.server.infer = slow  # type: ignore[method-assign]
@@ -214,7 +215,11 @@ def test_a_frame_is_prepared_while_the_one_before_is_in_the_frame_network() -> N
 
     with_gateway(work)
     # Each frame needs both networks: the detector sees the next one before the last one's pose is there.
-    assert began[:5] == ["person", "lite_frame", "person", "lite_frame", "person"]
+    assert [call for call in calls if call.endswith("begins")].count("person begins") == 4
+    for i in range(3):
+        places = {call: [at for at, name in enumerate(calls) if name == call] for call in calls}
+        assert places["person begins"][i + 1] < places["lite_frame ends"][i]
+        assert places["person ends"][i] < places["lite_frame begins"][i]
 
 
 def test_boxes_with_frames_are_followed_with_the_callers_ids() -> None:
