@@ -81,7 +81,7 @@ def test_everybody_is_taken_leave_of(how: signal.Signals, person_jpeg: bytes) ->
             assert dict(stream.error.trailing_metadata())["deephar-code"] == "unavailable"
         assert took < GRACE_S + 2
         assert "Traceback" not in service.log.read_text()
-        assert wait_for(lambda: not left_of_service(service), 20), left_of_service(service)
+        assert wait_for(lambda: not left_of_service(service), 5), left_of_service(service)
 
 
 def test_what_is_in_work_is_answered_and_readiness_goes_first(service: ServiceProcess, clip_mp4: bytes) -> None:
@@ -111,7 +111,7 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
         service.process.send_signal(signal.SIGINT)
         assert service.process.wait(timeout=10) == 130
         assert time.monotonic() - began < 1
-        assert wait_for(lambda: not left_of_service(service), 20), left_of_service(service)
+        assert wait_for(lambda: not left_of_service(service), 5), left_of_service(service)
         stalled.close()
 
 
@@ -123,7 +123,7 @@ def test_work_that_does_not_end_is_not_waited_for() -> None:
         began = time.monotonic()
         assert service.stop(signal.SIGTERM) == 0
         assert time.monotonic() - began < 0.5 + 2
-        assert wait_for(lambda: not left_of_service(service), 20), left_of_service(service)
+        assert wait_for(lambda: not left_of_service(service), 5), left_of_service(service)
         for caller in callers:
             caller.close()
 

@@ -66,7 +66,7 @@ def test_a_gateway_killed_under_load_leaves_nothing(attempt: int, person_jpeg: b
         assert wait_for(lambda: len(answers) > 8, 20), answers
         service.stop(signal.SIGKILL)
         name = f"deephar-{service.process.pid}-"
-        assert wait_for(lambda: not left_of(name), 20), left_of(name)
+        assert wait_for(lambda: not left_of(name), 5), left_of(name)
 
 
 @pytest.mark.long
@@ -81,7 +81,7 @@ def kill_while_starting(service: ServiceProcess, delay_s: float) -> None:
     time.sleep(delay_s)
     service.stop(signal.SIGKILL)
     name = f"deephar-{service.process.pid}-"
-    assert wait_for(lambda: not left_of(name), 20), (delay_s, left_of(name))
+    assert wait_for(lambda: not left_of(name), 5), (delay_s, left_of(name))
 
 
 @pytest.mark.long
@@ -92,7 +92,7 @@ def test_a_server_killed_alone_takes_its_stubs_and_regions_with_it() -> None:
         assert len(old) > 4
         os.kill(server, signal.SIGKILL)
         name = f"deephar-{service.process.pid}-"
-        assert wait_for(lambda: not {str(x) for x in old} & {os.path.basename(str(x)) for x in left_of(name)}, 20)
+        assert wait_for(lambda: not {str(x) for x in old} & {os.path.basename(str(x)) for x in left_of(name)}, 5)
         service.wait_until_ready()
 
 
@@ -150,7 +150,7 @@ def test_only_what_belongs_to_a_dead_gateway_is_cleared() -> None:
             region.write_bytes(b"")
         leftovers.clear_dead_gateways()
         assert {path: not path.exists() for path in regions} == regions
-        assert wait_for(lambda: all(stub.poll() == -signal.SIGKILL for stub, gone in stubs.items() if gone), 20)
+        assert wait_for(lambda: all(stub.poll() == -signal.SIGKILL for stub, gone in stubs.items() if gone), 5)
         assert all(stub.poll() is None for stub, gone in stubs.items() if not gone)
         assert innocent.poll() is None
     finally:
