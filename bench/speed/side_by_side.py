@@ -24,7 +24,8 @@ from bench.speed import http_load
 from bench.speed.http_load import Caller
 from bench.speed.processes import family
 from bench.speed.report import Cell, Options, Table, median_ratio
-from service.testing.running import ROOT, free_port, running_service
+from service.embedded_triton.supervisor import free_loopback_port
+from service.testing.running import ROOT, running_service
 
 CALLERS = (1, 8)
 _PATIENCE_S = 180.0
@@ -133,7 +134,7 @@ def _running(peer: Peer) -> Iterator[Side]:
     python = ROOT / peer.environment / "bin" / "python"
     if not python.exists():
         raise RuntimeError(f"no {peer.environment}; make bench sets it up")
-    port = free_port()
+    port = free_loopback_port()
     environment = os.environ | {"PYTHONPATH": str(ROOT), "BENTOML_DO_NOT_TRACK": "True"}
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())

@@ -2,8 +2,8 @@
 //
 // Built by native_backend.py. openvino_backend.py is the same in Python, for machines without a compiler.
 //
-// Networks are compiled for one row: with a batch of any size OpenVINO infers all shapes anew each time, which takes a
-// fifth of `lite`'s. A small network is compiled twice: for a lone row on all cores, which answers it soonest, and for
+// The batch is fixed to one row. With a dynamic batch OpenVINO infers all shapes at each call, which takes a fifth of
+// `lite`'s time. A small network is compiled twice: for a lone row on all cores, which answers it soonest, and for
 // many rows at a time on streams of fewer cores each, which compute more rows a second. The server's call returns as
 // soon as a stream is free, so that rows that come later need not wait for all that came before.
 

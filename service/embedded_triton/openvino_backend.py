@@ -31,7 +31,7 @@ class TritonPythonModel:
         self.outputs = [tensor["name"] for tensor in config["output"]]
         path = os.path.join(args["model_repository"], args["model_version"], "model.onnx")
         core = openvino.Core()
-        # For one row: for any number, OpenVINO infers all shapes anew each time.
+        # The batch is fixed to one row. With a dynamic batch OpenVINO infers all shapes at each call.
         network = core.read_model(path)
         network.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in network.inputs})
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision(core)}

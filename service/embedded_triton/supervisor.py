@@ -33,12 +33,12 @@ _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 
 def free_loopback_port() -> int:
-    """Returns a free port below the kernel's ephemeral ports, so that it stays free between two starts."""
+    """Returns a free port below the kernel's ephemeral ports: no client's connection takes it before it is used."""
     for port in random.sample(range(20000, 32000), 200):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise RuntimeError("no free port on loopback for the embedded Triton")
+    raise RuntimeError("no port on loopback is free")
 
 
 class TritonSupervisor:

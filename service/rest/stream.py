@@ -134,7 +134,7 @@ class StreamSocket:
             try:
                 async with aclosing(stream.events()) as events:
                     async for event in events:
-                        if not isinstance(event, TakenEvent):  # credits are told at once
+                        if not isinstance(event, TakenEvent):  # `_tell_credits` sends the credits of such a frame
                             await self._send(event_json(event), inbox.credits)
             finally:
                 crediting.cancel()

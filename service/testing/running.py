@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,17 +15,10 @@ from pathlib import Path
 
 import httpx
 
+from service.embedded_triton.supervisor import free_loopback_port
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_PATIENCE_S = 180.0  # thirteen networks in bf16 that the processor does not know take a minute
-
-
-def free_port() -> int:
-    """Returns a free port below those that the kernel gives to clients, which would take it before the service does."""
-    for port in random.sample(range(10000, 20000), 200):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no free port on loopback")
 
 
 @dataclass
@@ -99,7 +89,7 @@ def running_service(wait: bool = True, checkout: Path = ROOT, **settings: str) -
         settings: DEEPHAR_ variables in lower case without the prefix.
     """
     python = sys.executable if checkout == ROOT else str(checkout / ".venv" / "bin" / "python")
-    http_port, grpc_port = free_port(), free_port()
+    http_port, grpc_port = free_loopback_port(), free_loopback_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DEEPHAR_")}
     environment |= {"DEEPHAR_HTTP_PORT": str(http_port), "DEEPHAR_GRPC_PORT": str(grpc_port)}
     environment |= {f"DEEPHAR_{name.upper()}": value for name, value in settings.items()}

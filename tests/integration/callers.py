@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import grpc
 import httpx
@@ -17,6 +18,10 @@ def connect(service: ServiceProcess, head: str = "", body: bytes = b"") -> socke
     connection = socket.create_connection(("127.0.0.1", service.http_port), timeout=20)
     connection.sendall(head.replace("\n", "\r\n").encode() + body)
     return connection
+
+
+def post(service: ServiceProcess, path: str, **request: Any) -> httpx.Response:
+    return httpx.post(f"{service.url}{path}", timeout=60, **request)
 
 
 def post_head(length: int, path: str = "/v1/pose", more: str = "") -> str:

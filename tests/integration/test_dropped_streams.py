@@ -18,9 +18,9 @@ from deephar.video import frames_of
 from websockets.asyncio.client import connect
 
 from service.composition import Parts, running
+from service.embedded_triton.supervisor import free_loopback_port
 from service.serving import RestServer, rest_config
 from service.settings import Settings
-from service.testing.running import free_port
 from service.video.frame import Frame
 from tests.conftest import SAMPLES
 from tests.integration.sockets import message
@@ -76,7 +76,7 @@ async def whole_service(settings: Settings) -> AsyncIterator[Parts]:
 
 
 def test_streams_that_are_dropped_in_mid_frame_leave_nothing() -> None:
-    settings = Settings(http_port=free_port(), grpc_port=free_port(), max_streams=4 * AT_ONCE)
+    settings = Settings(http_port=free_loopback_port(), grpc_port=free_loopback_port(), max_streams=4 * AT_ONCE)
     frames = list(frames_of(str(SAMPLES / "jumping_jacks.mp4")))[:30]
     chance = random.Random(0)
 

@@ -11,10 +11,10 @@ from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 from deephar.video import frames_of
 
+from service.embedded_triton.supervisor import free_loopback_port
 from service.errors import InvalidArgument
 from service.rpc.calls import parsed
 from service.rpc.server import GrpcServer
-from service.testing.running import free_port
 from tests.conftest import SAMPLES
 from tests.unit.parts import Gateway, with_gateway
 
@@ -22,7 +22,7 @@ PERSON = (SAMPLES / "person.jpg").read_bytes()
 
 
 def called(work: Callable[[pb_grpc.InferenceServiceStub, Gateway], Awaitable[None]], **settings: object) -> None:
-    port = free_port()
+    port = free_loopback_port()
 
     async def run(parts: Gateway) -> None:
         server = GrpcServer(parts.pipeline, parts.readiness, parts.stopping)
