@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import jsonschema
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 from deephar.version import __version__
