@@ -15,13 +15,22 @@ _KINDS = ("JPEG", "PNG", "WEBP", "BMP", "AVIF")
 
 @cache
 def real_pictures() -> tuple[bytes, ...]:
-    return (*(file(odd_pictures.picture(), kind) for kind in _KINDS), odd_pictures.HEIC, file(odd_pictures.picture(), "GIF"))
+    return (
+        *(file(odd_pictures.picture(), kind) for kind in _KINDS),
+        odd_pictures.HEIC,
+        file(odd_pictures.picture(), "GIF"),
+    )
 
 
 @cache
 def real_videos() -> tuple[bytes, ...]:
     times_s = [0.1 * i for i in range(20)]
-    return video(times_s), video(times_s[:3], container="matroska"), video(times_s[:1]), video(times_s, (16, 64), "avi", "mpeg4")
+    return (
+        video(times_s),
+        video(times_s[:3], container="matroska"),
+        video(times_s[:1]),
+        video(times_s, (16, 64), "avi", "mpeg4"),
+    )
 
 
 def _damaged(data: bytes, cut: int, place: int, new: bytes) -> bytes:

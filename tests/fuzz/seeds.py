@@ -47,7 +47,9 @@ def bodies() -> list[bytes]:
     found.append(_post("pose", "multipart/form-data; boundary=b", _form(**picture)))
     camera = '{"fx": 1, "fy": 1, "cx": 1, "cy": 1, "root_depth_mm": [1000]}'
     found.append(
-        _post("pose", "multipart/form-data; boundary=b", _form(image=images[2], camera=camera, boxes=_BOX, model="lite"))
+        _post(
+            "pose", "multipart/form-data; boundary=b", _form(image=images[2], camera=camera, boxes=_BOX, model="lite")
+        )
     )
     frames = _form(frames=images[0], timestamps_ms="[0]")
     found.append(_post("actions", "multipart/form-data; boundary=b", frames))
@@ -116,7 +118,10 @@ def _header(frame_id: int, time_ns: int, width: int = 0, height: int = 0) -> byt
 def messages() -> list[bytes]:
     """Calls of gRPC's methods: the method, then its messages."""
     jpeg, png = (file(odd_pictures.picture(), kind) for kind in ("JPEG", "PNG"))
-    box, odd = pb.Box(x=1, y=2, width=30, height=20), pb.Box(x=float("nan"), y=-1e300, width=1e-300, height=float("inf"))
+    box, odd = (
+        pb.Box(x=1, y=2, width=30, height=20),
+        pb.Box(x=float("nan"), y=-1e300, width=1e-300, height=float("inf")),
+    )
     camera = pb.Camera(fx=1000, fy=1000, cx=32, cy=24, root_depth_mm=[3000])
     poses = [
         pb.EstimatePoseRequest(image=jpeg),

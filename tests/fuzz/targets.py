@@ -8,6 +8,8 @@ memory grew.
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import logging
 import random
 import sys
@@ -22,6 +24,7 @@ with atheris.instrument_imports(include=["service", "python_multipart", "starlet
     from tests.fuzz import decoders, transports
 
 from tests.fuzz import seeds
+from tests.integration.process_size import memory_of_mb
 
 TARGETS = ("pictures", "videos", "bodies", "frames", "messages")
 _LONGEST = {"pictures": 2**16, "videos": 2**17, "bodies": 2**15, "frames": 2**15, "messages": 2**15}
@@ -50,7 +53,10 @@ class Memory:
 
 
 def _resident_mb() -> float:
-    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+    """Returns the memory that is in use: what was freed goes back to the kernel before."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return memory_of_mb("self")
 
 
 def _mutated(data: bytes, longest: int, seed: int) -> bytes:
