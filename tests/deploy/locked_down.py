@@ -51,6 +51,7 @@ def see_read_only(covered: dict[str, str], kept: list[str], state: str) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
         mount("--move", str(shelf / str(number)), path)
         mount("-o", "remount,bind,ro", path)
+    subprocess.run(["umount", str(shelf)], check=True)
     Path(state).mkdir(mode=0o700)
     os.chown(state, NOBODY, NOBODY)
     mount("-o", "remount,bind,ro", "/")
