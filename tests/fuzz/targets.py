@@ -60,7 +60,7 @@ def _resident_mb() -> float:
 
 
 def _mutated(data: bytes, longest: int, seed: int) -> bytes:
-    """Mutates an input as libFuzzer does. Of a PNG the checksums are mended half of the time, or it is read no further."""
+    """Mutates an input as libFuzzer does. Half of the time a PNG gets right checksums: otherwise it is read no further."""
     changed = bytes(atheris.Mutate(data, longest))
     return _with_checksums(changed) if seed % 2 and changed.startswith(_PNG) else changed
 
