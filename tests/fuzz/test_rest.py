@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import socket
 from typing import Any
 
 import httpx
@@ -58,6 +60,26 @@ _VALUES = (
     "1",
 )
 
+_LINES = (
+    b"Content-Type: image/png",
+    b"Content-Type: multipart/form-data; boundary=b",
+    b"Content-Length: 10",
+    b"Content-Length: 99999999999999999999",
+    b"Content-Length: -1",
+    b"Transfer-Encoding: chunked",
+    b"Connection: close",
+    b"Expect: 100-continue",
+    b"Upgrade: websocket",
+    b"Content-Encoding: gzip",
+)
+_CHUNKS = (
+    b"5\r\nhello\r\n0\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nA: b\r\n\r\n",
+    b"ffffffffffffffff\r\n",
+    b"5;a=b\r\nhel",
+    b"-1\r\n",
+)
+
 
 def test_every_answer_is_as_openapi_says(service: ServiceProcess) -> None:
     for kinds, files in ((_PICTURES, media.pictures()), (_VIDEOS, media.videos())):
@@ -96,7 +118,7 @@ def test_every_answer_is_as_openapi_says(service: ServiceProcess) -> None:
 
 
 def test_what_openapi_has_not_is_answered_too(service: ServiceProcess) -> None:
-    count = inputs("rest") // 4
+    count = inputs("rest") // 8
     growth = Growth(service, count)
     texts = st.text(st.characters(min_codepoint=33, max_codepoint=0x3FF, exclude_categories=["Cc"]), max_size=20)
     paths = (
@@ -121,6 +143,37 @@ def test_what_openapi_has_not_is_answered_too(service: ServiceProcess) -> None:
 
         ask()
     growth.check("REST beside OpenAPI")
+
+
+def test_any_bytes_are_answered_or_refused(service: ServiceProcess) -> None:
+    count = inputs("rest") // 8
+    growth = Growth(service, count)
+    odd = st.binary(max_size=30)
+    lines = st.sampled_from([f"{method} {path}".encode() for method in _METHODS for path in _PATHS])
+    first = st.tuples(lines, st.sampled_from([b" HTTP/1.1", b" HTTP/1.1", b" HTTP/1.0", b" HTTP/2.0", b""])).map(
+        b"".join
+    )
+    header = st.sampled_from(_LINES) | st.tuples(st.sampled_from(_HEADERS), odd).map(
+        lambda h: h[0].encode() + b": " + h[1]
+    )
+    body = media.pictures() | st.sampled_from(_CHUNKS) | odd
+
+    @seed(SEED)
+    @examples(count)
+    @given(first | odd, st.lists(header, max_size=4), body, st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"]))
+    def send(first: bytes, headers: list[bytes], body: bytes, end: bytes) -> None:
+        answer = b""
+        with socket.create_connection(("127.0.0.1", service.http_port), timeout=_PATIENCE_S) as connection:
+            with contextlib.suppress(ConnectionError):  # it was refused before all was sent
+                connection.sendall(end.join([first, b"Host: x", *headers, b"", b""]) + body)
+                connection.shutdown(socket.SHUT_WR)
+                while part := connection.recv(2**16):
+                    answer += part
+        assert not answer.startswith((b"HTTP/1.1 500", b"HTTP/1.1 502")), answer
+        growth.count()
+
+    send()
+    growth.check("bytes to REST")
 
 
 def _check(status: int, content_type: str, body: bytes) -> None:
