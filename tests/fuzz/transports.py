@@ -141,7 +141,7 @@ class Transports:
                         async for event in events:
                             _sendable(event)
         except DeepharError as error:
-            assert error.code in _CODES, error
+            _check(error)
 
     def _scope(self, kind: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
         return {
@@ -176,6 +176,10 @@ def _requests(kind: type[Any], sent: list[bytes]) -> Requests[Any]:
             yield data
 
     return Requests(kind, received())
+
+
+def _check(error: DeepharError) -> None:
+    assert error.code in _CODES, error
 
 
 def _sendable(answer: Message) -> None:

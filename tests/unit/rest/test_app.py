@@ -178,6 +178,10 @@ def test_the_documentation_says_the_same_of_an_option_in_all_places() -> None:
                 assert "string" in files.values() or kind == "multipart/form-data"
                 assert kind == "application/json" or files[many] == "array"
                 assert properties == in_query
+                assert content[kind]["schema"]["additionalProperties"] is False
+            assert {"400", "404", "408", "413", "415", "422", "429", "431", "500", "503", "504"} <= set(
+                call["responses"]
+            )
         boxes = next(p for p in paths["/v1/pose"]["post"]["parameters"] if p["name"] == "boxes")
         assert boxes["content"]["application/json"]["schema"]["items"]["maxItems"] == 4
 
