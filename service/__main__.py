@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import logging
 import resource
 import socket
 import sys
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 
 from service.serving import serve
 from service.settings import Settings
+from service.telemetry import logs
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 LARGE_BLOCK = 8 * 2**20  # bytes; pictures of full HD and less stay under it, and are reused
@@ -60,7 +60,7 @@ def main() -> None:
         port = getattr(settings, name)
         if not can_listen(settings.host, port):
             sys.exit(f"cannot listen on {settings.host}:{port}; set DEEPHAR_{name.upper()} to a free port")
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.install(settings.log_level, settings.log_format, settings.access_log)
     set_memory_limits()
     cv2.setNumThreads(1)  # the workers are threads enough, and OpenCV's spin for a while after each crop
     # Each caller is an open file: as many as the system lets this process have.

@@ -5,27 +5,34 @@ from __future__ import annotations
 from functools import partial
 
 from deephar.version import __version__
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.routing import Route, WebSocketRoute
 
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
-from service.rest import catalogue, pictures, problems, stream, videos
+from service.rest import catalogue, metrics, pictures, problems, stream, videos
 from service.rest.gate import Gate
 from service.settings import Settings
 from service.stopping import Stopping
+from service.telemetry.traces import TRACES
+from service.telemetry.triton_metrics import TritonMetrics
 
 _FORM_OVERHEAD = 2**20  # bytes of a form besides its file
 _BASE64_GROWTH = 1.4
+_READABLE = ("X-Request-ID", "Retry-After")  # headers of answers, by pages of other origins
 
 
-def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> FastAPI:
+def build_app(
+    pipeline: Pipeline, readiness: Readiness, stopping: Stopping, triton_metrics: TritonMetrics = TritonMetrics({})
+) -> FastAPI:
     """Returns the application.
 
     Args:
         pipeline: The use cases.
         readiness: What `/readyz` answers.
         stopping: State of the shutdown.
+        triton_metrics: What `/metrics/triton` answers.
     """
     settings = pipeline.settings
     app = FastAPI(
@@ -33,7 +40,7 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
         version=__version__,
         summary="Human pose and action recognition: joints of a person in a picture, the action in a video.",
         license_info={"name": "MIT", "identifier": "MIT"},
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # otherwise it is looked for at each request
+        telemetry=TRACES.for_fastapi(),
     )
     picture_limit, video_limit = _body_limits(settings)
     app.add_middleware(
@@ -45,13 +52,26 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
     )
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:
-        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=_READABLE
+        )
     problems.install(app)
-    app.include_router(pictures.routes(pipeline, picture_limit))
-    app.include_router(videos.routes(pipeline, stopping, picture_limit))
-    app.include_router(stream.routes(pipeline, stopping, origins))
-    app.include_router(catalogue.routes(pipeline.catalogue, readiness))
+    app.state.paths = paths_of(app.router)  # of its own pages
+    for router in (
+        pictures.routes(pipeline, picture_limit),
+        videos.routes(pipeline, stopping, picture_limit),
+        stream.routes(pipeline, stopping, origins),
+        catalogue.routes(pipeline.catalogue, readiness),
+        metrics.routes(triton_metrics),
+    ):
+        app.include_router(router)
+        app.state.paths += paths_of(router)
     return app
+
+
+def paths_of(router: APIRouter) -> list[str]:
+    """Returns the paths of its routes."""
+    return [route.path for route in router.routes if isinstance(route, Route | WebSocketRoute)]
 
 
 def _body_limits(settings: Settings) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from asyncio.events import TimerHandle
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,8 @@ from websockets.frames import Frame
 from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, RequestTimeout
 from service.rest import problems
 from service.settings import Settings
+from service.telemetry.observation import begun, ended
+from service.telemetry.request import OTHER_ROUTE
 
 # After so long a caller that sends no more is probed; its kernel's refusal is there after the second time.
 PROBE_S, REFUSAL_S = 0.5, 0.1
@@ -182,11 +185,21 @@ class HttpConnection(HttpToolsProtocol):
             self.cycle.message_event.set()
             self.transport.close()
             return
-        answer = problems.own_error(error)
-        head = [STATUS_LINE[status or answer.status_code]]
-        head += [name + b": " + value + b"\r\n" for name, value in answer.raw_headers]
-        self.transport.write(b"".join([*head, b"connection: close\r\n\r\n", bytes(answer.body)]))
+        copy_context().run(self._answer, error, status)
         self.transport.close()
+
+    def _answer(self, error: DeepharError, status: int | None) -> None:
+        """Writes the answer of a request that the application never sees, and counts it."""
+        sent_id = next((value for name, value in self.headers or () if name == b"x-request-id"), None)
+        request = begun("rest", OTHER_ROUTE, sent_id=None if sent_id is None else sent_id.decode("latin-1"))
+        answer = problems.own_error(error)
+        code = status or answer.status_code
+        head = [STATUS_LINE[code]]
+        head += [name + b": " + value + b"\r\n" for name, value in answer.raw_headers]
+        head.append(b"x-request-id: " + request.id.encode() + b"\r\n")
+        self.transport.write(b"".join([*head, b"connection: close\r\n\r\n", bytes(answer.body)]))
+        request.bytes_in, request.bytes_out = self._header_bytes, len(answer.body)
+        ended(request, str(code))
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
