@@ -34,7 +34,11 @@ def observing(method: str, handler: Handler) -> Handler:
             request.bytes_out += len(data)
         return data
 
-    behave = handler.stream_stream if handler.response_streaming else handler.stream_unary
+    async def one(received: AsyncIterator[bytes], context: Context) -> bytes:
+        # Serialized here, and not by gRPC afterwards: the request has ended then.
+        return serialized(await handler.stream_unary(received, context))
+
+    behave = handler.stream_stream if handler.response_streaming else one
 
     async def observe(received: AsyncIterator[bytes], context: Context) -> Any:
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
@@ -61,14 +65,14 @@ def observing(method: str, handler: Handler) -> Handler:
 
     if handler.response_streaming:
         return grpc.stream_stream_rpc_method_handler(observe, handler.request_deserializer, serialized)
-    return grpc.stream_unary_rpc_method_handler(observe, handler.request_deserializer, serialized)
+    return grpc.stream_unary_rpc_method_handler(observe, handler.request_deserializer, None)
 
 
 class _Counted(AsyncIterator[bytes]):
     """The messages of a call, whose bytes are counted."""
 
     def __init__(self, received: AsyncIterator[bytes], request: ObservedRequest) -> None:
-        self._received, self._request = aiter(received), request
+        self._received, self._request = received, request
 
     async def __anext__(self) -> bytes:
         data = await anext(self._received)
