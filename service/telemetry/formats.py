@@ -52,8 +52,7 @@ class TextFormat:
             text += f" request_id={word(request.id)}"
             if request.trace_id:
                 text += f" trace_id={request.trace_id}"
-        trace = _trace_of(record)
-        return f"{text}\n{trace}" if trace else text
+        return "\n    ".join((text, *_trace_of(record)))  # indented, so that none of it looks like the next record
 
     def of_access(self, access: Access) -> str:
         what = f"{access.method} {access.route}" if access.method else access.route
@@ -93,7 +92,7 @@ class JsonFormat:
             if request.trace_id:
                 fields["trace_id"] = request.trace_id
         if trace := _trace_of(record):
-            fields["exception"] = encodable(trace)
+            fields["exception"] = "\n".join(trace)
         return json.dumps(fields)
 
     def of_access(self, access: Access) -> str:
@@ -130,8 +129,8 @@ class JsonFormat:
 FORMATS: dict[str, type[TextFormat] | type[JsonFormat]] = {"text": TextFormat, "json": JsonFormat}
 
 
-def _trace_of(record: logging.LogRecord) -> str:
-    """Returns the traceback of a record; its own new lines are kept, those in the texts of errors are escaped."""
+def _trace_of(record: logging.LogRecord) -> list[str]:
+    """Returns the lines of a record's traceback. New lines in the texts of errors are escaped, and make none."""
     parts: list[str] = []
     if record.exc_info and record.exc_info[1] is not None:
         parts += traceback.TracebackException(*record.exc_info, compact=True).format()
@@ -140,4 +139,4 @@ def _trace_of(record: logging.LogRecord) -> str:
     lines: list[str] = []
     for part in parts:
         lines += part.rstrip("\n").split("\n") if _FRAME.match(part) else [part.strip("\n")]
-    return "\n".join(escaped(line) for line in lines if line)
+    return [escaped(line) for line in lines if line]

@@ -53,9 +53,9 @@ class LogWriter(logging.Handler):
         try:
             line = self._form.of_record(record)
         except Exception as error:  # a wrong call of the log must not end what it tells of
-            line = f"a line of {record.name} cannot be written: {type(error).__name__}"
+            line = self._instead_of(record, f"a line of the log cannot be written: {type(error).__name__}")
         if len(line) > LONGEST_LINE:
-            line = self._shortened(record, line)
+            line = self._instead_of(record, f"{record.getMessage()[:1000]}... ({len(line)} characters)")
         self._add(line, len(line))
         self._urgent.set()
 
@@ -112,9 +112,8 @@ class LogWriter(logging.Handler):
                 self._lost += lines
             time.sleep(COLLECTED_S)
 
-    def _shortened(self, record: logging.LogRecord, line: str) -> str:
-        """Returns a line that is not too long, in the same format."""
-        text = f"{record.getMessage()[:1000]}... ({len(line)} characters)"
+    def _instead_of(self, record: logging.LogRecord, text: str) -> str:
+        """Returns a line with another text."""
         return self._form.of_record(logging.LogRecord(record.name, record.levelno, "", 0, text, None, None))
 
 
