@@ -9,11 +9,13 @@ from asyncio.events import TimerHandle
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+from websockets.http11 import Request, Response
 
 from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, RequestTimeout
 from service.rest import problems
@@ -224,6 +226,24 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if self._look_timer is not None:
             self._look_timer.cancel()
         super().connection_lost(exc)
+
+    def handle_connect(self, event: Request) -> None:
+        accept = self.conn.accept
+
+        def accept_or_tell(asked: Request) -> Response:
+            response = accept(asked)
+            if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:  # the application never sees it
+                copy_context().run(self._tell_refusal, asked, response)
+            return response
+
+        self.conn.accept = accept_or_tell  # type: ignore[assignment, method-assign]
+        super().handle_connect(event)
+
+    def _tell_refusal(self, asked: Request, response: Response) -> None:
+        sent_ids = asked.headers.get_all("X-Request-ID")
+        request = begun("websocket", OTHER_ROUTE, sent_id=sent_ids[0] if sent_ids else None)
+        response.headers["X-Request-ID"] = request.id
+        ended(request, str(response.status_code))
 
     def handle_close(self, event: Frame) -> None:
         self._left.set()
