@@ -32,7 +32,7 @@ class Routes:
 
 
 class Observed:
-    """Observes each request, and answers where the application fails before its answer begins.
+    """Observes each request and each WebSocket.
 
     Args:
         app: The whole application, so that its own answer to an unforeseen error is seen as well.
@@ -79,12 +79,14 @@ class _Http:
     def __init__(self, request: ObservedRequest, receive: Receive, send: Send) -> None:
         self._request, self._receive, self._send = request, receive, send
         self._status = ""
-        self.code: str | None = None  # of a complete answer
+        self.code: str | None = None  # of a complete answer, or of a caller who left before
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
             self._request.bytes_in += len(message.get("body", b""))
+        elif self.code is None:
+            self.code = LEFT
         return message
 
     async def send(self, message: Message) -> None:
@@ -93,7 +95,7 @@ class _Http:
             message = _with_id(message, self._request)
         elif message["type"] == "http.response.body":
             self._request.bytes_out += len(message.get("body", b""))
-            if not message.get("more_body", False):
+            if self.code is None and not message.get("more_body", False):
                 self.code = self._status
         await self._send(message)
 

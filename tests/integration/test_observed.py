@@ -301,7 +301,7 @@ def test_no_caller_can_forge_a_line(own: ServiceProcess, service: ServiceProcess
         httpx.post(f"{asked.url}/v1/pose", files={"image": (FORGED, b"x")}, data={FORGED: FORGED}),
         httpx.get(f"{asked.url}/%0d%0aforged%1b%5b2J%e2%80%a8"),
         httpx.get(f"{asked.url}/v1/models/%0d%0aforged%1b%5b2J"),
-        httpx.get(f"{asked.url}/healthz", headers={"X-Request-ID": b"x\x1b[2J\x85"}),
+        httpx.get(f"{asked.url}/healthz", headers=[(b"X-Request-ID", b"x\x1b[2J\x85")]),
         httpx.post(f"{asked.url}/v1/pose", content=b"x", headers={"Content-Type": "text/forged\x1b[2J"}),
     ]
     for answer in answers:
