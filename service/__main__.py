@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
-import logging
 import os
 import resource
 import socket
@@ -91,8 +90,9 @@ def run(settings: Settings) -> None:
     import uvloop
 
     from service.serving import serve
+    from service.telemetry import logs
 
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.install(settings.log_level, settings.log_format, settings.access_log)
     set_memory_limits()
     cv2.setNumThreads(1)  # the workers are threads enough, and OpenCV's spin for a while after each crop
     # Each caller is an open file: as many as the system lets this process have.

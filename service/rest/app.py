@@ -5,23 +5,31 @@ from __future__ import annotations
 from functools import partial
 
 from deephar.version import __version__
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.routing import Route, WebSocketRoute
 
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
-from service.rest import catalogue, operations, pictures, problems, stream, videos
+from service.rest import catalogue, metrics, operations, pictures, problems, stream, videos
 from service.rest.gate import Gate
 from service.stopping import Stopping
+from service.telemetry.traces import TRACES
+from service.telemetry.triton_metrics import TritonMetrics
+
+_READABLE = ("X-Request-ID", "Retry-After")  # headers of answers, by pages of other origins
 
 
-def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> FastAPI:
+def build_app(
+    pipeline: Pipeline, readiness: Readiness, stopping: Stopping, triton_metrics: TritonMetrics = TritonMetrics({})
+) -> FastAPI:
     """Returns the application.
 
     Args:
         pipeline: The use cases.
         readiness: What `/readyz` answers.
         stopping: State of the shutdown.
+        triton_metrics: What `/metrics/triton` answers.
     """
     settings = pipeline.settings
     app = FastAPI(
@@ -29,7 +37,7 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
         version=__version__,
         summary="Human pose and action recognition: joints of a person in a picture, the action in a video.",
         license_info={"name": "MIT", "identifier": "MIT"},
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # otherwise it is looked for at each request
+        telemetry=TRACES.for_fastapi(),
     )
     picture_limit, video_limit = settings.max_body_bytes, settings.max_video_body_bytes
     app.add_middleware(
@@ -40,11 +48,28 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
         body_limit_of=lambda path: video_limit if path == videos.PATH else picture_limit,
     )
     if settings.origins:
-        app.add_middleware(CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"], allow_headers=["*"])
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=_READABLE,
+        )
     problems.install(app)
-    app.include_router(pictures.routes(pipeline, picture_limit))
-    app.include_router(videos.routes(pipeline, stopping, picture_limit))
-    app.include_router(stream.routes(pipeline, stopping))
-    app.include_router(catalogue.routes(pipeline.catalogue, readiness))
-    app.include_router(operations.routes(settings))
+    app.state.paths = paths_of(app.router)  # of its own pages
+    for router in (
+        pictures.routes(pipeline, picture_limit),
+        videos.routes(pipeline, stopping, picture_limit),
+        stream.routes(pipeline, stopping),
+        catalogue.routes(pipeline.catalogue, readiness),
+        operations.routes(settings),
+        metrics.routes(triton_metrics),
+    ):
+        app.include_router(router)
+        app.state.paths += paths_of(router)
     return app
+
+
+def paths_of(router: APIRouter) -> list[str]:
+    """Returns the paths of its routes."""
+    return [route.path for route in router.routes if isinstance(route, Route | WebSocketRoute)]

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from service.errors import DeepharError, InvalidArgument
 from service.rest.schemas import Problem
 from service.status import INTERNAL_DETAIL, STATUS
+from service.telemetry.request import observed, request_id
 
 log = logging.getLogger(__name__)
 
@@ -20,14 +21,14 @@ MEDIA_TYPE = "application/problem+json"
 
 
 def problem(status: int, title: str, detail: str, code: str, headers: dict[str, str] | None = None) -> Response:
-    body = Problem(title=title, status=status, detail=detail, code=code).model_dump()
+    body = Problem(title=title, status=status, detail=detail, code=code, request_id=request_id()).model_dump()
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
 def problem_of(error: DeepharError) -> Problem:
     """Returns the problem details of one of the service's own errors, as a part of an answer."""
     status = STATUS[error.code]
-    return Problem(title=status.title, status=status.http, detail=str(error), code=error.code)
+    return Problem(title=status.title, status=status.http, detail=str(error), code=error.code, request_id=request_id())
 
 
 def own_error(error: DeepharError) -> Response:
@@ -72,9 +73,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def _(_: Request, __: ClientDisconnect) -> Response:
-        return Response(status_code=400)  # not read by anybody; the gate has logged it
+        return Response(status_code=400)  # not read by anybody
 
     @app.exception_handler(Exception)
     async def _(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        present = observed()
+        log.error("%s %s failed", request.method, present.route if present else "", exc_info=error)
         return internal_error()

@@ -26,6 +26,7 @@ from service.pipeline.pipeline import Pipeline
 from service.rest import problems
 from service.rest.schemas import event_json, started_json
 from service.stopping import STOPPING, Stopping
+from service.telemetry.metrics import METRICS
 from service.video.frame import BadFrame, Flush, Frame, TrackedBox
 from service.video.inbox import Credits, Inbox
 from service.video.received import FrameLimits, Sent, received
@@ -131,7 +132,9 @@ class StreamSocket:
                 async with aclosing(stream.events()) as events:
                     async for event in events:
                         if not isinstance(event, TakenEvent):  # `_tell_credits` sends the credits of such a frame
-                            await self._send(event_json(event), inbox.credits)
+                            with METRICS.stage("encode").time():
+                                document = event_json(event)
+                            await self._send(document, inbox.credits)
             finally:
                 crediting.cancel()
                 await asyncio.wait([crediting])

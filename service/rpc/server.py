@@ -7,6 +7,7 @@ from grpc_reflection.v1alpha import reflection
 
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
+from service.rpc.observed import observing
 from service.rpc.questions import HEALTH, Health, Reflection
 from service.rpc.servicer import SERVICE, InferenceServicer
 from service.stopping import Stopping
@@ -54,7 +55,12 @@ class GrpcServer:
 
     async def start(self) -> None:
         self._server.add_generic_rpc_handlers(
-            [grpc.method_handlers_generic_handler(name, handlers) for name, handlers in self._services.items()]
+            [
+                grpc.method_handlers_generic_handler(
+                    name, {method: observing(f"{name}/{method}", handler) for method, handler in handlers.items()}
+                )
+                for name, handlers in self._services.items()
+            ]
         )
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         self._server.add_insecure_port(f"{host}:{self._settings.grpc_port}")
