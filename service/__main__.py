@@ -14,6 +14,8 @@ import cv2
 import uvloop
 from pydantic import ValidationError
 
+from service.access.keys import print_new_key
+from service.errors import UnusableFile
 from service.serving import serve
 from service.settings import Settings
 
@@ -47,6 +49,8 @@ def set_memory_limits() -> None:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["--new-key"]:
+        sys.exit(print_new_key(sys.argv[2:]))
     try:
         settings = Settings()
     except ValidationError as error:
@@ -67,7 +71,10 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings))
+        try:
+            runner.run(serve(settings))
+        except UnusableFile as error:
+            sys.exit(str(error))
 
 
 if __name__ == "__main__":

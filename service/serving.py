@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -23,16 +24,39 @@ log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CLEARING_S = 0.7  # after that: for Triton and this process to end by themselves
+HANDSHAKE_S = 10.0
 LAST_WORDS_S = 1.0  # after the grace: for the errors of unfinished requests to be sent
 
 
 class RestServer(uvicorn.Server):
-    """uvicorn without its signal handlers."""
+    """uvicorn without its signal handlers, and with a time limit for the handshakes of TLS."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leaves signals to this module, where they end REST and gRPC together."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self.config.is_ssl:
+            await super().startup(sockets)
+            return
+        config = self.config
+
+        def connection() -> asyncio.Protocol:
+            return config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state={}
+            )
+
+        listening = await asyncio.get_running_loop().create_server(
+            connection,
+            config.host,
+            config.port,
+            ssl=config.ssl,
+            ssl_handshake_timeout=HANDSHAKE_S,
+            ssl_shutdown_timeout=LAST_WORDS_S,
+            backlog=config.backlog,
+        )
+        self.servers, self.started = [listening], True
 
 
 async def serve(settings: Settings) -> None:
@@ -50,8 +74,9 @@ async def serve(settings: Settings) -> None:
 
 def rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
     """Returns uvicorn's configuration of REST and WebSockets."""
+    certificates = parts.certificates
     return uvicorn.Config(
-        build_app(parts.pipeline, parts.readiness, parts.stopping),
+        build_app(parts.pipeline, parts.readiness, parts.stopping, parts.access),
         host=settings.host,
         port=settings.http_port,
         http=connections(settings),  # type: ignore[arg-type] # a class or what makes its instances
@@ -64,6 +89,7 @@ def rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
         log_level="error",
         access_log=False,
         proxy_headers=False,  # nobody asks for the caller's address
+        ssl_context_factory=(lambda *_: certificates.context()) if certificates else None,
     )
 
 
