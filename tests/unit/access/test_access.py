@@ -10,7 +10,8 @@ import pytest
 
 from service.access import access as module
 from service.access.access import Access, Credentials
-from service.access.keys import new_key
+from service.access.keys import new_key, read_keys
+from service.access.limits import Caller
 from service.errors import Unauthenticated, UnusableFile
 from service.settings import Settings
 from service.telemetry.metrics import METRICS
@@ -67,7 +68,7 @@ def test_subjects_have_limits_of_their_own_and_only_so_many_are_kept(
     access, _ = made(tmp_path, key_concurrency=1)
 
     async def run() -> None:
-        async def of(subject: str) -> module.Caller:
+        async def of(subject: str) -> Caller:
             return await access.authenticate(Credentials(f"Bearer {SIGNER.token(sub=subject)}"))
 
         busy = await of("busy")
@@ -89,11 +90,11 @@ def test_a_new_file_keeps_counts_and_drops_callers(tmp_path: Path) -> None:
         caller = await access.authenticate(Credentials(api_key=key))
         other, entry = new_key("other")
         (tmp_path / "keys.toml").write_text((tmp_path / "keys.toml").read_text() + entry)
-        access._take(module.read_keys(tmp_path / "keys.toml", access._limits))
+        access._take(read_keys(tmp_path / "keys.toml", access._limits))
         assert await access.authenticate(Credentials(api_key=key)) is caller
         (tmp_path / "keys.toml").write_text(entry)
         with caller.enter("stream"):
-            access._take(module.read_keys(tmp_path / "keys.toml", access._limits))
+            access._take(read_keys(tmp_path / "keys.toml", access._limits))
             with pytest.raises(Unauthenticated):
                 await access.authenticate(Credentials(api_key=key))
         assert (await access.authenticate(Credentials(api_key=other))).name == "other"

@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt.algorithms import HMACAlgorithm
 
 from service.access.tokens import LONGEST_TOKEN, Tokens
 from service.errors import Unauthenticated, UnusableFile
@@ -73,7 +74,7 @@ def forged() -> dict[str, str]:
     public = RSA.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     head, body, signature = RSA.token().split(".")
     with_public = part({"alg": "HS256", "kid": "rsa", "typ": "JWT"}), part(Signer.claims())
-    hashed = jwt.api_jws.get_default_algorithms()["HS256"]
+    hashed = HMACAlgorithm(HMACAlgorithm.SHA256)
     digest = hashed.sign(".".join(with_public).encode(), public)
     return {
         "none": f"{part({'alg': 'none', 'kid': 'rsa'})}.{body}.",
