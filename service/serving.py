@@ -27,16 +27,39 @@ log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CLEARING_S = 0.7  # after that: for Triton and this process to end by themselves
+HANDSHAKE_S = 10.0
 LAST_WORDS_S = 1.0  # after the grace: for the errors of unfinished requests to be sent
 
 
 class RestServer(uvicorn.Server):
-    """uvicorn without its signal handlers."""
+    """uvicorn without its signal handlers, and with a time limit for the handshakes of TLS."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leaves signals to this module, where they end REST and gRPC together."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self.config.is_ssl:
+            await super().startup(sockets)
+            return
+        config = self.config
+
+        def connection() -> asyncio.Protocol:
+            return config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state={}
+            )
+
+        listening = await asyncio.get_running_loop().create_server(
+            connection,
+            config.host,
+            config.port,
+            ssl=config.ssl,
+            ssl_handshake_timeout=HANDSHAKE_S,
+            ssl_shutdown_timeout=LAST_WORDS_S,
+            backlog=config.backlog,
+        )
+        self.servers, self.started = [listening], True
 
 
 async def serve(settings: Settings) -> None:
@@ -89,7 +112,8 @@ async def _metrics_on(listening: socket.socket | None, triton: TritonMetrics) ->
 
 def rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
     """Returns uvicorn's configuration of REST and WebSockets."""
-    app = build_app(parts.pipeline, parts.readiness, parts.stopping, triton_metrics(settings, parts))
+    app = build_app(parts.pipeline, parts.readiness, parts.stopping, parts.access, triton_metrics(settings, parts))
+    certificates = parts.certificates
     return uvicorn.Config(
         Observed(app, app.state.paths),
         host=settings.host,
@@ -105,6 +129,7 @@ def rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
         log_level="error",
         access_log=False,
         proxy_headers=False,  # nobody asks for the caller's address
+        ssl_context_factory=(lambda *_: certificates.context()) if certificates else None,
     )
 
 

@@ -9,10 +9,14 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
+from service.access.access import Access
+from service.access.limits import Kind
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
 from service.rest import catalogue, metrics, operations, pictures, problems, stream, videos
+from service.rest.access import CallerAccess
 from service.rest.gate import Gate
+from service.rest.security_headers import SecurityHeaders, page_policy
 from service.stopping import Stopping
 from service.telemetry.traces import TRACES
 from service.telemetry.triton_metrics import TritonMetrics
@@ -21,7 +25,11 @@ _READABLE = ("X-Request-ID", "Retry-After")  # headers of answers, by pages of o
 
 
 def build_app(
-    pipeline: Pipeline, readiness: Readiness, stopping: Stopping, triton_metrics: TritonMetrics = TritonMetrics({})
+    pipeline: Pipeline,
+    readiness: Readiness,
+    stopping: Stopping,
+    access: Access,
+    triton_metrics: TritonMetrics = TritonMetrics({}),
 ) -> FastAPI:
     """Returns the application.
 
@@ -29,6 +37,7 @@ def build_app(
         pipeline: The use cases.
         readiness: What `/readyz` answers.
         stopping: State of the shutdown.
+        access: Who may use it.
         triton_metrics: What `/metrics/triton` answers.
     """
     settings = pipeline.settings
@@ -36,6 +45,8 @@ def build_app(
         title="deephar-serve",
         version=__version__,
         summary="Human pose and action recognition: joints of a person in a picture, the action in a video.",
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         license_info={"name": "MIT", "identifier": "MIT"},
         telemetry=TRACES.for_fastapi(),
     )
@@ -47,6 +58,8 @@ def build_app(
         places={pictures.PATH: partial(pictures.place, pipeline), videos.PATH: pipeline.streams.enter},
         body_limit_of=lambda path: video_limit if path == videos.PATH else picture_limit,
     )
+    kinds: dict[str, Kind] = {pictures.PATH: "request", videos.PATH: "stream", stream.PATH: "stream"}
+    app.add_middleware(CallerAccess, access=access, kinds=kinds, origins=settings.origins)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -55,6 +68,7 @@ def build_app(
             allow_headers=["*"],
             expose_headers=_READABLE,
         )
+    app.add_middleware(SecurityHeaders, policy=page_policy(app))
     problems.install(app)
     app.state.paths = paths_of(app.router)  # of its own pages
     for router in (

@@ -84,6 +84,8 @@ class HttpConnection(HttpToolsProtocol):
         """
         if self._refused or self.pipeline or not self._is_answering() or self.cycle.more_body:
             return False
+        if self.scheme == "https":  # TLS has no half of a connection
+            return False
         self.cycle.keep_alive = False
         if self.cycle.scope["http_version"] != "1.0":
             self._probe_timer = self.loop.call_later(PROBE_S, self._probe)

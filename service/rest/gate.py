@@ -62,6 +62,8 @@ class Gate:
         exchange = Exchange(scope, receive, send, self._settings, self._body_limit_of(scope["path"]))
         enter = self._places.get(scope["path"], nullcontext) if scope["method"] == "POST" else nullcontext
         try:
+            if (refusal := scope.get("state", {}).get("refusal")) is not None:
+                raise refusal
             if enter is not nullcontext:
                 self._stopping.refuse_if_begun()
             with enter() as place:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from service.errors import DeepharError, InvalidArgument
+from service.errors import DeepharError, InvalidArgument, Unauthenticated
 from service.rest.schemas import Problem
 from service.status import INTERNAL_DETAIL, STATUS
 from service.telemetry.request import observed, request_id
@@ -33,7 +33,9 @@ def problem_of(error: DeepharError) -> Problem:
 
 def own_error(error: DeepharError) -> Response:
     """Returns the problem details of one of the service's own errors."""
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else None
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
     body = problem_of(error)
     return problem(body.status, body.title, body.detail, body.code, headers)
 

@@ -1,4 +1,4 @@
-"""A real Prometheus, with this project's configuration, on a real service: all that dashboard and alerts ask is answered."""
+"""A real Prometheus with the project's configuration and a real service: dashboard and alerts get all that they ask."""
 
 from __future__ import annotations
 

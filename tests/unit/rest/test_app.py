@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
+from service.access.access import Access
 from service.rest.app import build_app
 from tests.conftest import SAMPLES
 from tests.unit.parts import Gateway, with_gateway
@@ -19,7 +20,7 @@ BOX = [100, 20, 200, 400]
 
 def asked(work: Callable[[httpx.AsyncClient, Gateway], Awaitable[None]], **settings: object) -> None:
     async def run(parts: Gateway) -> None:
-        app = build_app(parts.pipeline, parts.readiness, parts.stopping)
+        app = build_app(parts.pipeline, parts.readiness, parts.stopping, Access(parts.pipeline.settings))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
             await work(client, parts)
 
