@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import random
@@ -18,6 +19,7 @@ from typing import IO
 
 from service.embedded_triton.leftovers import clear_dead_gateways, own_name, remove_regions
 from service.settings import ROOT, Settings
+from service.telemetry.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ class TritonSupervisor:
             f"--port={port}",
             f"--id={self.server_id}",
             f"--parent={os.getpid()}",
+            "--loaded-by-parent",
         ]
         self._environment = os.environ | {
             "DEEPHAR_PRECISION": settings.precision,
@@ -116,7 +119,9 @@ class TritonSupervisor:
 
     async def _keep_running(self) -> None:
         back_off = FIRST_BACK_OFF_S
-        while True:
+        for start in itertools.count():
+            if start:
+                METRICS.triton_restarts.inc()
             self._at_once.clear()
             self._restart_reason = None
             started = time.monotonic()

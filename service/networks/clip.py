@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from service.networks.catalogue import Model
+from service.networks.model import Model
 from service.networks.server import InferenceServer
 from service.networks.tensors import ACTION_FEATURES, ACTION_SCORES, CROP_BOXES
 from service.video.windows import Window

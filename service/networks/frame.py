@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.networks.catalogue import Model
 from service.networks.flip import flip_averaged
+from service.networks.model import Model
 from service.networks.server import InferenceServer, Tensors
 from service.networks.tensors import ACTION_FEATURES, IMAGE, KEYPOINT_SCORES, KEYPOINTS
 from service.vision.crops import CropWindow, depth_from_root, to_picture

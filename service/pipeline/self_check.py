@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from service.networks.catalogue import PERSON_NETWORK, Catalogue
+from service.networks.catalogue import Catalogue
+from service.networks.model import PERSON_NETWORK
 from service.networks.server import InferenceServer
 from service.pipeline.stream import StreamParts
 from service.video.windows import Sample, Window

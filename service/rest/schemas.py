@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict  # before Python 3.12 pydantic takes no other
 
-from service.networks.catalogue import Model
+from service.networks.model import Model
 from service.pipeline.answers import (
     ActionEvent,
     ActionScore,

@@ -11,8 +11,8 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from service.errors import Unavailable
-from service.networks.catalogue import PERSON_NETWORK
-from service.networks.server import Activity, LoadedModel, Tensors
+from service.networks.model import PERSON_NETWORK
+from service.networks.server import Activity, LoadedModel, Outputs, Tensors
 from service.networks.tensors import (
     ACTION_FEATURES,
     ACTION_SCORES,
@@ -63,7 +63,12 @@ class FakeServer:
     async def config(self, model: str) -> ModelConfig:
         return self._configs[model]
 
-    async def infer(self, network: str, tensors: Tensors) -> Tensors:
+    async def infer(self, network: str, tensors: Tensors, version: str = "") -> Outputs:  # noqa: ARG002
+        outputs = Outputs(await self._answer(network, tensors))
+        outputs.version = "1"
+        return outputs
+
+    async def _answer(self, network: str, tensors: Tensors) -> Tensors:
         self.calls.append((network, tensors))
         if network in self.broken:
             raise Unavailable("the fake does not answer for this network")

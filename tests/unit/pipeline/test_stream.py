@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidArgument, InvalidVideo
-from service.networks.server import Tensors
+from service.networks.server import Outputs, Tensors
 from service.pipeline.answers import ActionEvent, ClipAnswer, Event, FrameErrorEvent, PoseEvent, SegmentEvent
 from service.pipeline.options import StreamOptions, VideoOptions
 from service.video.frame import Frame, TrackedBox
@@ -203,7 +203,7 @@ def test_a_frame_is_prepared_while_the_one_before_is_in_the_frame_network() -> N
     async def work(parts: Gateway) -> None:
         infer = parts.server.infer
 
-        async def slow(network: str, tensors: Tensors) -> Tensors:
+        async def slow(network: str, tensors: Tensors, version: str = "") -> Outputs:
             calls.append(f"{network} begins")
             await asyncio.sleep(0.1)
             calls.append(f"{network} ends")
