@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +11,9 @@ from service.networks.model import CLIP_SUFFIX, FRAME_SUFFIX, PERSON_NETWORK, Mo
 from service.networks.repository import NOT_OURS, card_in, detector_card_in
 from service.networks.server import InferenceServer, LoadedModel
 from service.networks.tensors import CROP_BOXES
+
+REASON_CHARACTERS = 200  # of a reason that is told to everybody; all of it stands in the log
+_FOLDERS = re.compile(r"/(?:[^/\s\"']+/)+")  # which are nobody's business
 
 
 @dataclass
@@ -91,7 +95,7 @@ class _Reading:
         config = await self._server.config(frame)
         try:
             card = card_in(config, frame)
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             self._refuse(frame, " ".join(f"it has no valid card: {error}".split()))
             return None, []
         takes_crops, clip_max_batch, missing = False, 1, []
@@ -129,7 +133,7 @@ class _Reading:
     def _not_loaded(self, network: str) -> str:
         if network not in self._names:
             return f"{network} is not in the repository"
-        reason = self._reasons.get(network)
+        reason = _FOLDERS.sub("", self._reasons.get(network, ""))[:REASON_CHARACTERS]
         return f"{network} is refused: {reason}" if reason else f"{network} is being loaded"
 
     def _refuse(self, network: str, reason: str) -> None:

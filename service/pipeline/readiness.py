@@ -10,6 +10,7 @@ from service.background import BackgroundTask
 from service.errors import DeepharError
 from service.pipeline.pipeline import Pipeline
 from service.stopping import STOPPING, Stopping
+from service.telemetry.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ class Readiness:
     def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
         self._pipeline, self._stopping = pipeline, stopping
         self._fault: str | None = "the models are still being loaded"
+        METRICS.ready.set_function(lambda: self.fault() is None)
         self._checking = BackgroundTask(self._keep_checking, "readiness")
 
     def start(self) -> None:

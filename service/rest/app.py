@@ -50,7 +50,7 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
     app.include_router(pictures.routes(pipeline, picture_limit))
     app.include_router(videos.routes(pipeline, stopping, picture_limit))
     app.include_router(stream.routes(pipeline, stopping, origins))
-    app.include_router(catalogue.routes(pipeline.catalogue, readiness))
+    app.include_router(catalogue.routes(pipeline.catalogue, readiness, settings))
     return app
 
 
