@@ -54,7 +54,7 @@ class Resolver:
         host, port = _split(address)
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter where it is no name at all
             if address not in self._failed:
                 log.warning("%s cannot be looked up: %s", address, error)
             self._failed.add(address)

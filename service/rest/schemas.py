@@ -216,7 +216,7 @@ class ActionsJson(EffortJson):
         "none of the model's actions"
     )
     reason: Reason | None = Field(
-        description="why there is no action: `not_seen`, `too_short`, `too_sparse` or `repeated_frames`"
+        description="why there is none: `not_seen`, `too_short`, `too_sparse`, `repeated_frames` or `model_changed`"
     )
     people: list[PersonActionsJson] = Field(description="in the order of their ids")
     segments: list[SegmentJson] = Field(description="stretches in which one action leads")

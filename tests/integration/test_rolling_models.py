@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import threading
 import time
 from collections import Counter
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -34,7 +37,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def rolling(repository: Path) -> Iterator[ServiceProcess]:
     with running_service(model_repository=str(repository)) as service:
-        assert wait_for(lambda: state_of(service, "other")["ready"], CHANGED_S)
+        assert wait_for(lambda: bool(state_of(service, "other")["ready"]), CHANGED_S)
         yield service
 
 
@@ -51,7 +54,7 @@ def _as_other(found: re.Match[str]) -> str:
     return found.group().replace("lite", "other")
 
 
-def state_of(service: ServiceProcess, name: str) -> dict[str, object]:
+def state_of(service: ServiceProcess, name: str) -> dict[str, Any]:
     models = httpx.get(f"{service.url}/readyz", timeout=10).json()["models"]
     return next((model for model in models if model["name"] == name), {"name": name, "ready": None, "version": ""})
 
@@ -164,9 +167,6 @@ def test_a_version_that_cannot_be_loaded_does_not_keep_a_new_triton_from_the_one
     start = len(rolling.log.read_text())
     assert wait_for(lambda: bool(line(rolling, start, "other_frame is refused")), CHANGED_S)
     (server,) = [p for p in rolling.triton_pids() if Path(f"/proc/{p}/comm").read_text() == "tritonserver\n"]
-    import os
-    import signal
-
     os.kill(server, signal.SIGKILL)
     assert wait_for(lambda: bool(line(rolling, start, "other_frame is loaded in its older version 1")), 30)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -291,3 +291,24 @@ def test_the_callers_tracks_are_bounded() -> None:
         return max([len(stream._tracks) async for _ in stream.events()])
 
     assert with_gateway(work) <= 6
+
+
+@pytest.mark.parametrize(("clip_version", "after"), [("2", None), ("1", Reason.MODEL_CHANGED)])
+def test_features_of_one_version_are_never_classified_by_another(clip_version: str, after: Reason | None) -> None:
+    """Both networks change to version 2 under a stream, or the frame network alone does."""
+
+    async def work(parts: Gateway) -> list[ActionEvent]:
+        def changed_at_3_s() -> Iterator[float]:
+            for i in range(80):
+                if i == 30:
+                    parts.server.versions = {"lite_frame": "2", "lite_clip": clip_version}
+                yield i / 10
+
+        stream = await parts.pipeline.stream(StreamOptions.of({}), Frames(changed_at_3_s()))
+        return [event async for event in stream.events() if isinstance(event, ActionEvent)]
+
+    events = with_gateway(work)
+    assert events[0].reason is None
+    between = [event.reason for event in events if event.start_s < 2.5 and event.end_s > 3.5]
+    assert set(between) == {Reason.MODEL_CHANGED}
+    assert {event.reason for event in events if event.start_s > 3.5} == {after}
