@@ -75,7 +75,7 @@ def build_app(
         pictures.routes(pipeline, picture_limit),
         videos.routes(pipeline, stopping, picture_limit),
         stream.routes(pipeline, stopping),
-        catalogue.routes(pipeline.catalogue, readiness),
+        catalogue.routes(pipeline.catalogue, readiness, settings),
         operations.routes(settings),
         metrics.routes(triton_metrics),
     ):

@@ -80,7 +80,7 @@ class GrpcServer:
         await self._server.start()
 
     def _wrapped(self, service: str, handlers: dict[str, Handler]) -> dict[str, Handler]:
-        """Returns the handlers of a service, observed; all but those of health are behind the check of keys and tokens."""
+        """Returns the handlers of a service, observed and, but for health, behind the check of keys and tokens."""
         if service != HEALTH:
             handlers = {name: guarded(handler, self._access, KINDS.get(name)) for name, handler in handlers.items()}
         return {name: observing(f"{service}/{name}", handler) for name, handler in handlers.items()}
