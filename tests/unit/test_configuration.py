@@ -13,6 +13,7 @@ import yaml
 from deephar.version import __version__
 
 from service.configuration import OTHERS, Configuration, Misconfigured, read
+from service.embedded_triton.supervisor import free_loopback_port
 from service.settings import LIMITS, Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -344,6 +345,21 @@ def test_what_is_told_cannot_forge_lines() -> None:
     assert done.returncode == 2
     assert not any(line.startswith("all is well") for line in done.stderr.splitlines())
     assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "advice"),
+    [
+        ({"HOST": "192.0.2.1", "INSECURE": "1"}, "set DEEPHAR_HOST to an address of this machine"),
+        ({"METRICS_HOST": "192.0.2.1", "METRICS_PORT": "1"}, "set DEEPHAR_METRICS_HOST to an address of this machine"),
+    ],
+)
+def test_an_address_of_another_machine_is_told(variables: dict[str, str], advice: str) -> None:
+    ports = {"HTTP_PORT": str(free_loopback_port()), "GRPC_PORT": str(free_loopback_port())}
+    done = deephar_serve(**ports, **variables)
+    assert done.returncode == 1
+    assert done.stderr.startswith("cannot listen on 192.0.2.1:")
+    assert advice in done.stderr
 
 
 def test_version_and_help() -> None:
