@@ -196,7 +196,7 @@ class Settings(BaseSettings):
             host, _, port = address.rpartition(":")
             if not host or "/" in host or not port.isdecimal() or not 1 <= int(port[:6]) <= 65535:
                 raise ValueError("must be host:port of a Triton's gRPC without http://, several by commas")
-        return value
+        return value if _parts(value) else ""
 
     @field_validator("triton_metrics_url", "otlp_endpoint")
     @classmethod

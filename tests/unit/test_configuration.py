@@ -324,14 +324,17 @@ def test_files_that_cannot_be_read_are_told_without_their_value(arguments: tuple
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert SECRET not in done.stderr
-    told = dict(line.split(": what it names cannot be read: ") for line in done.stderr.splitlines())
+    told = dict(
+        line.replace(": what it names cannot be read", "", 1).split(": ", 1) for line in done.stderr.splitlines()
+    )
     assert told == {
         "DEEPHAR_KEYS": "No such file or directory",
         "DEEPHAR_TLS_KEY": "Is a directory",
         "DEEPHAR_GRPC_CLIENT_CA": "No such file or directory",
         "DEEPHAR_JWT_JWKS": "No such file or directory",
-        "DEEPHAR_MODEL_REPOSITORY": "Not a directory",
-        "DEEPHAR_TRITON_ENV": "No such file or directory",
+        "DEEPHAR_TRITON_ENV": f"{tmp_path}/nowhere cannot be read: No such file or directory; run `make setup`, or set "
+        "DEEPHAR_TRITON_URL to a running Triton",
+        "DEEPHAR_MODEL_REPOSITORY": f"{certificate} cannot be read: Not a directory",
     }
 
 
