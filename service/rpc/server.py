@@ -29,7 +29,6 @@ _OPTIONS = [
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    ("grpc.max_connection_idle_ms", 300_000),
 ]
 
 
@@ -49,6 +48,7 @@ class GrpcServer:
         self._server = grpc.aio.server(
             options=[
                 *_OPTIONS,
+                ("grpc.max_connection_idle_ms", round(1e3 * settings.grpc_idle_s)),
                 ("grpc.max_concurrent_streams", settings.max_connection_calls),
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", settings.max_message_bytes),
