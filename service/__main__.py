@@ -50,7 +50,7 @@ def set_memory_limits() -> None:
 
 def main() -> None:
     if sys.argv[1:2] == ["--new-key"]:
-        sys.exit(print_new_key(sys.argv[2:]))
+        sys.exit(print_new_key(" ".join(sys.argv[2:])))
     try:
         settings = Settings()
     except ValidationError as error:

@@ -46,7 +46,7 @@ class Keys:
         """
         if len(key) > LONGEST_KEY:
             return None
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
         known, name = self.names.get(digest, (bytes(32), ""))
         return name if hmac.compare_digest(known, digest) else None
 
@@ -123,21 +123,19 @@ def new_key(name: str) -> tuple[str, str]:
     return key, f'[keys.{name}]\nsha256 = "{hashlib.sha256(key.encode()).hexdigest()}"\n'
 
 
-def print_new_key(arguments: list[str]) -> str | None:
+def print_new_key(name: str) -> str | None:
     """Prints a new key on standard error, where it is seen once, and its entry for the file on standard output.
 
     Args:
-        arguments: The caller's name.
+        name: The caller's.
 
     Returns:
-        What is wrong with the arguments, if anything is.
+        What is wrong with the name, if anything is.
     """
-    if len(arguments) != 1:
-        return "usage: deephar-serve --new-key NAME >> keys.toml"
     try:
-        key, entry = new_key(arguments[0])
+        key, entry = new_key(name)
     except ValueError as error:
-        return f"deephar-serve --new-key: {error}"
-    sys.stderr.write(f"The key of {arguments[0]}, which is shown only now: {key}\n")
+        return f"deephar-serve --new-key NAME >> keys.toml: {error}"
+    sys.stderr.write(f"The key of {name}, which is shown only now: {key}\n")
     sys.stdout.write(f"\n{entry}")
     return None

@@ -15,6 +15,7 @@ from service.pipeline.readiness import Readiness
 from service.rest import catalogue, pictures, problems, stream, videos
 from service.rest.access import CallerAccess
 from service.rest.gate import Gate
+from service.rest.openapi import with_keys
 from service.rest.security_headers import SecurityHeaders, page_policy
 from service.settings import Settings
 from service.stopping import Stopping
@@ -56,6 +57,8 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping, acce
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(SecurityHeaders, policy=page_policy(app))
+    if not access.is_open:
+        app.openapi = with_keys(app)  # type: ignore[method-assign]
     problems.install(app)
     app.include_router(pictures.routes(pipeline, picture_limit))
     app.include_router(videos.routes(pipeline, stopping, picture_limit))
