@@ -103,7 +103,7 @@ class Certificates:
         self._version = version
         self._told_s.clear()
         for path, expires in version.expires.items():
-            METRICS.certificate_expires_seconds.labels(path.name).set(expires)
+            METRICS.certificate_expires_seconds.labels(str(path)).set(expires)
         self._tell()
 
     def _read(self) -> Version:

@@ -108,7 +108,7 @@ def test_the_end_of_a_certificate_is_told_once_a_day(
     lines = [(record.levelname, record.message) for record in caplog.records]
     assert [name for name, _ in lines] == ([level] if level else [])
     assert all(says in text for _, text in lines)
-    expires = METRICS.certificate_expires_seconds.labels("chain.pem")._value.get()
+    expires = METRICS.certificate_expires_seconds.labels(str(chain))._value.get()
     assert abs(expires - time.time() - (days + 0.01) * 86_400) < 60
     if level:
         certificates._told_s = {path: moment - module.TELL_S for path, moment in certificates._told_s.items()}
