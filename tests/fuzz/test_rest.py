@@ -163,12 +163,14 @@ def test_any_bytes_are_answered_or_refused(service: ServiceProcess) -> None:
     @given(first | odd, st.lists(header, max_size=4), body, st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"]))
     def send(first: bytes, headers: list[bytes], body: bytes, end: bytes) -> None:
         answer = b""
-        with socket.create_connection(("127.0.0.1", service.http_port), timeout=_PATIENCE_S) as connection:
-            with contextlib.suppress(ConnectionError):  # it was refused before all was sent
-                connection.sendall(end.join([first, b"Host: x", *headers, b"", b""]) + body)
-                connection.shutdown(socket.SHUT_WR)
-                while part := connection.recv(2**16):
-                    answer += part
+        with (
+            contextlib.suppress(ConnectionError),  # it was refused before all was sent
+            socket.create_connection(("127.0.0.1", service.http_port), timeout=_PATIENCE_S) as connection,
+        ):
+            connection.sendall(end.join([first, b"Host: x", *headers, b"", b""]) + body)
+            connection.shutdown(socket.SHUT_WR)
+            while part := connection.recv(2**16):
+                answer += part
         assert not answer.startswith((b"HTTP/1.1 500", b"HTTP/1.1 502")), answer
         growth.count()
 
