@@ -13,7 +13,6 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from service.access.keys import print_new_key
 from service.configuration import Configuration, Misconfigured, lines_of, read
 from service.errors import UnusableFile
 from service.settings import Settings, variable_of
@@ -123,6 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         print(f"deephar-serve {__version__}")
     elif options.new_key is not None:
+        from service.access.keys import print_new_key
+
         sys.exit(print_new_key(options.new_key))
     elif options.check_config:
         print(*lines_of(["the configuration is valid", *configured().differences()]), sep="\n")

@@ -139,10 +139,7 @@ def test_broken_files_end_the_start(tmp_path: Path) -> None:
             Certificates(*arguments)
 
 
-def test_settings_must_go_together(tmp_path: Path) -> None:
+def test_without_settings_there_is_no_tls(tmp_path: Path) -> None:
     chain, key = written(tmp_path)
     assert certificates_of(Settings()) is None
-    for settings in ({"tls_certificate": chain}, {"tls_key": key}, {"grpc_client_ca": chain}):
-        with pytest.raises(UnusableFile, match="set both"):
-            certificates_of(Settings.model_validate(settings))
     assert certificates_of(Settings(tls_certificate=chain, tls_key=key)) is not None
