@@ -76,6 +76,20 @@ def configured() -> Configuration:
     return configuration
 
 
+def check_contents(settings: Settings) -> None:
+    """Exits where the files of keys, tokens or certificates are broken."""
+    # Here, since they take half a second, and `--new-key` has no use for them.
+    from service.access.access import Access
+    from service.certificates import certificates_of
+
+    try:
+        Access(settings)
+        certificates_of(settings)
+    except UnusableFile as error:
+        print(*lines_of([str(error)]), sep="\n", file=sys.stderr)
+        sys.exit(WRONG)
+
+
 def check_ports(settings: Settings) -> None:
     """Exits where one of them is taken, or is not for this user."""
     places = [("http_port", settings.host), ("grpc_port", settings.host)]
@@ -109,10 +123,7 @@ def run(settings: Settings) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            runner.run(serve(settings))
-        except UnusableFile as error:
-            sys.exit(str(error))
+        runner.run(serve(settings))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -126,9 +137,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         sys.exit(print_new_key(options.new_key))
     elif options.check_config:
-        print(*lines_of(["the configuration is valid", *configured().differences()]), sep="\n")
+        configuration = configured()
+        check_contents(configuration.settings)
+        print(*lines_of(["the configuration is valid", *configuration.differences()]), sep="\n")
     else:
         settings = configured().settings
+        check_contents(settings)
         check_ports(settings)
         run(settings)
 

@@ -343,6 +343,17 @@ def test_key_sets_at_an_address_are_no_files() -> None:
     Configuration(settings_of(**tokens), {}).check_files()
 
 
+@pytest.mark.parametrize("arguments", [("--check-config",), ()])
+def test_broken_keys_and_certificates_are_told(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("[keys.camera]\n")
+    for variables in ({"KEYS": str(broken)}, {"TLS_CERTIFICATE": str(broken), "TLS_KEY": str(broken)}):
+        done = deephar_serve(*arguments, **variables)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert str(broken) in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_what_is_told_cannot_forge_lines() -> None:
     done = deephar_serve("--check-config", **{"HOTS\nall is well\x1b[2J": "x", "HOST": "0.0.0.0\r\nall is well"})
     assert done.returncode == 2
