@@ -141,7 +141,6 @@ class TritonSupervisor:
                 return
             if time.monotonic() - started > STEADY_S:
                 back_off = FIRST_BACK_OFF_S
-            METRICS.triton_restarts.inc()
             self._ended((self._restart_reason or how)[:REASON_CHARACTERS])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(back_off):  # before Python 3.12 `wait_for` may lose a cancellation

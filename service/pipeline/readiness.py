@@ -26,7 +26,6 @@ class Readiness:
         self._fault: str | None = "the models are still being loaded"
         METRICS.ready.set_function(lambda: self.fault() is None)
         self._checking = BackgroundTask(self._keep_checking, "readiness")
-        METRICS.ready.set_function(lambda: self.fault() is None)
 
     def start(self) -> None:
         self._checking.start()
