@@ -24,6 +24,8 @@ from tests.integration.waiting import wait_for
 REPOSITORY = ROOT / "model_repository"
 CHANGED_S = 15.0  # for a change to be taken up
 
+pytestmark = pytest.mark.faults  # a service of its own
+
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
