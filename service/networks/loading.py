@@ -107,6 +107,8 @@ class RepositoryLoader:
                 failed = folder
             elif self.refusals.pop(folder.name, None) or not is_new_run:
                 log.info("%s is loaded, version %d", folder.name, version or folder.versions[0])
+            if failed is None and version and version != folder.versions[0]:
+                log.warning("%s: version %d waits for its model's other network", folder.name, folder.versions[0])
             self._settled[folder.name] = _state(folder)
         if failed is not None and not failed.refusal:
             await self._go_back(failed, version, networks)
