@@ -116,8 +116,10 @@ class RepositoryLoader:
     async def _load(self, folder: Folder, version: int) -> str | None:
         """Loads a version of a network; 0: the newest. Returns why that failed; None where it did not."""
         is_newest = version in (0, folder.versions[0])
+        # Triton takes a folder for unchanged that it has read for an older version: it is told which one again.
+        as_it_is = is_newest and folder.name not in self._held
         try:
-            await self._triton.load(folder.name, "" if is_newest else _only(folder, version))
+            await self._triton.load(folder.name, "" if as_it_is else _only(folder, version or folder.versions[0]))
         except RuntimeError as error:
             return str(error)
         (self._held.discard if is_newest else self._held.add)(folder.name)
