@@ -99,14 +99,15 @@ async def _networks(
         triton = own = client(supervisor.url)
         loader = RepositoryLoader(own, settings.model_repository, lambda: supervisor.pid)
         catalogue = Catalogue(
-            own, settings.default_model, supervisor.server_id, settings.catalogue_poll_s, loader.refusals
+            own, settings.default_model, supervisor.server_id, settings.catalogue_poll_s, loader.refusals, "embedded"
         )
         watch = TritonWatch(own, lambda: catalogue.lost_s, lambda: catalogue.networks, supervisor.restart)
         parts = [("Triton", supervisor), ("the loader of models", loader), ("the watch of Triton", watch)]
     else:
         one = len(addresses) == 1 and not is_name(addresses[0])
         triton = client(addresses[0]) if one else SeveralTritons(Resolver(addresses), settings.triton_url, client)
-        catalogue = Catalogue(triton, settings.default_model, None, settings.catalogue_poll_s)
+        address = addresses[0] if one else ""
+        catalogue = Catalogue(triton, settings.default_model, None, settings.catalogue_poll_s, address=address)
         if isinstance(triton, SeveralTritons):
             parts = [("the check of the Tritons", triton)]
     parts.append(("the catalogue", catalogue))

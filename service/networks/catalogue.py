@@ -31,6 +31,7 @@ class Catalogue:
         server_id: Id of the embedded Triton; None where Triton is not the service's own.
         poll_s: Interval of the readings while all is well.
         refusals: Why networks are not loaded, by name, where the service itself loads them.
+        address: Of the one Triton that there is, for the metrics; several count by themselves.
     """
 
     def __init__(
@@ -40,10 +41,10 @@ class Catalogue:
         server_id: str | None,
         poll_s: float,
         refusals: Mapping[str, str] | None = None,
+        address: str = "",
     ) -> None:
         self._server, self._default, self._server_id, self._poll_s = server, default_model, server_id, poll_s
-        self._address = server.url if server_id is None else "embedded"
-        self._refusals = refusals
+        self._refusals, self._address = refusals, address
         self._contents = Contents()
         self._was_read = False
         self._lost_since: float | None = time.monotonic()
@@ -162,7 +163,8 @@ class Catalogue:
         self._set_up(True)
 
     def _set_up(self, up: bool) -> None:
-        METRICS.triton_up.labels(self._address).set(up)
+        if self._address:
+            METRICS.triton_up.labels(self._address).set(up)
 
     def _must_have_been_read(self) -> None:
         if not self._was_read:

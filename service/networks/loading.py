@@ -48,6 +48,7 @@ class RepositoryLoader:
         self.refusals: dict[str, str] = {}
         self._seen: dict[str, Stamp] = {}  # in the last reading
         self._settled: dict[str, tuple[Stamp, str | None]] = {}  # loaded or refused, and what spoke against it
+        self._held: set[str] = set()  # loaded in an older version, because of the other network of their model
         self._removed: dict[str, float] = {}  # since when, of those that are still loaded
         self._present_run: int | None = None
         self._unreadable = ""
@@ -76,60 +77,68 @@ class RepositoryLoader:
             self._removed.clear()
         stable = {name for name, folder in folders.items() if is_new_run or self._seen.get(name) == folder.stamp}
         changed = {name for name in stable if self._settled.get(name) != _state(folders[name])}
-        models = {model_of(name) or name for name in changed}
+        # A model waits for both of its networks.
+        models = {_model(name) for name in changed} - {_model(name) for name in folders.keys() - stable}
         gone = self._settled.keys() - folders.keys() - self._seen.keys()
         self._seen = {name: folder.stamp for name, folder in folders.items()}
         for model in sorted(models):
-            networks = [folder for name, folder in folders.items() if (model_of(name) or name) == model]
-            changes = [folder for folder in networks if folder.name in changed or folder.name in self.refusals]
+            networks = [folder for name, folder in folders.items() if _model(name) == model]
+            again = self.refusals.keys() | self._held
+            changes = [folder for folder in networks if folder.name in changed or folder.name in again]
             await self._load_model(changes, networks, is_new_run)
         if changed:
             self._triton.doubted.set()  # so that the catalogue is read
         await self._unload(gone, folders)
 
     async def _load_model(self, changes: list[Folder], networks: list[Folder], is_new_run: bool) -> None:
-        """Loads the changed networks of a model: the clip network first, and the frame network only after it."""
-        failed: Folder | None = None
+        """Loads the changed networks of a model, in the newest version that all of them have: the clip network first.
+
+        Where one cannot be loaded, none is.
+        """
+        failed = next((folder for folder in networks if folder.refusal), None)
+        version = max(set.intersection(*(set(folder.versions) for folder in networks)), default=0)
         for folder in changes:
             if folder.refusal:
                 self._refuse(folder, folder.refusal)
             elif failed is not None:
                 self._refuse(folder, f"{failed.name} is refused")
-            elif await self._loads(folder):
-                if self.refusals.pop(folder.name, None) or not is_new_run:
-                    log.info("%s is loaded, version %d", folder.name, folder.versions[0])
-            else:
+            elif (reason := await self._load(folder, version)) is not None:
+                self._refuse(folder, reason)
                 failed = folder
+            elif self.refusals.pop(folder.name, None) or not is_new_run:
+                log.info("%s is loaded, version %d", folder.name, version or folder.versions[0])
+            if failed is None and version and version != folder.versions[0]:
+                log.warning("%s: version %d waits for its model's other network", folder.name, folder.versions[0])
             self._settled[folder.name] = _state(folder)
-        if failed is not None:
-            await self._go_back(failed, networks)
+        if failed is not None and not failed.refusal:
+            await self._go_back(failed, version, networks)
 
-    async def _loads(self, folder: Folder, version: int | None = None) -> bool:
-        """Returns whether Triton has loaded a network's newest version, or a given one."""
+    async def _load(self, folder: Folder, version: int) -> str | None:
+        """Loads a version of a network; 0: the newest. Returns why that failed; None where it did not."""
+        is_newest = version in (0, folder.versions[0])
+        # Triton takes a folder for unchanged that it has read for an older version: it is told which one again.
+        as_it_is = is_newest and folder.name not in self._held
         try:
-            await self._triton.load(folder.name, "" if version is None else _only(folder, version))
+            await self._triton.load(folder.name, "" if as_it_is else _only(folder, version or folder.versions[0]))
         except RuntimeError as error:
-            if version is None:
-                self._refuse(folder, str(error))
-            return False
-        return True
+            return str(error)
+        (self._held.discard if is_newest else self._held.add)(folder.name)
+        return None
 
-    async def _go_back(self, failed: Folder, networks: Iterable[Folder]) -> None:
+    async def _go_back(self, failed: Folder, refused: int, networks: Iterable[Folder]) -> None:
         """Has all networks of a model in the version that serves, where one could not be loaded.
 
         After a start of Triton none may: then the newest is taken that can be loaded.
         """
         ready = {model.name: model.version for model in await self._triton.models() if model.ready}
-        version = int(ready.get(failed.name) or 0)
-        if not version:
-            version = await self._older(failed)
+        version = int(ready.get(failed.name) or 0) or await self._older(failed, refused or failed.versions[0])
         for folder in networks:
             if folder.name != failed.name and version in folder.versions and ready.get(folder.name) != str(version):
-                await self._loads(folder, version)
+                await self._load(folder, version)
 
-    async def _older(self, failed: Folder) -> int:
-        for version in failed.versions[1:]:
-            if await self._loads(failed, version):
+    async def _older(self, failed: Folder, refused: int) -> int:
+        for version in failed.versions:
+            if version < refused and await self._load(failed, version) is None:
                 log.warning("%s is loaded in its older version %d", failed.name, version)
                 return version
         return 0
@@ -181,6 +190,10 @@ def _only(folder: Folder, version: int) -> str:
     config.CopyFrom(folder.config)
     config.version_policy.specific.versions[:] = [version]
     return str(MessageToJson(config, preserving_proto_field_name=True))
+
+
+def _model(name: str) -> str:
+    return model_of(name) or name
 
 
 def _state(folder: Folder) -> tuple[Stamp, str | None]:

@@ -154,7 +154,12 @@ def test_the_servers_statistics_tell_what_it_computed(both: tuple[Triton, Triton
     began = time.monotonic_ns()
     ours.infer("lite_clip", random_inputs("lite_clip", rows, seed=0))
     took_ns = time.monotonic_ns() - began
-    (batch,) = [batch for batch in ours.statistics("lite_clip").batch_stats if batch.batch_size == rows]
+
+    def counted() -> list[Any]:
+        return [batch for batch in ours.statistics("lite_clip").batch_stats if batch.batch_size == rows]
+
+    assert wait_for(lambda: bool(counted()), 5)  # it is counted after the answer
+    (batch,) = counted()
     assert batch.compute_infer.count == 1
     assert 0 < batch.compute_infer.ns < took_ns
 

@@ -24,6 +24,8 @@ from tests.integration.waiting import wait_for
 REPOSITORY = ROOT / "model_repository"
 CHANGED_S = 15.0  # for a change to be taken up
 
+pytestmark = pytest.mark.faults  # a service of its own
+
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -118,9 +120,11 @@ def test_models_change_under_load_and_no_request_fails(
         shutil.copytree(clip / "1", clip / "2")
         shutil.copytree(frame / "1", frame / "2")
         assert told("model other is ready, version 2"), rolling.log.read_text()
-        # A corrupted one.
+        # A corrupted one; alone it waits for the clip network's.
         (frame / "3").mkdir()
         (frame / "3" / "model.onnx").write_bytes(b"no network")
+        assert told("other_frame: version 3 waits"), rolling.log.read_text()
+        shutil.copytree(clip / "1", clip / "3")
         assert told("other_frame is refused"), rolling.log.read_text()
         assert state_of(rolling, "other")["version"] == "2"
         shutil.rmtree(frame / "3")
@@ -162,9 +166,10 @@ def test_models_change_under_load_and_no_request_fails(
 def test_a_version_that_cannot_be_loaded_does_not_keep_a_new_triton_from_the_one_before(
     rolling: ServiceProcess, repository: Path, person_jpeg: bytes
 ) -> None:
+    start = len(rolling.log.read_text())
+    shutil.copytree(repository / "other_clip" / "1", repository / "other_clip" / "2")
     (repository / "other_frame" / "2").mkdir()
     (repository / "other_frame" / "2" / "model.onnx").write_bytes(b"no network")
-    start = len(rolling.log.read_text())
     assert wait_for(lambda: bool(line(rolling, start, "other_frame is refused")), CHANGED_S)
     (server,) = [p for p in rolling.triton_pids() if Path(f"/proc/{p}/comm").read_text() == "tritonserver\n"]
     os.kill(server, signal.SIGKILL)
