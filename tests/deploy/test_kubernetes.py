@@ -12,6 +12,7 @@ import pytest
 import yaml
 from deephar.version import __version__
 
+from service import configuration
 from service.settings import Settings
 from tests.deploy.manifests import (
     FOLDERS,
@@ -41,11 +42,8 @@ def amount(quantity: str | int) -> float:
 
 
 def settings_of(name: str) -> Settings:
-    """Returns the settings of the overlay's gateways, as the gateway itself reads them."""
-    given = {variable: value for variable, value in variables(overlay(name)) if variable.startswith("DEEPHAR_")}
-    return Settings.model_validate(
-        {variable.removeprefix("DEEPHAR_").lower(): value for variable, value in given.items()}
-    )
+    """Returns the settings of the overlay's gateways, read and checked as they do it."""
+    return configuration.read(dict(variables(overlay(name)))).settings
 
 
 @pytest.mark.parametrize("version", [OLD, NEW])
@@ -84,15 +82,19 @@ def test_all_is_in_one_namespace_and_no_name_comes_twice(folder: str) -> None:
 
 @pytest.mark.parametrize("name", GATEWAYS)
 def test_every_setting_is_one_of_the_service(name: str) -> None:
-    given = {variable for variable, _ in variables(overlay(name)) if variable.startswith("DEEPHAR_")}
-    assert given <= {f"DEEPHAR_{field.upper()}" for field in Settings.model_fields}
     settings = settings_of(name)
     assert settings.host == settings.metrics_host == "0.0.0.0"
 
 
+def test_a_gateway_without_its_keys_would_not_start() -> None:
+    without = {variable: value for variable, value in variables(overlay("cpu")) if variable != "DEEPHAR_KEYS"}
+    with pytest.raises(configuration.Misconfigured, match="DEEPHAR_KEYS"):
+        configuration.read(without)
+
+
 @pytest.mark.parametrize("name", GATEWAYS)
 def test_services_of_the_namespace_set_no_variables(name: str) -> None:
-    """A Service named deephar-... would give every pod variables DEEPHAR_..., and no gateway would start."""
+    """A Service named deephar-... would give every pod variables DEEPHAR_..., which would be taken for settings."""
     assert {pod["spec"].get("enableServiceLinks") for pod in pods(overlay(name)).values()} == {False}
 
 
