@@ -21,6 +21,7 @@ from service.vision.bare_files import ANIMATED, BareFile, bare
 from service.vision.crops import Image
 from service.vision.exif import orientation_of
 from service.vision.file_kinds import READ, is_heic, is_picture, other_kind
+from service.vision.heic_size import coded_pixels
 from service.vision.jpeg_segments import scans_of
 from service.vision.picture import Picture
 from service.vision.png_rows import lacks_rows
@@ -44,6 +45,7 @@ class OpenPicture(Protocol):
 
     width: int
     height: int
+    pixels: int  # that are decoded: it may show fewer
 
     def decode(self, factor: int = 1) -> Picture:
         """Returns the picture upright by the EXIF orientation.
@@ -63,6 +65,7 @@ class _PillowPicture:
     def __init__(self, picture: Pillow.Image, file: bytes, orientation: int) -> None:
         self._picture, self._file, self._orientation = picture, file, orientation
         self.width, self.height = picture.size
+        self.pixels = self.width * self.height
 
     def decode(self, factor: int = 1) -> Picture:  # noqa: ARG002 - of JPEGs
         if self._picture.format == "PNG" and lacks_rows(self._file):
@@ -82,7 +85,7 @@ class _Jpeg:
     """
 
     def __init__(self, file: BareFile, width: int, height: int, colours: str) -> None:
-        self._file, self.width, self.height = file, width, height
+        self._file, self.width, self.height, self.pixels = file, width, height, width * height
         self._mode = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
 
     def decode(self, factor: int = 1) -> Picture:
@@ -130,6 +133,7 @@ class _Heic:
     def __init__(self, data: bytes) -> None:
         self._file = pi_heif.open_heif(data)
         self.width, self.height = self._file.size
+        self.pixels = max(self.width * self.height, coded_pixels(data))
 
     def decode(self, factor: int = 1) -> Picture:  # noqa: ARG002 - of JPEGs
         with _as_damage():
@@ -167,11 +171,14 @@ def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
         raise InvalidImage(f"the picture is empty (0 bytes); send a {READ} file")
     check_encoded(data, max_bytes)
     picture = _opened(data)
-    if picture.width * picture.height > max_pixels:
+    if picture.pixels > max_pixels:
         picture.close()
-        raise PayloadTooLarge(
-            f"the picture has {picture.width} x {picture.height} pixels; at most {max_pixels} are taken: shrink it"
+        size = (
+            f"{picture.width} x {picture.height}"
+            if picture.pixels == picture.width * picture.height
+            else picture.pixels
         )
+        raise PayloadTooLarge(f"the picture has {size} pixels; at most {max_pixels} are taken: shrink it")
     return picture
 
 
