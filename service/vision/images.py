@@ -21,7 +21,7 @@ from service.vision.bare_files import ANIMATED, BareFile, bare
 from service.vision.crops import Image
 from service.vision.exif import orientation_of
 from service.vision.file_kinds import READ, is_heic, is_picture, other_kind
-from service.vision.heic_size import coded_pixels
+from service.vision.heic_boxes import check_names, coded_pixels
 from service.vision.jpeg_segments import scans_of
 from service.vision.picture import Picture
 from service.vision.png_rows import lacks_rows
@@ -37,6 +37,8 @@ _SKIPPED, _MOST_SKIPPED = re.compile(r"(\d+) extraneous bytes before marker"), 2
 _LONGEST = {"JPEG": 65_500, "PNG": 1_000_000}  # pixels a side, of libjpeg and libpng
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/heic", "image/heif", "image/avif")
 
+for _part in ("THUMBNAILS", "DEPTH_IMAGES", "AUX_IMAGES"):  # of a HEIC: none of them is used
+    setattr(pi_heif.options, _part, False)
 Pillow.MAX_IMAGE_PIXELS = None  # the limit is checked here, with an error that says so
 
 
@@ -131,6 +133,7 @@ class _Heic:
     """A HEIC, as phones make it. libheif turns it upright by the file's own transformations, which hold over EXIF."""
 
     def __init__(self, data: bytes) -> None:
+        check_names(data)
         self._file = pi_heif.open_heif(data)
         self.width, self.height = self._file.size
         self.pixels = max(self.width * self.height, coded_pixels(data))

@@ -100,6 +100,16 @@ def test_a_heic_counts_with_the_pixels_it_is_coded_in() -> None:
         open_picture(larger, *LIMITS)
 
 
+def test_a_heic_whose_parts_have_no_readable_names_is_refused() -> None:
+    entry = HEIC.index(b"infe", HEIC.index(b"infe") + 4)
+    for place in (entry + 12, entry + 15):  # of the item's type: pi_heif ended the process
+        broken = HEIC[:place] + b"\xa7" + HEIC[place + 1 :]
+        with pytest.raises(InvalidImage, match="save it again"):
+            decode_image(broken, *LIMITS)
+    with pytest.raises(InvalidImage, match="boxes"):
+        decode_image(HEIC[:28] + b"\0\0\0\x08free" * 1001 + broken[28:], *LIMITS)
+
+
 def test_animations_are_refused() -> None:
     frames = [Pillow.new("RGB", (20, 20), (i, 0, 0)) for i in (10, 200)]
     buffer = io.BytesIO()
