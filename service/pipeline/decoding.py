@@ -50,7 +50,7 @@ class PictureDecoder:
         # A small picture, as most are, is decoded by the job that reads its size: one switch of threads less.
         small = PixelBudget.SMALL if held.take_at_once(PixelBudget.SMALL) else 0
         opened, done = await self._workers.run(lambda: _open(picture, *limits, small, work, shrink))
-        pixels = opened.width * opened.height
+        pixels = opened.pixels
         held.keep(pixels if done else 0)
         if done:
             METRICS.stage("admission").observe(0.0)
@@ -88,7 +88,7 @@ def _open(
 ) -> tuple[OpenPicture, list[T]]:
     """Returns the open picture; one of at most `decode_up_to` pixels is closed, and comes with `work` of it."""
     opened = open_picture(data, max_bytes, max_pixels)
-    if opened.width * opened.height > decode_up_to:
+    if opened.pixels > decode_up_to:
         return opened, []
     try:
         return opened, [work(_decoded(opened, shrink))]

@@ -21,6 +21,7 @@ from service.vision.bare_files import ANIMATED, BareFile, bare
 from service.vision.crops import Image
 from service.vision.exif import orientation_of
 from service.vision.file_kinds import READ, is_heic, is_picture, other_kind
+from service.vision.heic_boxes import check_names, coded_pixels
 from service.vision.jpeg_segments import scans_of
 from service.vision.picture import Picture
 from service.vision.png_rows import lacks_rows
@@ -36,6 +37,8 @@ _SKIPPED, _MOST_SKIPPED = re.compile(r"(\d+) extraneous bytes before marker"), 2
 _LONGEST = {"JPEG": 65_500, "PNG": 1_000_000}  # pixels a side, of libjpeg and libpng
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/heic", "image/heif", "image/avif")
 
+for _part in ("THUMBNAILS", "DEPTH_IMAGES", "AUX_IMAGES"):  # of a HEIC: none of them is used
+    setattr(pi_heif.options, _part, False)
 Pillow.MAX_IMAGE_PIXELS = None  # the limit is checked here, with an error that says so
 
 
@@ -44,6 +47,7 @@ class OpenPicture(Protocol):
 
     width: int
     height: int
+    pixels: int  # that are decoded: it may show fewer
 
     def decode(self, factor: int = 1) -> Picture:
         """Returns the picture upright by the EXIF orientation.
@@ -63,6 +67,7 @@ class _PillowPicture:
     def __init__(self, picture: Pillow.Image, file: bytes, orientation: int) -> None:
         self._picture, self._file, self._orientation = picture, file, orientation
         self.width, self.height = picture.size
+        self.pixels = self.width * self.height
 
     def decode(self, factor: int = 1) -> Picture:  # noqa: ARG002 - of JPEGs
         if self._picture.format == "PNG" and lacks_rows(self._file):
@@ -82,7 +87,7 @@ class _Jpeg:
     """
 
     def __init__(self, file: BareFile, width: int, height: int, colours: str) -> None:
-        self._file, self.width, self.height = file, width, height
+        self._file, self.width, self.height, self.pixels = file, width, height, width * height
         self._mode = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
 
     def decode(self, factor: int = 1) -> Picture:
@@ -128,8 +133,10 @@ class _Heic:
     """A HEIC, as phones make it. libheif turns it upright by the file's own transformations, which hold over EXIF."""
 
     def __init__(self, data: bytes) -> None:
+        check_names(data)
         self._file = pi_heif.open_heif(data)
         self.width, self.height = self._file.size
+        self.pixels = max(self.width * self.height, coded_pixels(data))
 
     def decode(self, factor: int = 1) -> Picture:  # noqa: ARG002 - of JPEGs
         with _as_damage(InvalidImage(_DAMAGED)):
@@ -167,11 +174,14 @@ def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
         raise InvalidImage(f"the picture is empty (0 bytes); send a {READ} file")
     check_encoded(data, max_bytes)
     picture = _opened(data)
-    if picture.width * picture.height > max_pixels:
+    if picture.pixels > max_pixels:
         picture.close()
-        raise PayloadTooLarge(
-            f"the picture has {picture.width} x {picture.height} pixels; at most {max_pixels} are taken: shrink it"
+        size = (
+            f"{picture.width} x {picture.height}"
+            if picture.pixels == picture.width * picture.height
+            else picture.pixels
         )
+        raise PayloadTooLarge(f"the picture has {size} pixels; at most {max_pixels} are taken: shrink it")
     return picture
 
 

@@ -45,7 +45,7 @@ def pictures(data: bytes) -> bool:
         return False
     assert picture.pixels.shape[2] == 3
     assert picture.pixels.dtype == "uint8"
-    assert {picture.width, picture.height} == {opened.width, opened.height}
+    assert 0 < picture.width * picture.height <= opened.pixels
     with contextlib.suppress(DeepharError):  # too long for a JPEG
         encode_image(picture.pixels, "image/png" if len(data) % 2 else "image/jpeg")
     return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import socket
 from typing import Any
 
@@ -22,6 +21,7 @@ from service.testing.running import ServiceProcess
 from tests.fuzz import media
 from tests.fuzz.amount import SEED, examples, inputs
 from tests.fuzz.growth import Growth
+from tests.fuzz.wire import answer_to
 
 _PICTURES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/heic", "image/heif", "image/avif")
 _VIDEOS = ("video/mp4", "video/webm", "video/quicktime")
@@ -162,15 +162,8 @@ def test_any_bytes_are_answered_or_refused(service: ServiceProcess) -> None:
     @examples(count)
     @given(first | odd, st.lists(header, max_size=4), body, st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"]))
     def send(first: bytes, headers: list[bytes], body: bytes, end: bytes) -> None:
-        answer = b""
-        with (
-            contextlib.suppress(ConnectionError),  # it was refused before all was sent
-            socket.create_connection(("127.0.0.1", service.http_port), timeout=_PATIENCE_S) as connection,
-        ):
-            connection.sendall(end.join([first, b"Host: x", *headers, b"", b""]) + body)
-            connection.shutdown(socket.SHUT_WR)
-            while part := connection.recv(2**16):
-                answer += part
+        with socket.create_connection(("127.0.0.1", service.http_port), timeout=_PATIENCE_S) as connection:
+            answer = answer_to(connection, end.join([first, b"Host: x", *headers, b"", b""]) + body)
         assert not answer.startswith((b"HTTP/1.1 500", b"HTTP/1.1 502")), answer
         growth.count()
 

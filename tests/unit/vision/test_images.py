@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from service.errors import DeepharError, InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
-from service.vision.images import decode_image, encode_image
+from service.vision.images import decode_image, encode_image, open_picture
+from tests.odd_pictures import HEIC
 from tests.pictures import encoded, huge_png, many_scans
 
 LIMITS = (20 * 2**20, 50_000_000)
@@ -88,6 +90,24 @@ def test_an_avif_of_which_only_the_beginning_is_right() -> None:
     for broken in (avif.replace(b"pitm", b"abcd"), avif.replace(b"iloc", b"abcd"), avif.replace(b"av01", b"abcd")):
         with pytest.raises(InvalidImage, match="send a whole"):
             decode_image(broken, *LIMITS)
+
+
+def test_a_heic_counts_with_the_pixels_it_is_coded_in() -> None:
+    place = HEIC.index(b"ispe") + 8
+    assert open_picture(HEIC, *LIMITS).pixels == 64 * 64
+    larger = HEIC[:place] + struct.pack(">II", 9000, 8000) + HEIC[place + 8 :]
+    with pytest.raises(PayloadTooLarge, match="72000000 pixels"):
+        open_picture(larger, *LIMITS)
+
+
+def test_a_heic_whose_parts_have_no_readable_names_is_refused() -> None:
+    entry = HEIC.index(b"infe", HEIC.index(b"infe") + 4)
+    for place in (entry + 12, entry + 15):  # of the item's type: pi_heif ended the process
+        broken = HEIC[:place] + b"\xa7" + HEIC[place + 1 :]
+        with pytest.raises(InvalidImage, match="save it again"):
+            decode_image(broken, *LIMITS)
+    with pytest.raises(InvalidImage, match="boxes"):
+        decode_image(HEIC[:28] + b"\0\0\0\x08free" * 1001 + broken[28:], *LIMITS)
 
 
 def test_animations_are_refused() -> None:
