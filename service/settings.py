@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     write_timeout_s: float = Field(20.0, gt=0, description="without a reader for an answer")
     stream_idle_s: float = Field(60.0, gt=0, description="without a frame in a live stream")
     workers: int = Field(min(8, (os.cpu_count() or 2) + 2), gt=0, description="threads for decoding and drawing")
+    drain_s: float = Field(0.0, ge=0, description="in which a service that stops says so and still takes requests")
     shutdown_grace_s: float = Field(5.0, ge=0, description="time for running requests to end when the service stops")
 
     @model_validator(mode="after")

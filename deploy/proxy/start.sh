@@ -26,8 +26,7 @@ if [ -n "$client_ca" ]; then
 fi
 
 # nginx 1.25.1 made HTTP/2 a directive. Before it, HTTP/2 without TLS shares no port with HTTP/1.1.
-version=$(nginx -v 2>&1 | sed 's/.*nginx\/\([0-9.]*\).*/\1/')
-if [ "$(printf '%s\n' 1.25.1 "$version" | sort -V | head -n 1)" = 1.25.1 ]; then
+if nginx -v 2>&1 | sed 's/.*nginx\///' | awk -F. '{ exit !($1 > 1 || $2 > 25 || ($2 == 25 && $3 + 0 >= 1)) }'; then
   rest_listen=$listen grpc_listen=$listen rest_http2="http2 on;" grpc_http2="http2 on;"
 else
   rest_listen=$listen${listen:+ http2} grpc_listen="$listen http2" rest_http2="" grpc_http2=""
