@@ -1,4 +1,5 @@
 # make serve   sets everything up, then serves REST on :8080 and gRPC on :8081 until Ctrl-C
+#              make serve PORT=9000 GRPC_PORT=9001 takes other ports
 # make test    sets everything up, then passes all tests
 PYTHON ?= python3
 DATA ?= ../shared/data
@@ -18,6 +19,13 @@ CUT := build/made_cut
 setup: $(GATEWAY)/done $(TRITON)/done
 
 models: $(MODELS)/done
+
+ifneq ($(PORT),)
+serve: export DEEPHAR_HTTP_PORT := $(PORT)
+endif
+ifneq ($(GRPC_PORT),)
+serve: export DEEPHAR_GRPC_PORT := $(GRPC_PORT)
+endif
 
 serve: setup
 	@exec $(GATEWAY)/bin/python -m service
@@ -125,11 +133,17 @@ clean:
 
 CLIENT := clients/python/pyproject.toml clients/python/src/deephar/version.py
 
+# Before anything is installed: the embedded Triton's stubs are for these versions alone. Any Python understands it.
+RIGHT_PYTHON = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { \
+  echo "deephar-serve needs Python 3.11 or 3.12, and $(PYTHON) is $$(command -v $(PYTHON) > /dev/null && $(PYTHON) --version 2>&1 || echo not there)."; \
+  echo "Nothing was installed. Name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)"; exit 1; } >&2
+
 # Environments that do not disturb each other: the gateway never sees torch, Triton's Python stub needs NumPy 1.
 $(GATEWAY)/done: requirements/gateway.txt $(CLIENT)
+	$(RIGHT_PYTHON)
 	$(PYTHON) -m venv $(GATEWAY)
 	$(GATEWAY)/bin/pip install -q --require-hashes -r requirements/gateway.txt
-	$(GATEWAY)/bin/pip install -q --no-deps -e clients/python
+	$(GATEWAY)/bin/pip install -q --no-deps -e clients/python -e .
 	touch $@
 
 $(GATEWAY)/dev: $(GATEWAY)/done requirements/dev.txt
@@ -138,14 +152,14 @@ $(GATEWAY)/dev: $(GATEWAY)/done requirements/dev.txt
 
 # --no-deps: of nvidia-pytriton only the binaries are used.
 $(TRITON)/done: requirements/triton.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || \
-	  { echo "The embedded Triton runs with Python 3.11 or 3.12: make PYTHON=python3.12 serve"; exit 1; }
+	$(RIGHT_PYTHON)
 	$(PYTHON) -m venv $(TRITON)
 	$(TRITON)/bin/pip install -q --require-hashes --no-deps -r requirements/triton.txt
 	$(TRITON)/bin/python service/embedded_triton/launcher.py --prepare-only --repository model_repository --port 1
 	touch $@
 
 $(MODELS)/done: requirements/models.txt requirements/torch.txt $(CLIENT)
+	$(RIGHT_PYTHON)
 	$(PYTHON) -m venv $(MODELS)
 	$(MODELS)/bin/pip install -q --require-hashes -r requirements/models.txt
 	$(MODELS)/bin/pip install -q -r requirements/torch.txt

@@ -1,37 +1,54 @@
-"""`python -m service`: REST and gRPC until Ctrl-C or SIGTERM."""
+"""`deephar-serve`, or `python -m service`: REST and gRPC until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import ctypes
 import logging
+import os
 import resource
 import socket
 import sys
+from collections.abc import Sequence
 
-import cv2
-import uvloop
-from pydantic import ValidationError
+from service.configuration import Configuration, Misconfigured, lines_of, read
+from service.settings import Settings, variable_of
 
-from service.serving import serve
-from service.settings import Settings
+WRONG = 2  # exit code where the configuration, or an option, is wrong
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 LARGE_BLOCK = 8 * 2**20  # bytes; pictures of full HD and less stay under it, and are reused
 KEPT = 2 * LARGE_BLOCK  # bytes of free memory that each thread may keep
 
 
-def can_listen(host: str, port: int) -> bool:
+def command_line() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="deephar-serve",
+        description="Serves human pose and action recognition over REST and gRPC until Ctrl-C.",
+        epilog="Settings are environment variables DEEPHAR_*, or stand in the TOML file that DEEPHAR_CONFIG names, "
+        "with the same names in lower case without the prefix: http_port = 9000. Variables win over the file. "
+        "docs/deployment.md has them all.",
+    )
+    # Each does its work instead of serving.
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check-config", action="store_true", help="tell whether the settings are right, and exit")
+    instead.add_argument("--version", action="store_true", help="tell the version, and exit")
+    return parser
+
+
+def fault_of(host: str, port: int) -> str | None:
+    """Returns why this process cannot listen there; None: it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
             probe.listen()
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error.strerror
+    return None
 
 
 def set_memory_limits() -> None:
@@ -46,20 +63,35 @@ def set_memory_limits() -> None:
         mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
-def main() -> None:
+def configured() -> Configuration:
+    """Returns the configuration; exits where it is wrong, and tells all that is."""
     try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            where = (
-                "DEEPHAR_" + "_".join(str(part).upper() for part in problem["loc"]) if problem["loc"] else "settings"
-            )
-            print(f"{where}: {problem['msg']}", file=sys.stderr)
-        sys.exit(2)
-    for name in ("http_port", "grpc_port"):
+        configuration = read(os.environ)
+        configuration.check_files()
+    except Misconfigured as error:
+        print(*lines_of(error.problems), sep="\n", file=sys.stderr)
+        sys.exit(WRONG)
+    return configuration
+
+
+def check_ports(settings: Settings) -> None:
+    """Exits where one of them is taken, or is not for this user."""
+    places = [("http_port", settings.host), ("grpc_port", settings.host)]
+    if settings.metrics_port:
+        places.append(("metrics_port", settings.metrics_host))
+    for name, host in places:
         port = getattr(settings, name)
-        if not can_listen(settings.host, port):
-            sys.exit(f"cannot listen on {settings.host}:{port}; set DEEPHAR_{name.upper()} to a free port")
+        if fault := fault_of(host, port):
+            sys.exit(f"cannot listen on {host}:{port} ({fault}); set {variable_of(name)} to a free port")
+
+
+def run(settings: Settings) -> None:
+    # Here, since they take a second, and the other commands have no use for them.
+    import cv2
+    import uvloop
+
+    from service.serving import serve
+
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     set_memory_limits()
     cv2.setNumThreads(1)  # the workers are threads enough, and OpenCV's spin for a while after each crop
@@ -68,6 +100,20 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = command_line().parse_args(arguments)
+    if options.version:
+        from deephar.version import __version__
+
+        print(f"deephar-serve {__version__}")
+    elif options.check_config:
+        print(*lines_of(["the configuration is valid", *configured().differences()]), sep="\n")
+    else:
+        settings = configured().settings
+        check_ports(settings)
+        run(settings)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import uvicorn
 from service.composition import Parts, running
 from service.rest.app import build_app
 from service.rest.connection import WebSocketConnection, connections
-from service.rest.stream import largest_message
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ def rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
         port=settings.http_port,
         http=connections(settings),  # type: ignore[arg-type] # a class or what makes its instances
         ws=WebSocketConnection,
-        ws_max_size=largest_message(settings.max_image_bytes, settings.max_image_pixels),
+        ws_max_size=settings.max_message_bytes,
         # A pong may lie behind megabytes of frames that wait for their turn. Peers that are gone are noticed otherwise.
         ws_ping_timeout=None,
         ws_per_message_deflate=False,  # pictures are compressed already, and a message of 1 MB can hold 1 GB

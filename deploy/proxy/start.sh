@@ -32,10 +32,9 @@ else
   rest_listen=$listen${listen:+ http2} grpc_listen="$listen http2" rest_http2="" grpc_http2=""
 fi
 
-# Base64 in JSON takes four bytes for three; one MiB more for the form around it.
+# As the service's own limit: base64 in JSON takes four bytes for three, and a form has more than its file.
 max_body=$(awk -v video="${DEEPHAR_MAX_VIDEO_BYTES:-268435456}" -v picture="${DEEPHAR_MAX_IMAGE_BYTES:-20971520}" \
-  -v pictures="${DEEPHAR_MAX_PICTURES:-16}" \
-  'BEGIN { all = picture * pictures; most = all > video ? all : video; printf "%.0f", most * 4 / 3 + 1048576 }')
+  'BEGIN { printf "%.0f", (picture > video ? picture : video) * 1.4 + 1048576 }')
 stream_timeout=$(awk -v idle="${DEEPHAR_STREAM_IDLE_S:-60}" 'BEGIN { print idle + 10 }')
 resolver=$(awk '$1 == "nameserver" { print $2; exit }' /etc/resolv.conf)
 

@@ -16,8 +16,6 @@ from service.workers import Workers
 
 T = TypeVar("T")
 
-LONGEST_TURN_S = 120.0  # that a picture waits for its turn
-
 
 class PictureDecoder:
     """Decodes pictures in the pool of threads."""
@@ -57,7 +55,7 @@ class PictureDecoder:
             return done[0]
         try:
             try:
-                async with asyncio.timeout(LONGEST_TURN_S):
+                async with asyncio.timeout(self._settings.turn_timeout_s):
                     await held.take(pixels)
             except TimeoutError:
                 raise Overloaded("too many large pictures are in work; try again in a second") from None

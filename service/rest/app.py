@@ -10,13 +10,9 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
-from service.rest import catalogue, pictures, problems, stream, videos
+from service.rest import catalogue, operations, pictures, problems, stream, videos
 from service.rest.gate import Gate
-from service.settings import Settings
 from service.stopping import Stopping
-
-_FORM_OVERHEAD = 2**20  # bytes of a form besides its file
-_BASE64_GROWTH = 1.4
 
 
 def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> FastAPI:
@@ -35,7 +31,7 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
         license_info={"name": "MIT", "identifier": "MIT"},
         telemetry={"tracing": False, "metrics": False, "logs": False},  # otherwise it is looked for at each request
     )
-    picture_limit, video_limit = _body_limits(settings)
+    picture_limit, video_limit = settings.max_body_bytes, settings.max_video_body_bytes
     app.add_middleware(
         Gate,
         settings=settings,
@@ -43,19 +39,12 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
         places={pictures.PATH: partial(pictures.place, pipeline), videos.PATH: pipeline.streams.enter},
         body_limit_of=lambda path: video_limit if path == videos.PATH else picture_limit,
     )
-    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
-    if origins:
-        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+    if settings.origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"], allow_headers=["*"])
     problems.install(app)
     app.include_router(pictures.routes(pipeline, picture_limit))
     app.include_router(videos.routes(pipeline, stopping, picture_limit))
-    app.include_router(stream.routes(pipeline, stopping, origins))
+    app.include_router(stream.routes(pipeline, stopping))
     app.include_router(catalogue.routes(pipeline.catalogue, readiness))
+    app.include_router(operations.routes(settings))
     return app
-
-
-def _body_limits(settings: Settings) -> tuple[int, int]:
-    """Returns the largest body in bytes with a picture, and with a video."""
-    limits = (settings.max_image_bytes, settings.max_video_bytes)
-    picture, video = (int(_BASE64_GROWTH * limit) + _FORM_OVERHEAD for limit in limits)
-    return picture, video

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from service.errors import InvalidArgument, PayloadTooLarge, quoted
 
 LONGEST_OPTION = 2**16  # characters; boxes are the longest
-_MOST_FIELDS = 20
+MOST_FIELDS = 20  # of a form that are no files
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"latin-1")
 _LET_YOUR_CLIENT = "let your HTTP client set Content-Type itself, as curl -F does"
 
@@ -36,7 +36,7 @@ class _Parser(MultiPartParser):
             request.headers,
             request.stream(),
             max_files=sum(field.most for field in fields),
-            max_fields=_MOST_FIELDS,
+            max_fields=MOST_FIELDS,
             max_part_size=LONGEST_OPTION,
         )
         self._fields = {field.name.encode(): field for field in fields}

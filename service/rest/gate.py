@@ -22,8 +22,6 @@ from service.stopping import STOPPING, Stopping
 
 log = logging.getLogger(__name__)
 
-MIN_RATE = 10_000  # bytes a second, of a body or an answer, after the first time-out
-LINGER_S, LINGER_BYTES = 5.0, 64 * 2**20  # for an unwanted body, so that its sender reads the answer first
 PIECE = 2**16  # bytes of an answer between two waits for its reader
 UNFINISHED_S = 0.6  # for an answer that has begun when the service stops: an NDJSON stream ends with an error line
 
@@ -77,13 +75,13 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, settings: Settings, body_limit: int) -> None:
         self._scope, self._receive, self._send = scope, receive, send
-        self._timeout_s, self._body_limit = settings.body_timeout_s, body_limit
-        self._write_timeout_s, self._sent, self._unread_s = settings.write_timeout_s, 0, 0.0
+        self._settings, self._body_limit = settings, body_limit
+        self._sent, self._unread_s = 0, 0.0
         self._body_read = asyncio.Event()
         self._left = asyncio.Event()
         self._received, self._waited_s = 0, 0.0
         self._started = self._answered = False
-        self._linger_s = LINGER_S
+        self._linger_s = settings.linger_s  # for an unwanted body, so that its sender reads the answer first
 
     async def run(self, app: ASGIApp, stopping: Stopping) -> None:
         """Runs the application; cancels it when its caller leaves, or when the grace of a shutdown is over.
@@ -134,13 +132,14 @@ class Exchange:
             await self._left.wait()
             return {"type": "http.disconnect"}
         began = time.monotonic()
-        limit_s = self._timeout_s + self._received / MIN_RATE - self._waited_s
+        timeout_s = self._settings.body_timeout_s
+        limit_s = timeout_s + self._received / self._settings.min_rate - self._waited_s
         try:
-            async with asyncio.timeout(min(limit_s, self._timeout_s)):
+            async with asyncio.timeout(min(limit_s, timeout_s)):
                 message = await self._receive()
         except TimeoutError:
             raise RequestTimeout(
-                f"the body came too slowly: {self._received} bytes in {self._waited_s + self._timeout_s:.0f} s; "
+                f"the body came too slowly: {self._received} bytes in {self._waited_s + timeout_s:.0f} s; "
                 "send a smaller file, or over a faster line"
             ) from None
         self._waited_s += time.monotonic() - began
@@ -179,7 +178,7 @@ class Exchange:
 
     async def _send_piece(self, piece: bytes, more: bool = True) -> None:
         began = time.monotonic()
-        limit_s = self._write_timeout_s + self._sent / MIN_RATE - self._unread_s
+        limit_s = self._settings.write_timeout_s + self._sent / self._settings.min_rate - self._unread_s
         try:
             async with asyncio.timeout(limit_s):
                 await self._send({"type": "http.response.body", "body": piece, "more_body": more})
@@ -195,7 +194,7 @@ class Exchange:
         discarded = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._linger_s):
-                while discarded < LINGER_BYTES:
+                while discarded < self._settings.linger_bytes:
                     message = await self._receive()
                     if message["type"] == "http.disconnect" or not message.get("more_body", False):
                         return

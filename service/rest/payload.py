@@ -24,7 +24,7 @@ from service.workers import Workers
 _IN_MEMORY = 2**20  # bytes; larger files are buffered on disk
 # These media types are never files. For all others the content decides.
 _NO_FILES = ("text/", "multipart/", "message/", "application/x-www-form-urlencoded", "application/xml")
-_LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64 has neither
+LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64 has neither
 _BASE64_ALPHABET = bytes.maketrans(b"-_", b"+/")
 
 
@@ -139,9 +139,9 @@ async def _document(request: Request, field: str, limit: int) -> bytes:
             raise PayloadTooLarge(
                 f"JSON of over {limit} bytes is not taken; send {field!r} as a form's file or raw body"
             )
-    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > _LARGEST_DOCUMENT:
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > LARGEST_DOCUMENT:
         raise InvalidArgument(
-            f"the JSON holds over {_LARGEST_DOCUMENT} values; send base64 in {field!r} and few options"
+            f"the JSON holds over {LARGEST_DOCUMENT} values; send base64 in {field!r} and few options"
         )
     return bytes(body)
 

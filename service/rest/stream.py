@@ -36,24 +36,18 @@ PATH = "/v1/stream"
 # frame_id (uint64), timestamp_ns (int64), width and height (uint32) of raw RGB; both 0 before an encoded picture.
 HEADER = struct.Struct(">QqII")
 LAST_WORDS_S = 5.0  # for an error and the closing
-_LONGEST_TEXT = 2**16  # characters of a message
 _CLOSE_CODES = {"payload_too_large": 1009, "internal": 1011, "overloaded": 1013, "unavailable": 1013}
 _REFUSED = 1008
 
 _Json: TypeAlias = dict[str, Any]
 
 
-def largest_message(max_image_bytes: int, max_image_pixels: int) -> int:
-    """Returns the bytes of the largest message that a frame may need. Larger pictures are refused one by one."""
-    return HEADER.size + max_image_bytes + 3 * max_image_pixels
-
-
-def routes(pipeline: Pipeline, stopping: Stopping, origins: list[str]) -> APIRouter:
+def routes(pipeline: Pipeline, stopping: Stopping) -> APIRouter:
     router = APIRouter()
 
     @router.websocket(PATH)
     async def stream(socket: WebSocket) -> None:
-        if not _is_welcome(socket, origins):
+        if not _is_welcome(socket, pipeline.settings.origins):
             await socket.close()  # before it is accepted: 403
             return
         try:
@@ -68,7 +62,7 @@ def routes(pipeline: Pipeline, stopping: Stopping, origins: list[str]) -> APIRou
     return router
 
 
-def _is_welcome(socket: WebSocket, origins: list[str]) -> bool:
+def _is_welcome(socket: WebSocket, origins: tuple[str, ...]) -> bool:
     """Returns whether a page may use the service: browsers let any page open any WebSocket."""
     origin = socket.headers.get("origin")
     if origin is None or "*" in origins or origin in origins:
@@ -124,7 +118,7 @@ class StreamSocket:
     async def _follow(self) -> None:
         become(Latency.LIVE)
         config = await self._message(self._settings.header_timeout_s, "config")
-        kind, sent = _parsed(config.get("text"))
+        kind, sent = self._parsed(config.get("text"))
         if kind != "config":
             raise InvalidArgument('the first message of a stream must be a text: {"type": "config", ...}')
         options = StreamOptions.of(sent)
@@ -150,7 +144,7 @@ class StreamSocket:
                 if (data := message.get("bytes")) is not None:
                     await inbox.put(self._frame(data))
                     continue
-                kind, sent = _parsed(message.get("text"))
+                kind, sent = self._parsed(message.get("text"))
                 match kind:
                     case "boxes":
                         self._boxes = TrackedBoxes.of(sent).as_tracked()
@@ -229,18 +223,18 @@ class StreamSocket:
         except TimeoutError:
             raise RequestTimeout(f"no answer was read for {timeout_s:g} s; read them as they come") from None
 
+    def _parsed(self, text: str | None) -> tuple[str, _Json]:
+        """Returns the type of a text message, and the rest of it.
 
-def _parsed(text: str | None) -> tuple[str, _Json]:
-    """Returns the type of a text message, and the rest of it.
-
-    Raises:
-        InvalidArgument: It is no JSON object with a type.
-    """
-    if text is not None and len(text) <= _LONGEST_TEXT:
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError):
-            document = None
-        if isinstance(document, dict) and isinstance(document.get("type"), str):
-            return document.pop("type"), document
-    raise InvalidArgument(f'a text message must be JSON {{"type": ...}} of at most {_LONGEST_TEXT} characters')
+        Raises:
+            InvalidArgument: It is no JSON object with a type.
+        """
+        most = self._settings.max_text_bytes
+        if text is not None and len(text) <= most and len(text.encode()) <= most:
+            try:
+                document = json.loads(text)
+            except (ValueError, RecursionError):
+                document = None
+            if isinstance(document, dict) and isinstance(document.get("type"), str):
+                return document.pop("type"), document
+        raise InvalidArgument(f'a text message must be JSON {{"type": ...}} of at most {most} bytes')

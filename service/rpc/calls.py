@@ -13,11 +13,10 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from service.errors import DeepharError, InvalidArgument, RequestTimeout
+from service.settings import Settings
 from service.status import INTERNAL_DETAIL, STATUS
 
 log = logging.getLogger(__name__)
-
-_MOST_FIELDS = 10_000  # of a message on the wire
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
 Handler: TypeAlias = Any  # grpc.RpcMethodHandler
@@ -40,14 +39,19 @@ async def fail(context: Context, error: BaseException) -> NoReturn:
     raise AssertionError("abort does not return")
 
 
-def parsed(kind: type[M], data: bytes) -> M:
+def parsed(kind: type[M], data: bytes, max_fields: int) -> M:
     """Returns the message of a type in serialized bytes.
+
+    Args:
+        kind: The type.
+        data: The bytes.
+        max_fields: Most fields that the message may have.
 
     Raises:
         InvalidArgument: The bytes are no such message, or hold too many fields.
     """
-    if _fields(data, 0, len(data), _with_lists(kind.DESCRIPTOR)) > _MOST_FIELDS:
-        raise InvalidArgument(f"the message has over {_MOST_FIELDS} fields; send fewer")
+    if _fields(data, 0, len(data), _with_lists(kind.DESCRIPTOR), max_fields) > max_fields:
+        raise InvalidArgument(f"the message has over {max_fields} fields; send fewer")
     try:
         return kind.FromString(data)
     except DecodeError:
@@ -67,7 +71,7 @@ def _with_lists(descriptor: Any) -> frozenset[int]:
     )
 
 
-def _fields(data: bytes, place: int, end: int, with_lists: frozenset[int]) -> int:
+def _fields(data: bytes, place: int, end: int, with_lists: frozenset[int], most: int) -> int:
     """Returns the number of fields of a message on the wire, without checking that the bytes are a message.
 
     It is limited since an empty box takes two bytes on the wire and a hundred in memory.
@@ -77,9 +81,10 @@ def _fields(data: bytes, place: int, end: int, with_lists: frozenset[int]) -> in
         place: Where it begins.
         end: Where it ends.
         with_lists: Numbers of its fields whose own fields are counted as well.
+        most: Where counting ends.
     """
     count = 0
-    while place < end and count <= _MOST_FIELDS:
+    while place < end and count <= most:
         tag, place = _number(data, place)
         match tag & 7:
             case 0:
@@ -89,7 +94,7 @@ def _fields(data: bytes, place: int, end: int, with_lists: frozenset[int]) -> in
             case 2:
                 length, place = _number(data, place)
                 if tag >> 3 in with_lists:
-                    count += _fields(data, place, min(place + length, end), frozenset())
+                    count += _fields(data, place, min(place + length, end), frozenset(), most)
                 place += length
             case 5:
                 place += 4
@@ -110,11 +115,11 @@ def _number(data: bytes, place: int) -> tuple[int, int]:
 class Requests(AsyncIterator[M]):
     """The request messages of a call, parsed as they are awaited."""
 
-    def __init__(self, kind: type[M], received: AsyncIterator[bytes]) -> None:
-        self._kind, self._received = kind, received
+    def __init__(self, kind: type[M], received: AsyncIterator[bytes], max_fields: int) -> None:
+        self._kind, self._received, self._max_fields = kind, received, max_fields
 
     async def __anext__(self) -> M:
-        return parsed(self._kind, await anext(self._received))
+        return parsed(self._kind, await anext(self._received), self._max_fields)
 
     async def within(self, seconds: float, what: str) -> M | None:
         """Returns the next message, or None after the last.
@@ -135,7 +140,10 @@ class Requests(AsyncIterator[M]):
 
 
 def answering(
-    kind: type[M], answer: Callable[[Requests[M], Context], Awaitable[Message]], answer_kind: type[Message]
+    kind: type[M],
+    answer: Callable[[Requests[M], Context], Awaitable[Message]],
+    answer_kind: type[Message],
+    settings: Settings,
 ) -> Handler:
     """Returns the handler of a method with one answer.
 
@@ -146,11 +154,12 @@ def answering(
         kind: Type of the requests.
         answer: The method.
         answer_kind: Type of the answer.
+        settings: The limits.
     """
 
     async def behave(received: AsyncIterator[bytes], context: Context) -> Message:
         try:
-            return await answer(Requests(kind, received), context)
+            return await answer(Requests(kind, received, settings.max_message_fields), context)
         except grpc.aio.AbortError:
             raise
         except Exception as error:
@@ -163,7 +172,7 @@ def streaming(
     kind: type[M],
     answers: Callable[[Requests[M], Context], AsyncGenerator[Message, None]],
     answer_kind: type[Message],
-    write_timeout_s: float,
+    settings: Settings,
 ) -> Handler:
     """Returns the handler of a method with a stream of answers.
 
@@ -171,12 +180,13 @@ def streaming(
         kind: Type of the requests.
         answers: The method.
         answer_kind: Type of the answers.
-        write_timeout_s: Time within which the caller must read each answer; otherwise the call ends.
+        settings: The limits. A caller that does not read an answer in time loses the call.
     """
+    write_timeout_s = settings.write_timeout_s
 
     async def behave(received: AsyncIterator[bytes], context: Context) -> None:
         try:
-            async with aclosing(answers(Requests(kind, received), context)) as messages:
+            async with aclosing(answers(Requests(kind, received, settings.max_message_fields), context)) as messages:
                 async for answer in messages:
                     await write(answer, context)
         except grpc.aio.AbortError:

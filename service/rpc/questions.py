@@ -19,7 +19,6 @@ from service.stopping import Stopping
 
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 _WATCH_S = 0.25  # interval at which `Watch` reads the status
-_MOST = 256  # concurrent calls of each method
 
 _Asked: TypeAlias = health_pb2.HealthCheckRequest
 _Status: TypeAlias = health_pb2.HealthCheckResponse
@@ -30,13 +29,13 @@ class Health:
 
     def __init__(self, readiness: Readiness, stopping: Stopping, names: tuple[str, ...], settings: Settings) -> None:
         self._readiness, self._stopping, self._names, self._settings = readiness, stopping, ("", *names), settings
-        self._asking, self._watching = Admission(_MOST, "questions"), Admission(_MOST, "watchers")
+        most = settings.max_questions
+        self._asking, self._watching = Admission(most, "questions"), Admission(most, "watchers")
 
     def handlers(self) -> dict[str, Handler]:
-        write_timeout_s = self._settings.write_timeout_s
         return {
-            "Check": answering(_Asked, self._check, _Status),
-            "Watch": streaming(_Asked, self._watch, _Status, write_timeout_s),
+            "Check": answering(_Asked, self._check, _Status, self._settings),
+            "Watch": streaming(_Asked, self._watch, _Status, self._settings),
         }
 
     async def _check(self, requests: Requests[_Asked], context: Context) -> _Status:
@@ -75,11 +74,11 @@ class Reflection:
     def __init__(self, names: tuple[str, ...], settings: Settings) -> None:
         self._servicer = reflection.aio.ReflectionServicer(names)
         self._settings = settings
-        self._asking = Admission(_MOST, "questions")
+        self._asking = Admission(settings.max_questions, "questions")
 
     def handlers(self) -> dict[str, Handler]:
         request, response = reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
-        return {"ServerReflectionInfo": streaming(request, self._reflect, response, self._settings.write_timeout_s)}
+        return {"ServerReflectionInfo": streaming(request, self._reflect, response, self._settings)}
 
     async def _reflect(
         self, requests: Requests[reflection_pb2.ServerReflectionRequest], context: Context

@@ -11,8 +11,6 @@ from service.rpc.questions import HEALTH, Health, Reflection
 from service.rpc.servicer import SERVICE, InferenceServicer
 from service.stopping import Stopping
 
-_MESSAGE_OVERHEAD = 2**16
-_BYTES_A_PIXEL = 3  # of a raw frame
 # The messages of v1 are those of v1alpha, which the library has alone.
 _REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _OPTIONS = [
@@ -27,7 +25,6 @@ _OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.max_connection_idle_ms", 300_000),
-    ("grpc.max_concurrent_streams", 1_000),
 ]
 
 
@@ -36,14 +33,13 @@ class GrpcServer:
 
     def __init__(self, pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> None:
         settings = pipeline.settings
-        # Larger pictures are refused by the pipeline, with the error's code. gRPC's own limit comes after that.
-        limit = settings.max_image_bytes + _BYTES_A_PIXEL * settings.max_image_pixels + _MESSAGE_OVERHEAD
         self._settings = settings
         self._server = grpc.aio.server(
             options=[
                 *_OPTIONS,
-                ("grpc.max_receive_message_length", limit),
-                ("grpc.max_send_message_length", limit),
+                ("grpc.max_concurrent_streams", settings.max_connection_calls),
+                ("grpc.max_receive_message_length", settings.max_message_bytes),
+                ("grpc.max_send_message_length", settings.max_message_bytes),
                 ("grpc.server_handshake_timeout_ms", round(1e3 * settings.header_timeout_s)),
             ],
         )

@@ -26,7 +26,6 @@ from service.video.received import FrameLimits
 
 M = TypeVar("M", bound=Message)
 SERVICE = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
-_MOST_LISTS = 256  # concurrent calls of ListModels
 
 
 class InferenceServicer:
@@ -34,16 +33,15 @@ class InferenceServicer:
 
     def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
         self._pipeline, self._stopping, self._settings = pipeline, stopping, pipeline.settings
-        self._lists = Admission(_MOST_LISTS, "lists")
+        self._lists = Admission(self._settings.max_questions, "lists")
 
     def handlers(self) -> dict[str, Handler]:
+        limits = self._settings
         return {
-            "ListModels": answering(pb.ListModelsRequest, self.list_models, pb.ListModelsResponse),
-            "EstimatePose": answering(pb.EstimatePoseRequest, self.estimate_pose, pb.EstimatePoseResponse),
-            "ClassifyClip": answering(pb.StreamVideoRequest, self.classify_clip, pb.ClassifyClipResponse),
-            "StreamVideo": streaming(
-                pb.StreamVideoRequest, self.stream_video, pb.StreamVideoResponse, self._settings.write_timeout_s
-            ),
+            "ListModels": answering(pb.ListModelsRequest, self.list_models, pb.ListModelsResponse, limits),
+            "EstimatePose": answering(pb.EstimatePoseRequest, self.estimate_pose, pb.EstimatePoseResponse, limits),
+            "ClassifyClip": answering(pb.StreamVideoRequest, self.classify_clip, pb.ClassifyClipResponse, limits),
+            "StreamVideo": streaming(pb.StreamVideoRequest, self.stream_video, pb.StreamVideoResponse, limits),
         }
 
     async def list_models(self, requests: Requests[pb.ListModelsRequest], _: Context) -> pb.ListModelsResponse:

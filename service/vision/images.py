@@ -27,7 +27,7 @@ from service.vision.png_rows import lacks_rows
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "AVIF")
 _STRIP_PIXELS = 2**20
-_MOST_SCANS = 100  # a progressive JPEG has about ten, and each goes over all of its pixels
+MOST_SCANS = 100  # a progressive JPEG has about ten, and each goes over all of its pixels
 _DAMAGED = "the picture is truncated or damaged; send the whole file"
 # libjpeg-turbo's warnings: a file without its end marker; damage of pixels; bytes that belong to nothing
 _END, _NO_END = b"\xff\xd9", "Premature end of JPEG file"
@@ -188,8 +188,8 @@ def _opened(data: bytes) -> OpenPicture:
     if is_heic(data):
         return _opened_heic(data)
     file = bare(data)
-    if file.data.startswith(b"\xff\xd8") and len(list(islice(scans_of(file.data), _MOST_SCANS + 1))) > _MOST_SCANS:
-        raise InvalidImage(f"the JPEG has more than {_MOST_SCANS} scans; save it again")
+    if file.data.startswith(b"\xff\xd8") and len(list(islice(scans_of(file.data), MOST_SCANS + 1))) > MOST_SCANS:
+        raise InvalidImage(f"the JPEG has more than {MOST_SCANS} scans; save it again")
     return _jpeg(file) or _opened_by_pillow(file)
 
 

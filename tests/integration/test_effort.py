@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
 import grpc
 import httpx
+import numpy as np
 import pytest
 from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
+from tritonclient.grpc import service_pb2 as triton_pb
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from service.testing.running import ServiceProcess
 from tests.integration.sockets import socket
@@ -76,3 +85,70 @@ def test_a_time_that_is_none_is_told(service: ServiceProcess, person_jpeg: bytes
     answer = asked(service, person_jpeg, header)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_argument")
     assert "X-Request-Timeout" in answer.json()["detail"]
+
+
+PEOPLE = 32  # of a request: many more than the service's own checks ask of Triton in the meantime
+BOXES = [[200.0, 60.0, 240.0, 340.0]] * PEOPLE
+ALLOWED_S = 0.3
+
+
+def by_header(service: ServiceProcess, picture: bytes) -> str:
+    return str(asked(service, picture, f"{ALLOWED_S}", boxes=json.dumps(BOXES)).json()["code"])
+
+
+def by_option(service: ServiceProcess, picture: bytes) -> str:
+    return str(asked(service, picture, boxes=json.dumps(BOXES), deadline_ms=f"{1e3 * ALLOWED_S}").json()["code"])
+
+
+def by_grpc(service: ServiceProcess, picture: bytes) -> str:
+    request = pb.EstimatePoseRequest(image=picture, boxes=[pb.Box(x=200, y=60, width=240, height=340)] * PEOPLE)
+    with grpc.insecure_channel(service.grpc_address) as channel, pytest.raises(grpc.RpcError) as caught:
+        pb_grpc.InferenceServiceStub(channel).EstimatePose(request, timeout=ALLOWED_S)
+    return str(caught.value.code().name.lower())
+
+
+class LoadedTriton:
+    """The service's Triton, which others give work of the first priority."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._stub: Any = GRPCInferenceServiceStub(channel)
+        self._request = triton_pb.ModelInferRequest(model_name="lite_frame")
+        self._request.parameters["priority"].uint64_param = 1
+        image = np.zeros([PEOPLE, 192, 192, 3], np.uint8)
+        self._request.inputs.add(name="image", datatype="UINT8", shape=image.shape)
+        self._request.raw_input_contents.append(image.tobytes())
+
+    def batch_s(self) -> float:
+        began = time.monotonic()
+        self._stub.ModelInfer(self._request)
+        return time.monotonic() - began
+
+    def work(self, batches: int) -> list[Any]:
+        return [self._stub.ModelInfer.future(self._request) for _ in range(batches)]
+
+    def counts(self) -> tuple[int, int]:
+        """Rows that were computed, and requests that were not."""
+        asked = triton_pb.ModelStatisticsRequest(name="lite_frame")
+        counts = self._stub.ModelStatistics(asked).model_stats[0]
+        return int(counts.inference_count), int(counts.inference_stats.fail.count)
+
+
+@pytest.mark.parametrize("ask", [by_header, by_option, by_grpc])
+def test_what_is_too_late_in_tritons_queue_is_not_computed(
+    service: ServiceProcess, person_jpeg: bytes, ask: Callable[[ServiceProcess, bytes], str]
+) -> None:
+    asked(service, person_jpeg, boxes=json.dumps(BOXES))
+    with grpc.insecure_channel(service.triton_address()) as channel:
+        triton = LoadedTriton(channel)
+        batches = math.ceil(4 * ALLOWED_S / triton.batch_s()) + 1
+        computed, refused = triton.counts()
+        working = triton.work(batches)
+        assert ask(service, person_jpeg) == "deadline_exceeded"
+        for batch in working:
+            batch.result()
+        deadline = time.monotonic() + 5
+        while triton.counts()[1] == refused and time.monotonic() < deadline:
+            time.sleep(0.05)
+        computed_now, refused_now = triton.counts()
+    assert refused_now > refused
+    assert 0 <= computed_now - computed - batches * PEOPLE < PEOPLE

@@ -180,7 +180,7 @@ def test_frames_of_another_size_begin_new_tracks_and_their_time_comes_back() -> 
 def test_lists_within_a_frame_are_counted_before_they_are_read() -> None:
     box = pb.TrackedBox(box=pb.Box())
     few = pb.StreamVideoRequest(frame=pb.Frame(encoded=bytes(range(256)) * 100, boxes=[box] * 100))
-    assert parsed(pb.StreamVideoRequest, few.SerializeToString()) == few
+    assert parsed(pb.StreamVideoRequest, few.SerializeToString(), 10_000) == few
     many = pb.StreamVideoRequest(frame=pb.Frame(boxes=[box] * 20_000))
     with pytest.raises(InvalidArgument, match="over 10000 fields"):
-        parsed(pb.StreamVideoRequest, many.SerializeToString())
+        parsed(pb.StreamVideoRequest, many.SerializeToString(), 10_000)
