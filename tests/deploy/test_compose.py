@@ -80,6 +80,6 @@ def test_the_gpu_profile_comes_alone(engine: tuple[str, ...], options: list[str]
 
 
 def test_an_older_docker_builds_no_more_than_it_needs() -> None:
-    """Without BuildKit every stage down to the target is built: none before `engines` may be of Triton's large image."""
+    """Without BuildKit every stage down to the target is built: the one of Triton's large image comes last."""
     stages = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("FROM ")]
     assert [line.split()[-1] for line in stages if "TRITON_GPU_IMAGE" in line] == [stages[-1].split()[-1]]

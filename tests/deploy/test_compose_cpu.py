@@ -98,11 +98,11 @@ def test_comes_back_after_a_crash(stack: Stack, service: str) -> None:
 
 
 def test_nobody_serves_others_without_keys(stack: Stack) -> None:
-    open_to_all = Stack(stack.command[:-2], DEEPHAR_HOST="0.0.0.0")  # noqa: S104
+    open_to_all = Stack(stack.command[:-2], DEEPHAR_HOST="0.0.0.0")
     try:
         open_to_all("up", "-d", "gateway-cpu")
         text = "DEEPHAR_PUBLISHED_HOST=0.0.0.0 lets others use the service, and it asks for no key."
-        wait_until("it is refused", lambda: text in open_to_all("logs", "gateway-cpu").replace("\n", " "), 30)
+        wait_until("it is refused", lambda: text in open_to_all("logs", "gateway-cpu"), 30)
         assert not open_to_all.ready()
     finally:
         open_to_all.remove()
