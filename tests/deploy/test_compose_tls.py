@@ -118,9 +118,11 @@ def test_grpc_wants_a_certificate_of_its_clients(stack: Stack, authority: trustm
 
 def test_a_new_certificate_is_used_without_a_restart(stack: Stack, authority: trustme.CA, folder: Path) -> None:
     def serial() -> str:
-        with socket.create_connection(("127.0.0.1", stack.http_port), timeout=10) as plain:
-            with trusting(authority).wrap_socket(plain, server_hostname="localhost") as connection:
-                return str(dict(connection.getpeercert() or {})["serialNumber"])
+        with (
+            socket.create_connection(("127.0.0.1", stack.http_port), timeout=10) as plain,
+            trusting(authority).wrap_socket(plain, server_hostname="localhost") as connection,
+        ):
+            return str(dict(connection.getpeercert() or {})["serialNumber"])
 
     before = serial()
     issue(authority, folder)
