@@ -135,7 +135,8 @@ CLIENT := clients/python/pyproject.toml clients/python/src/deephar/version.py
 
 # Before anything is installed: the embedded Triton's stubs are for these versions alone. Any Python understands it.
 RIGHT_PYTHON = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { \
-  echo "deephar-serve needs Python 3.11 or 3.12, and $(PYTHON) is $$(command -v $(PYTHON) > /dev/null && $(PYTHON) --version 2>&1 || echo not there)."; \
+  echo "deephar-serve needs Python 3.11 or 3.12, and $(PYTHON) is" \
+    "$$(command -v $(PYTHON) > /dev/null && $(PYTHON) --version 2>&1 || echo not there)."; \
   echo "Nothing was installed. Name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)"; exit 1; } >&2
 
 # Environments that do not disturb each other: the gateway never sees torch, Triton's Python stub needs NumPy 1.

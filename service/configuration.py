@@ -137,7 +137,8 @@ def _validated(given: dict[str, Any], places: dict[str, str], problems: list[str
     }
     while True:
         try:
-            settings = Settings(**{name: value for name, value in given.items() if name not in wrong})
+            defaults = {name: Settings.model_fields[name].default for name in wrong}
+            settings = Settings(**(given | defaults))
             break
         except ValidationError as error:
             settings = None

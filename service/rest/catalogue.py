@@ -23,12 +23,12 @@ def routes(catalogue: Catalogue, readiness: Readiness) -> APIRouter:
     async def model(name: str) -> ModelJson:
         return ModelJson.of(catalogue.card_of(name))
 
-    @router.get("/healthz", tags=["health"])
+    @router.get("/healthz", responses=PROBLEMS, tags=["health"])
     async def live() -> HealthJson:
         """The service runs."""
         return HealthJson(status="ok")
 
-    @router.get("/readyz", responses={503: {"model": HealthJson}}, tags=["health"])
+    @router.get("/readyz", responses=PROBLEMS | {503: {"model": HealthJson}}, tags=["health"])
     async def ready() -> Response:
         """The service answers: a small picture of its own has just gone through the whole pipeline."""
         fault = readiness.fault()

@@ -22,6 +22,7 @@ from service.settings import Settings
 PROBE_S, REFUSAL_S = 0.5, 0.1
 _CLOSED, _CLOSED_BY_PEER = 7, 8  # states of a TCP connection, in the first byte of TCP_INFO
 LOOK_S = 0.25  # between two looks at whether the peer of a WebSocket has left
+_NO_UTF8 = 1007  # closing code of RFC 6455
 SEND_BUFFER = 2**18  # bytes in the kernel; with its default of megabytes, a stalled reader is noticed late
 
 
@@ -216,6 +217,15 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._left.set()
         super().handle_close(event)
 
+    def send_receive_event_to_app(self) -> None:
+        """Passes a message on. Of a text that is no UTF-8 uvicorn would log a traceback, for whoever sends one."""
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
+            self._left.set()
+            self.conn.send_close(_NO_UTF8)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     def shutdown(self) -> None:
         if not self.handshake_complete or self.close_sent:
             super().shutdown()
@@ -224,6 +234,14 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if _tcp_state(self.transport) in (_CLOSED, _CLOSED_BY_PEER):
             self._left.set()
         self._look_timer = self.loop.call_later(LOOK_S, self._look)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _tcp_state(transport: asyncio.Transport) -> int:

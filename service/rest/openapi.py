@@ -9,10 +9,11 @@ from pydantic import BaseModel
 from service.pipeline.options import JSON_OPTIONS
 from service.rest import problems
 from service.rest.schemas import Problem
+from service.status import STATUS
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
-    for status in (404, 406, 413, 415, 422, 429, 503, 504)
+    for status in sorted({400, *(status.http for status in STATUS.values())})  # 400: not HTTP that can be understood
 }
 
 
@@ -28,9 +29,10 @@ def request_of(field: str, kinds: tuple[str, ...], options: type[BaseModel], man
     properties = _properties(options)
     binary = {"type": "string", "format": "binary"}
     files = {field: binary, many: {"type": "array", "items": binary}}
-    form = {"type": "object", "required": [field] if many == field else [], "properties": {**files, **properties}}
+    closed = {"type": "object", "additionalProperties": False}
+    form = {**closed, "required": [field] if many == field else [], "properties": {**files, **properties}}
     encoded = {"type": "string", "format": "byte", "description": "base64"}
-    document = {"type": "object", "required": [field], "properties": {field: encoded, **properties}}
+    document = {**closed, "required": [field], "properties": {field: encoded, **properties}}
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}, "application/json": {"schema": document}}
     content |= {kind: {"schema": binary} for kind in kinds}
     parameters = [_parameter(name, schema) for name, schema in properties.items()]

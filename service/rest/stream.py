@@ -96,6 +96,8 @@ class StreamSocket:
                 raise
             working.uncancel()
             error = Unavailable(STOPPING)
+        except WebSocketDisconnect:  # also where the connection ended by an error of its protocol
+            self._left.set()
         except Exception as raised:
             error = raised
         finally:

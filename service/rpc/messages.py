@@ -72,7 +72,7 @@ def picture_options(request: pb.EstimatePoseRequest, max_boxes: int) -> PictureO
     """Returns the options of `EstimatePose`. Fields that are not set mean the default.
 
     Raises:
-        InvalidArgument: There are more than `max_boxes` boxes, or depths of the camera.
+        InvalidArgument: There are more than `max_boxes` boxes, or depths of the camera, or a field has a wrong value.
     """
     if len(request.boxes) > max_boxes:
         raise InvalidArgument(
@@ -80,15 +80,17 @@ def picture_options(request: pb.EstimatePoseRequest, max_boxes: int) -> PictureO
         )
     if len(request.camera.root_depth_mm) > max_boxes:
         raise InvalidArgument(f"the camera has over {max_boxes} values of root_depth_mm; send one for each box")
-    return PictureOptions(
-        model=request.model or None,
-        boxes=[box_of(box) for box in request.boxes],
-        layout=request.layout or None,
-        camera=camera_of(request.camera) if request.HasField("camera") else None,
-        max_people=request.max_people or None,
-        flip=request.flip,
-        min_score=request.min_score if request.HasField("min_score") else None,
-        effort=_effort_of(request.effort),
+    return PictureOptions.of(
+        {
+            "model": request.model,
+            "boxes": [box_of(box) for box in request.boxes],
+            "layout": request.layout,
+            "camera": camera_of(request.camera) if request.HasField("camera") else None,
+            "max_people": request.max_people or None,
+            "flip": request.flip,
+            "min_score": request.min_score if request.HasField("min_score") else None,
+            "effort": _effort_of(request.effort),
+        }
     )
 
 

@@ -16,7 +16,7 @@ import simplejpeg
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
-from service.errors import InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
+from service.errors import DeepharError, InvalidArgument, InvalidImage, PayloadTooLarge, UnsupportedMediaType
 from service.vision.bare_files import ANIMATED, BareFile, bare
 from service.vision.crops import Image
 from service.vision.exif import orientation_of
@@ -140,14 +140,14 @@ class _Heic:
 
 
 @contextmanager
-def _as_damage() -> Iterator[None]:
+def _as_damage(text: str = _DAMAGED) -> Iterator[None]:
     """Says of any error of a decoder that the picture is damaged: they raise many kinds."""
     try:
         yield
-    except MemoryError:
+    except (DeepharError, MemoryError):
         raise
     except Exception as error:
-        raise InvalidImage(_DAMAGED) from error
+        raise InvalidImage(text) from error
 
 
 def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
@@ -194,10 +194,8 @@ def _opened(data: bytes) -> OpenPicture:
 
 
 def _opened_heic(data: bytes) -> _Heic:
-    try:
+    with _as_damage(f"the HEIC is damaged or of a rare kind; send the whole file, or a {READ} file"):
         return _Heic(data)
-    except (ValueError, EOFError, SyntaxError, RuntimeError, OSError) as error:
-        raise InvalidImage(f"the HEIC is damaged or of a rare kind; send the whole file, or a {READ} file") from error
 
 
 def _jpeg(file: BareFile) -> _Jpeg | None:
@@ -209,12 +207,13 @@ def _jpeg(file: BareFile) -> _Jpeg | None:
 
 
 def _opened_by_pillow(file: BareFile) -> _PillowPicture:
-    try:
-        picture = Pillow.open(io.BytesIO(file.data), formats=_FORMATS)
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, UnidentifiedImageError) and not is_picture(file.data):
+    with _as_damage(f"the picture's header is damaged, or of a rare kind; send a whole {READ} file"):
+        try:
+            picture = Pillow.open(io.BytesIO(file.data), formats=_FORMATS)
+        except UnidentifiedImageError:
+            if is_picture(file.data):
+                raise
             raise InvalidImage(f"the bytes are not a picture; send a {READ} file") from None
-        raise InvalidImage(f"the picture's header is damaged, or of a rare kind; send a whole {READ} file") from error
     if getattr(picture, "n_frames", 1) > 1:
         picture.close()
         raise UnsupportedMediaType(ANIMATED)

@@ -8,7 +8,11 @@ from service.testing.running import ServiceProcess
 
 
 def memory_mb(service: ServiceProcess, field: str = "VmRSS") -> float:
-    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    return memory_of_mb(service.process.pid, field)
+
+
+def memory_of_mb(pid: int | str, field: str = "VmRSS") -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
     return int(status.split(f"{field}:")[1].split()[0]) / 1024
 
 

@@ -171,6 +171,15 @@ def test_what_is_wrong_with_a_stream_is_told(service: ServiceProcess, texts: lis
         assert "Traceback" not in json.dumps(last)
 
 
+def test_a_text_that_is_no_utf8_ends_the_stream_and_is_no_failure_of_the_service(service: ServiceProcess) -> None:
+    logged = service.log.stat().st_size
+    with socket(service) as stream:
+        stream.connection.send(b"\xff\xfe", text=True)
+        assert stream.rest() == []
+        assert stream.code == 1007
+    assert b"Traceback" not in service.log.read_bytes()[logged:]
+
+
 def test_pages_of_other_origins_are_refused(service: ServiceProcess) -> None:
     own = f"http://127.0.0.1:{service.http_port}"
     with socket(service, Origin=own) as stream:

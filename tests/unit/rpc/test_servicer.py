@@ -76,6 +76,12 @@ def test_a_clip_has_one_answer() -> None:
         (pb.EstimatePoseRequest(image=b"nothing"), grpc.StatusCode.INVALID_ARGUMENT, "invalid_image"),
         (pb.EstimatePoseRequest(image=PERSON, model="x"), grpc.StatusCode.NOT_FOUND, "unknown_model"),
         (pb.EstimatePoseRequest(image=PERSON, max_people=999), grpc.StatusCode.INVALID_ARGUMENT, "invalid_argument"),
+        (pb.EstimatePoseRequest(image=PERSON, min_score=1.5), grpc.StatusCode.INVALID_ARGUMENT, "invalid_argument"),
+        (
+            pb.EstimatePoseRequest(image=PERSON, min_score=float("nan")),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "invalid_argument",
+        ),
         (pb.EstimatePoseRequest(image=PERSON, boxes=[pb.Box()]), grpc.StatusCode.INVALID_ARGUMENT, "invalid_argument"),
     ],
 )

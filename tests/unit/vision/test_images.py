@@ -77,6 +77,13 @@ def test_bad_pictures_get_the_right_error(data: bytes, error: type[DeepharError]
     assert len(str(caught.value)) > 20
 
 
+def test_an_avif_of_which_only_the_beginning_is_right() -> None:
+    avif = encoded("AVIF", (400, 300))
+    for broken in (avif.replace(b"pitm", b"abcd"), avif.replace(b"iloc", b"abcd"), avif.replace(b"av01", b"abcd")):
+        with pytest.raises(InvalidImage, match="send a whole"):
+            decode_image(broken, *LIMITS)
+
+
 def test_animations_are_refused() -> None:
     frames = [Pillow.new("RGB", (20, 20), (i, 0, 0)) for i in (10, 200)]
     buffer = io.BytesIO()
