@@ -18,7 +18,8 @@ import pytest
 from deephar import command
 
 from models import cli as models_cli
-from service.settings import Settings
+from service.configuration import OTHERS
+from service.settings import Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENT = ROOT / "docs" / "deployment.md"
@@ -32,7 +33,6 @@ _LINK = re.compile(r"\]\(([^()\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 _MAKE = re.compile(r"^make(?: [A-Z_]+=\S+)* ([a-z][a-z0-9-]*)")
 _VARIABLE = re.compile(r"DEEPHAR_[A-Z][A-Z_]*[A-Z]")
-_READ_VARIABLE = re.compile(r"environ(?:\.get\(|\[)\s*[\"'](DEEPHAR_[A-Z_]+)")
 _DEEPHAR = re.compile(r"^(?:\.venv(?:-models)?/bin/)?deephar (?=[a-z-])")
 _AT_MOST = re.compile(r"min\((\d+), processors \+ (\d+)\)")
 
@@ -117,16 +117,9 @@ def test_make_has_its_targets(document: Path) -> None:
     assert named <= targets
 
 
-def variable_of(field: str) -> str:
-    return f"{Settings.model_config['env_prefix']}{field}".upper()
-
-
 def other_variables() -> set[str]:
-    """Those that are none of the service's settings: of compose, make and the commands that make models."""
-    files = [ROOT / "docker-compose.yml", ROOT / "Makefile"]
-    found = {name for file in files for name in _VARIABLE.findall(file.read_text())}
-    sources = [*(ROOT / "models").rglob("*.py"), *(ROOT / "clients").rglob("*.py")]
-    return found | {name for file in sources for name in _READ_VARIABLE.findall(file.read_text())}
+    """Those that are none of the service's settings: of compose, the clients and the commands that make models."""
+    return set(OTHERS)
 
 
 @every_document

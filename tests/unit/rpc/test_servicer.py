@@ -190,3 +190,39 @@ def test_lists_within_a_frame_are_counted_before_they_are_read() -> None:
     many = pb.StreamVideoRequest(frame=pb.Frame(boxes=[box] * 20_000))
     with pytest.raises(InvalidArgument, match="over 10000 fields"):
         parsed(pb.StreamVideoRequest, many.SerializeToString(), 10_000)
+
+
+def test_limits_of_calls_are_settings() -> None:
+    async def work(stub: pb_grpc.InferenceServiceStub, _: Gateway) -> None:
+        boxes = [pb.Box(x=1, y=1, width=9, height=9)] * 30
+        with pytest.raises(grpc.RpcError, match="over 20 fields"):
+            await stub.EstimatePose(pb.EstimatePoseRequest(image=PERSON, boxes=boxes))
+
+    called(work, max_message_fields=20)
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({"max_questions": 1}, grpc.StatusCode.RESOURCE_EXHAUSTED),
+        ({"max_connection_calls": 1}, grpc.StatusCode.DEADLINE_EXCEEDED),  # it waits for the first one's end
+    ],
+)
+def test_the_number_of_calls_at_once_is_a_setting(settings: dict[str, int], status: grpc.StatusCode) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async def work(stub: pb_grpc.InferenceServiceStub, parts: Gateway) -> None:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{parts.pipeline.settings.grpc_port}") as channel:
+            first = channel.stream_unary("/deephar.v1.InferenceService/ListModels")(never())
+            await asyncio.sleep(0.2)
+            second = pb_grpc.InferenceServiceStub(channel)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await second.ListModels(pb.ListModelsRequest(), timeout=1)
+            assert caught.value.code() == status
+            first.cancel()
+            await asyncio.sleep(0.2)
+            assert (await second.ListModels(pb.ListModelsRequest(), timeout=10)).models
+
+    called(work, **settings)
