@@ -17,7 +17,7 @@ from service.embedded_triton.supervisor import free_loopback_port
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "samples" / "person.jpg"
 PYTHON_IMAGE = "python:3.11-slim-bookworm"
-PATIENCE_S = 300
+PATIENCE_S = 90
 PULL_S = 120
 # The shell's own settings must not choose what is tested. An older docker-compose uses BuildKit only when asked to.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("DEEPHAR_", "COMPOSE_"))}
