@@ -63,7 +63,7 @@ LABEL org.opencontainers.image.version=$VERSION org.opencontainers.image.revisio
     org.opencontainers.image.source=$SOURCE org.opencontainers.image.licenses=MIT
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "triton_health.py"]
-CMD ["python", "service/embedded_triton/launcher.py", "--repository", "/models", "--port", "8001"]
+CMD ["python", "service/embedded_triton/launcher.py", "--repository", "/models", "--port", "8001", "--metrics-port", "8002"]
 
 FROM gateway AS all-in-one
 COPY --from=triton /venv .venv-triton

@@ -6,14 +6,15 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
-import logging
 import os
 import resource
 import socket
 import sys
 from collections.abc import Sequence
 
+from service.access.keys import print_new_key
 from service.configuration import Configuration, Misconfigured, lines_of, read
+from service.errors import UnusableFile
 from service.settings import Settings, variable_of
 
 WRONG = 2  # exit code where the configuration, or an option, is wrong
@@ -34,6 +35,7 @@ def command_line() -> argparse.ArgumentParser:
     # Each does its work instead of serving.
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--check-config", action="store_true", help="tell whether the settings are right, and exit")
+    instead.add_argument("--new-key", metavar="NAME", help="make an API key: print it, and what to write for it")
     instead.add_argument("--version", action="store_true", help="tell the version, and exit")
     return parser
 
@@ -91,15 +93,19 @@ def run(settings: Settings) -> None:
     import uvloop
 
     from service.serving import serve
+    from service.telemetry import logs
 
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.install(settings.log_level, settings.log_format, settings.access_log)
     set_memory_limits()
     cv2.setNumThreads(1)  # the workers are threads enough, and OpenCV's spin for a while after each crop
     # Each caller is an open file: as many as the system lets this process have.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings))
+        try:
+            runner.run(serve(settings))
+        except UnusableFile as error:
+            sys.exit(str(error))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -108,6 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from deephar.version import __version__
 
         print(f"deephar-serve {__version__}")
+    elif options.new_key is not None:
+        sys.exit(print_new_key(options.new_key))
     elif options.check_config:
         print(*lines_of(["the configuration is valid", *configured().differences()]), sep="\n")
     else:

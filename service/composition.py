@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from service.access.access import Access
+from service.certificates import Certificates, certificates_of
 from service.embedded_triton.supervisor import TritonSupervisor
 from service.networks.catalogue import Catalogue
 from service.networks.triton import TritonClient
@@ -34,6 +36,8 @@ class Parts:
     stopping: Stopping
     grpc_server: GrpcServer
     supervisor: TritonSupervisor | None
+    access: Access
+    certificates: Certificates | None
 
 
 @asynccontextmanager
@@ -45,7 +49,11 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
 
     Yields:
         The running parts; they stop at the end of the context.
+
+    Raises:
+        UnusableFile: A file of keys or certificates is broken.
     """
+    access, certificates = Access(settings), certificates_of(settings)
     supervisor = None if settings.triton_url else TritonSupervisor(settings, lambda reason: catalogue.lose(reason))
     triton = TritonClient(
         supervisor.url if supervisor else settings.triton_url, settings.inference_timeout_s, settings.bulk_in_flight
@@ -56,7 +64,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
     pipeline = Pipeline(settings, catalogue, triton, workers)
     stopping = Stopping()
     readiness = Readiness(pipeline, stopping)
-    grpc_server = GrpcServer(pipeline, readiness, stopping)
+    grpc_server = GrpcServer(pipeline, readiness, stopping, access, certificates)
     watch = (
         TritonWatch(triton, lambda: catalogue.lost_s, lambda: catalogue.networks, supervisor.restart)
         if supervisor
@@ -65,19 +73,25 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
     try:
         if supervisor:
             supervisor.start()
+        access.start()
+        if certificates:
+            certificates.start()
         catalogue.start()
         readiness.start()
         if watch:
             watch.start()
         await grpc_server.start()
         log.info("REST on %s:%d, gRPC on %s:%d", settings.host, settings.http_port, settings.host, settings.grpc_port)
-        yield Parts(triton, pipeline, readiness, stopping, grpc_server, supervisor)
+        yield Parts(triton, pipeline, readiness, stopping, grpc_server, supervisor, access, certificates)
     finally:
         await stopped("the gRPC server", grpc_server.stop(0))
         if watch:
             await stopped("the watch of Triton", watch.stop())
         await stopped("the readiness check", readiness.stop())
         await stopped("the catalogue", catalogue.stop())
+        await stopped("the keys of callers", access.stop())
+        if certificates:
+            await stopped("the certificates", certificates.stop())
         await stopped("the way to Triton", triton.close())
         if supervisor:
             await stopped("Triton", supervisor.stop())

@@ -58,6 +58,16 @@ class RequestTimeout(DeepharError):
     code = "request_timeout"
 
 
+class Unauthenticated(DeepharError):
+    """The caller has no key or token, or one that is not taken."""
+
+    code = "unauthenticated"
+
+
+class PermissionDenied(DeepharError):
+    code = "permission_denied"
+
+
 class UnknownModel(DeepharError):
     code = "unknown_model"
 
@@ -74,3 +84,7 @@ class Unavailable(DeepharError):
 
 class DeadlineExceeded(DeepharError):
     code = "deadline_exceeded"
+
+
+class UnusableFile(Exception):
+    """A file that a setting names cannot be read or understood; the text is for the operator."""

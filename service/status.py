@@ -22,6 +22,8 @@ STATUS: dict[str, Status] = {
     "payload_too_large": Status(413, grpc.StatusCode.RESOURCE_EXHAUSTED, "The payload is too large"),
     "headers_too_large": Status(431, grpc.StatusCode.RESOURCE_EXHAUSTED, "The request's headers are too large"),
     "request_timeout": Status(408, grpc.StatusCode.DEADLINE_EXCEEDED, "The request was sent too slowly"),
+    "unauthenticated": Status(401, grpc.StatusCode.UNAUTHENTICATED, "A key or a token is needed"),
+    "permission_denied": Status(403, grpc.StatusCode.PERMISSION_DENIED, "This is not allowed"),
     "unknown_model": Status(404, grpc.StatusCode.NOT_FOUND, "There is no model of this name"),
     "overloaded": Status(429, grpc.StatusCode.RESOURCE_EXHAUSTED, "The service is busy"),
     "unavailable": Status(503, grpc.StatusCode.UNAVAILABLE, "The model cannot be reached at present"),

@@ -7,6 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
+from service.errors import Overloaded
+
+_OPENCV_NO_MEMORY = -4
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -24,6 +28,11 @@ async def settled(future: asyncio.Future[Any]) -> asyncio.CancelledError | None:
     return cancellation
 
 
+def _lacks_memory(error: Exception) -> bool:
+    """Whether an error says so: Python's own and NumPy's, or OpenCV's, which has a number for it."""
+    return isinstance(error, MemoryError) or getattr(error, "code", None) == _OPENCV_NO_MEMORY
+
+
 class Workers:
     """A pool of threads for short jobs. A job must not wait for another one: that could block the pool for good."""
 
@@ -35,6 +44,10 @@ class Workers:
 
         On cancellation, a job that waits for a thread is not begun, and a running one is waited for: it may use files
         and buffers that the caller is about to close.
+
+        Raises:
+            Overloaded: There is no memory for the job.
+            BaseException: Whatever the job raises.
         """
         # Not the future's own result: chained futures refer to each other, and a picture of 150 MB in them would stay
         # until the garbage collector runs.
@@ -44,6 +57,10 @@ class Workers:
         try:
             await asyncio.shield(done)
             return results.pop()
+        except Exception as error:
+            if not _lacks_memory(error):
+                raise
+            raise Overloaded("there is no memory for this at present; try again in a second") from error
         except asyncio.CancelledError:
             job.cancel()  # without effect on one that runs
             await settled(done)

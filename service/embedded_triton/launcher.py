@@ -3,7 +3,7 @@
     .venv-triton/bin/python service/embedded_triton/launcher.py --repository model_repository --port 8001
 
 Runs in the environment that holds the wheel and OpenVINO, with the standard library only. Triton 2.51 is old and has
-known holes: it listens on loopback only, and only for gRPC.
+known holes: it listens on loopback only, for gRPC and, where it is told to, for who reads its metrics.
 """
 
 from __future__ import annotations
@@ -111,7 +111,12 @@ def environment(wheel: Path, regions: str) -> dict[str, str]:
     }
 
 
-def command(wheel: Path, backends: Path, repository: Path, port: int, server_id: str, regions: str) -> list[str]:
+def command(
+    wheel: Path, backends: Path, repository: Path, port: int, metrics_port: int | None, server_id: str, regions: str
+) -> list[str]:
+    metrics = ["--allow-metrics=false"]
+    if metrics_port is not None:
+        metrics = ["--allow-metrics=true", "--metrics-address=127.0.0.1", f"--metrics-port={metrics_port}"]
     return [
         str(wheel / "tritonserver" / "bin" / "tritonserver"),
         f"--id={server_id}",
@@ -120,7 +125,8 @@ def command(wheel: Path, backends: Path, repository: Path, port: int, server_id:
         "--grpc-address=127.0.0.1",
         f"--grpc-port={port}",
         "--allow-http=false",
-        "--allow-metrics=false",
+        *metrics,
+        "--allow-gpu-metrics=false",
         # Models may be added while it runs; one that fails to load must not stop the others.
         "--model-control-mode=poll",
         "--repository-poll-secs=2",
@@ -168,6 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repository", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--metrics-port", type=int, help="of its metrics over HTTP; otherwise there are none")
     parser.add_argument("--id", default=f"deephar{os.getpid()}", help="name of the server and of its shared memory")
     parser.add_argument("--parent", type=int, help="must not be outlived; for group leaders only")
     parser.add_argument("--prepare-only", action="store_true", help="for images whose files are read-only later")
@@ -180,7 +187,8 @@ def main() -> None:
         return
     # Unique to this run: clearing up after an earlier run must not remove the regions of the next.
     regions = f"{arguments.id}-{os.getpid()}-"
-    argv = command(wheel, backends, arguments.repository.resolve(), arguments.port, arguments.id, regions)
+    repository, ports = arguments.repository.resolve(), (arguments.port, arguments.metrics_port)
+    argv = command(wheel, backends, repository, *ports, arguments.id, regions)
     variables = environment(wheel, regions)
     os.umask(0o077)
     if arguments.parent is not None:

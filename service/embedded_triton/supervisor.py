@@ -18,6 +18,7 @@ from typing import IO
 
 from service.embedded_triton.leftovers import clear_dead_gateways, own_name, remove_regions
 from service.settings import ROOT, Settings
+from service.telemetry.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,11 @@ class TritonSupervisor:
     """
 
     def __init__(self, settings: Settings, ended: Callable[[str], None] = lambda _: None) -> None:
-        port = free_loopback_port()
+        port = metrics_port = free_loopback_port()
+        while metrics_port == port:
+            metrics_port = free_loopback_port()
         self.url = f"127.0.0.1:{port}"
+        self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
         self.server_id = own_name(port)
         python = settings.triton_env / "bin" / "python"
         if not python.exists():
@@ -66,6 +70,7 @@ class TritonSupervisor:
             str(_LAUNCHER),
             f"--repository={settings.model_repository}",
             f"--port={port}",
+            f"--metrics-port={metrics_port}",
             f"--id={self.server_id}",
             f"--parent={os.getpid()}",
         ]
@@ -132,6 +137,7 @@ class TritonSupervisor:
                 return
             if time.monotonic() - started > STEADY_S:
                 back_off = FIRST_BACK_OFF_S
+            METRICS.triton_restarts.inc()
             self._ended((self._restart_reason or how)[:REASON_CHARACTERS])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(back_off):  # before Python 3.12 `wait_for` may lose a cancellation

@@ -12,6 +12,7 @@ from service.networks.catalogue import Model
 from service.networks.flip import flip_averaged
 from service.networks.server import InferenceServer, Tensors
 from service.networks.tensors import ACTION_FEATURES, IMAGE, KEYPOINT_SCORES, KEYPOINTS
+from service.telemetry.metrics import METRICS
 from service.vision.crops import CropWindow, depth_from_root, to_picture
 from service.vision.picture import Picture
 from service.workers import Workers
@@ -45,7 +46,8 @@ class FrameOutput(NamedTuple):
 
 def crops_of(picture: Picture, crop_windows: list[CropWindow], size: int) -> Crops:
     """Returns the crops (N, S, S, 3) of N windows of a picture; `size` is S. Blocks: it is work for a thread."""
-    return np.stack([picture.crop(crop_window, size) for crop_window in crop_windows])
+    with METRICS.stage("crop").time():
+        return np.stack([picture.crop(crop_window, size) for crop_window in crop_windows])
 
 
 class FrameInference:

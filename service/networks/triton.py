@@ -18,6 +18,7 @@ from tritonclient.utils import np_to_triton_dtype, triton_to_np_dtype
 from service.errors import DeadlineExceeded, Overloaded, Unavailable
 from service.networks.server import Activity, LoadedModel, Tensors
 from service.networks.urgency import TOO_LATE, Latency, present
+from service.telemetry.triton_call import triton_call
 
 _CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", -1),
@@ -111,7 +112,10 @@ class TritonClient:
         samples, began = len(next(iter(tensors.values()))), time.monotonic()
         activity.began(samples)
         try:
-            answer = await self._stub.ModelInfer(request, timeout=limit_s if left_s is None else min(limit_s, left_s))
+            with triton_call(network, samples) as metadata:
+                answer = await self._stub.ModelInfer(
+                    request, timeout=limit_s if left_s is None else min(limit_s, left_s), metadata=metadata
+                )
         except grpc.aio.AioRpcError as error:
             if left_s is not None and left_s < limit_s and error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
                 activity.abandoned += samples

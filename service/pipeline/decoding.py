@@ -9,6 +9,7 @@ from typing import TypeVar
 from service.errors import Overloaded
 from service.pipeline.admission import Held, PixelBudget
 from service.settings import Settings
+from service.telemetry.metrics import METRICS
 from service.vision.crops import Image
 from service.vision.images import OpenPicture, open_picture
 from service.vision.picture import Picture, Shrink, whole
@@ -52,14 +53,16 @@ class PictureDecoder:
         pixels = opened.width * opened.height
         held.keep(pixels if done else 0)
         if done:
+            METRICS.stage("admission").observe(0.0)
             return done[0]
         try:
             try:
-                async with asyncio.timeout(self._settings.turn_timeout_s):
-                    await held.take(pixels)
+                with METRICS.stage("admission").time():
+                    async with asyncio.timeout(self._settings.turn_timeout_s):
+                        await held.take(pixels)
             except TimeoutError:
                 raise Overloaded("too many large pictures are in work; try again in a second") from None
-            return await self._workers.run(lambda: work(opened.decode(shrink(opened.width, opened.height))))
+            return await self._workers.run(lambda: work(_decoded(opened, shrink)))
         finally:
             opened.close()
 
@@ -88,6 +91,11 @@ def _open(
     if opened.width * opened.height > decode_up_to:
         return opened, []
     try:
-        return opened, [work(opened.decode(shrink(opened.width, opened.height)))]
+        return opened, [work(_decoded(opened, shrink))]
     finally:
         opened.close()
+
+
+def _decoded(opened: OpenPicture, shrink: Shrink) -> Picture:
+    with METRICS.stage("decode").time():
+        return opened.decode(shrink(opened.width, opened.height))

@@ -13,6 +13,7 @@ from service.networks.catalogue import PERSON_NETWORK, Catalogue, Model
 from service.networks.server import InferenceServer
 from service.networks.tensors import IMAGE
 from service.networks.urgency import Latency, become, present
+from service.telemetry.request import observed
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,12 @@ class ModelChooser:
             UnknownModel, InvalidArgument, Unavailable: The model that is named, or the default, cannot be used.
             DeadlineExceeded: The time is over already.
         """
+        choice = await self._chosen(need, load)
+        if (request := observed()) is not None:
+            request.model = choice.model.name
+        return choice
+
+    async def _chosen(self, need: Need, load: float) -> Choice:
         own = self._catalogue.named(need.name, need.actions, need.depth)
         allowed_s = need.allowed_s if need.allowed_s is not None else present().left_s()
         if need.effort is None and (need.name or (allowed_s is None and load < CROWDED)):

@@ -17,6 +17,7 @@ from service.pipeline.plan import plan_video
 from service.pipeline.self_check import SelfCheck
 from service.pipeline.stream import Stream, StreamParts
 from service.settings import Settings
+from service.telemetry.metrics import METRICS
 from service.video.frame import FrameSource
 from service.workers import Workers
 
@@ -30,6 +31,8 @@ class Pipeline:
         self.streams = Admission(settings.max_streams, "videos")
         self.video_pixels = Admission(settings.max_video_pixels, "pixels of video")
         self.pixels = PixelBudget(settings.max_pixels_in_work)
+        METRICS.streams.set_function(lambda: self.streams.inside)
+        METRICS.pixels_in_work.set_function(lambda: self.pixels.taken)
         decoder = PictureDecoder(settings, workers)
         inference, clip = FrameInference(server, workers), ClipInference(server)
         search = PeopleSearch(catalogue, PersonDetector(server, workers, settings.tiles), inference)

@@ -10,6 +10,7 @@ from service.background import BackgroundTask
 from service.errors import DeepharError
 from service.pipeline.pipeline import Pipeline
 from service.stopping import STOPPING, Stopping
+from service.telemetry.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ class Readiness:
         self._pipeline, self._stopping = pipeline, stopping
         self._fault: str | None = "the models are still being loaded"
         self._checking = BackgroundTask(self._keep_checking, "readiness")
+        METRICS.ready.set_function(lambda: self.fault() is None)
 
     def start(self) -> None:
         self._checking.start()

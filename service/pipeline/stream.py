@@ -28,12 +28,15 @@ from service.pipeline.preparation import FAULTS_OF_FRAMES, Preparation, Prepared
 from service.pipeline.recognition import Due, Recognition
 from service.pipeline.summary import ClipSummary
 from service.pipeline.track_state import TrackState
+from service.telemetry.metrics import METRICS
 from service.video.frame import BadFrame, Flush, Frame, FrameSource
 from service.video.picture_change import Change
 from service.video.windows import Sample, Window
 from service.vision.boxes import check_box
 from service.vision.crops import CropWindow
 from service.vision.picture import Picture
+
+_LOST = METRICS.frames.labels("lost")
 
 
 @dataclass(frozen=True)
@@ -139,14 +142,17 @@ class Stream:
                 del item  # not to be kept while the next one is awaited
 
     def _moment(self, frame: Frame | BadFrame) -> Moment:
-        lag_ms = 1e3 * (time.monotonic() - frame.received_s)
-        return Moment(frame.frame_id, frame.time_ns, lag_ms, self._source.dropped)
+        lag_s = time.monotonic() - frame.received_s
+        if self.plan.is_live:
+            METRICS.lag_seconds.observe(lag_s)
+        return Moment(frame.frame_id, frame.time_ns, 1e3 * lag_s, self._source.dropped)
 
     def _without(self, bad: BadFrame, at: Moment) -> _Followed:
         """Returns the event of a frame that cannot be used. Raises its error where the video is a finite one."""
         if not self.plan.is_live:
             raise bad.error
         self._missed += bad.ticks
+        _LOST.inc()
         return _Followed(at, last=FrameErrorEvent(at, bad.error.code, str(bad.error)))
 
     async def _step(self, prepared: PreparedFrame, at: Moment) -> _Followed:

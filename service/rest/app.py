@@ -5,31 +5,50 @@ from __future__ import annotations
 from functools import partial
 
 from deephar.version import __version__
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.routing import Route, WebSocketRoute
 
+from service.access.access import Access
+from service.access.limits import Kind
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
-from service.rest import catalogue, operations, pictures, problems, stream, videos
+from service.rest import catalogue, metrics, operations, pictures, problems, stream, videos
+from service.rest.access import CallerAccess
 from service.rest.gate import Gate
+from service.rest.security_headers import SecurityHeaders, page_policy
 from service.stopping import Stopping
+from service.telemetry.traces import TRACES
+from service.telemetry.triton_metrics import TritonMetrics
+
+_READABLE = ("X-Request-ID", "Retry-After")  # headers of answers, by pages of other origins
 
 
-def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> FastAPI:
+def build_app(
+    pipeline: Pipeline,
+    readiness: Readiness,
+    stopping: Stopping,
+    access: Access,
+    triton_metrics: TritonMetrics = TritonMetrics({}),
+) -> FastAPI:
     """Returns the application.
 
     Args:
         pipeline: The use cases.
         readiness: What `/readyz` answers.
         stopping: State of the shutdown.
+        access: Who may use it.
+        triton_metrics: What `/metrics/triton` answers.
     """
     settings = pipeline.settings
     app = FastAPI(
         title="deephar-serve",
         version=__version__,
         summary="Human pose and action recognition: joints of a person in a picture, the action in a video.",
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         license_info={"name": "MIT", "identifier": "MIT"},
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # otherwise it is looked for at each request
+        telemetry=TRACES.for_fastapi(),
     )
     picture_limit, video_limit = settings.max_body_bytes, settings.max_video_body_bytes
     app.add_middleware(
@@ -39,12 +58,32 @@ def build_app(pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> F
         places={pictures.PATH: partial(pictures.place, pipeline), videos.PATH: pipeline.streams.enter},
         body_limit_of=lambda path: video_limit if path == videos.PATH else picture_limit,
     )
+    kinds: dict[str, Kind] = {pictures.PATH: "request", videos.PATH: "stream", stream.PATH: "stream"}
+    app.add_middleware(CallerAccess, access=access, kinds=kinds, origins=settings.origins)
     if settings.origins:
-        app.add_middleware(CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"], allow_headers=["*"])
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=_READABLE,
+        )
+    app.add_middleware(SecurityHeaders, policy=page_policy(app))
     problems.install(app)
-    app.include_router(pictures.routes(pipeline, picture_limit))
-    app.include_router(videos.routes(pipeline, stopping, picture_limit))
-    app.include_router(stream.routes(pipeline, stopping))
-    app.include_router(catalogue.routes(pipeline.catalogue, readiness))
-    app.include_router(operations.routes(settings))
+    app.state.paths = paths_of(app.router)  # of its own pages
+    for router in (
+        pictures.routes(pipeline, picture_limit),
+        videos.routes(pipeline, stopping, picture_limit),
+        stream.routes(pipeline, stopping),
+        catalogue.routes(pipeline.catalogue, readiness),
+        operations.routes(settings),
+        metrics.routes(triton_metrics),
+    ):
+        app.include_router(router)
+        app.state.paths += paths_of(router)
     return app
+
+
+def paths_of(router: APIRouter) -> list[str]:
+    """Returns the paths of its routes."""
+    return [route.path for route in router.routes if isinstance(route, Route | WebSocketRoute)]

@@ -7,16 +7,21 @@ import contextlib
 import socket
 from asyncio.events import TimerHandle
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+from websockets.http11 import Request, Response
 
 from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, RequestTimeout
 from service.rest import problems
 from service.settings import Settings
+from service.telemetry.observation import begun, ended
+from service.telemetry.request import OTHER_ROUTE
 
 # After so long a caller that sends no more is probed; its kernel's refusal is there after the second time.
 PROBE_S, REFUSAL_S = 0.5, 0.1
@@ -78,6 +83,8 @@ class HttpConnection(HttpToolsProtocol):
         Both look the same, until something is sent: an informational answer, which the kernel of one that left refuses.
         """
         if self._refused or self.pipeline or not self._is_answering() or self.cycle.more_body:
+            return False
+        if self.scheme == "https":  # TLS has no half of a connection
             return False
         self.cycle.keep_alive = False
         if self.cycle.scope["http_version"] != "1.0":
@@ -183,11 +190,21 @@ class HttpConnection(HttpToolsProtocol):
             self.cycle.message_event.set()
             self.transport.close()
             return
-        answer = problems.own_error(error)
-        head = [STATUS_LINE[status or answer.status_code]]
-        head += [name + b": " + value + b"\r\n" for name, value in answer.raw_headers]
-        self.transport.write(b"".join([*head, b"connection: close\r\n\r\n", bytes(answer.body)]))
+        copy_context().run(self._answer, error, status)
         self.transport.close()
+
+    def _answer(self, error: DeepharError, status: int | None) -> None:
+        """Writes the answer of a request that the application never sees, and counts it."""
+        sent_id = next((value for name, value in self.headers or () if name == b"x-request-id"), None)
+        request = begun("rest", OTHER_ROUTE, sent_id=None if sent_id is None else sent_id.decode("latin-1"))
+        answer = problems.own_error(error)
+        code = status or answer.status_code
+        head = [STATUS_LINE[code]]
+        head += [name + b": " + value + b"\r\n" for name, value in answer.raw_headers]
+        head.append(b"x-request-id: " + request.id.encode() + b"\r\n")
+        self.transport.write(b"".join([*head, b"connection: close\r\n\r\n", bytes(answer.body)]))
+        request.bytes_in, request.bytes_out = self._header_bytes, len(answer.body)
+        ended(request, str(code))
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
@@ -212,6 +229,24 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if self._look_timer is not None:
             self._look_timer.cancel()
         super().connection_lost(exc)
+
+    def handle_connect(self, event: Request) -> None:
+        accept = self.conn.accept
+
+        def accept_or_tell(asked: Request) -> Response:
+            response = accept(asked)
+            if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:  # the application never sees it
+                copy_context().run(self._tell_refusal, asked, response)
+            return response
+
+        self.conn.accept = accept_or_tell  # type: ignore[assignment, method-assign]
+        super().handle_connect(event)
+
+    def _tell_refusal(self, asked: Request, response: Response) -> None:
+        sent_ids = asked.headers.get_all("X-Request-ID")
+        request = begun("websocket", OTHER_ROUTE, sent_id=sent_ids[0] if sent_ids else None)
+        response.headers["X-Request-ID"] = request.id
+        ended(request, str(response.status_code))
 
     def handle_close(self, event: Frame) -> None:
         self._left.set()

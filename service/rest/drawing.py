@@ -11,6 +11,7 @@ from service.vision.crops import Image
 from service.vision.layouts import Layout
 
 DRAWN_FROM_SCORE, DRAWN_SHARE = 0.2, 0.5
+_THINNEST, _THICKEST = 2, 1000  # pixels of a bone, also in pictures of millions of pixels a side: OpenCV has a limit
 _RIGHT, _LEFT, _MIDDLE = (255, 112, 67), (66, 165, 245), (156, 204, 101)
 
 
@@ -31,7 +32,7 @@ def draw_people(image: Image, people: list[Person], layout: Layout) -> Image:
     canvas = image.copy()
     for person in people:
         size = max(person.box.width, person.box.height, 40.0)
-        thickness = max(2, round(size / 90))
+        thickness = min(max(_THINNEST, round(size / 90)), _THICKEST)
         reach = max(canvas.shape[:2])  # how far outside of the picture a joint is drawn to
         points = np.clip(person.keypoints_px, -reach, 2 * reach).round().astype(int)
         shown = person.scores >= DRAWN_FROM_SCORE

@@ -19,6 +19,7 @@ from service.rest import problems
 from service.rest.content_encoding import Inflating, encoding_of
 from service.settings import Settings
 from service.stopping import STOPPING, Stopping
+from service.telemetry.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ class Gate:
         exchange = Exchange(scope, receive, send, self._settings, self._body_limit_of(scope["path"]))
         enter = self._places.get(scope["path"], nullcontext) if scope["method"] == "POST" else nullcontext
         try:
+            if (refusal := scope.get("state", {}).get("refusal")) is not None:
+                raise refusal
             if enter is not nullcontext:
                 self._stopping.refuse_if_begun()
             with enter() as place:
@@ -117,7 +120,7 @@ class Exchange:
     async def refuse(self, error: DeepharError) -> None:
         """Answers with the error, if no answer has begun."""
         if self._started:
-            log.info("%s %s: given up: %s", self._scope["method"], self._scope["path"], error)
+            log.info("an answer that had begun was given up: %s", error)
         else:
             await problems.own_error(error)(self._scope, self.receive, self.send)
 
@@ -149,6 +152,8 @@ class Exchange:
         self._received += len(message.get("body", b""))
         if not message.get("more_body", False):
             self._body_read.set()
+            if self._received:
+                METRICS.stage("read").observe(self._waited_s)
         if self._received > self._body_limit:
             raise self._too_large()
         return message
@@ -210,7 +215,6 @@ class Exchange:
 
     def _caller_left(self) -> None:
         self._left.set()
-        log.info("%s %s: the caller left before the answer", self._scope["method"], self._scope["path"])
 
     def _refuse_announced(self) -> None:
         """Raises `PayloadTooLarge` by the content-length, before any of the body is read."""

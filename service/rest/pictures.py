@@ -17,6 +17,7 @@ from service.errors import (
 )
 from service.networks.urgency import Latency, become, in_time
 from service.pipeline.admission import Held
+from service.pipeline.answers import PoseAnswer
 from service.pipeline.options import PictureOptions
 from service.pipeline.pipeline import Pipeline
 from service.rest.accept import accepted
@@ -28,6 +29,7 @@ from service.rest.payload import payload
 from service.rest.plain_route import PlainRoute
 from service.rest.problems import problem_of
 from service.rest.schemas import PoseJson, PosesJson, Problem
+from service.telemetry.metrics import METRICS
 from service.vision.images import MEDIA_TYPES, encode_image
 
 PATH = "/v1/pose"
@@ -69,19 +71,24 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
         if more:
             wanted = accepted(request, (JSON,))
             answers = await in_time(_several(pipeline, [image, *more], options))
-            return Response(answers.model_dump_json(), media_type=wanted)
+            with METRICS.stage("encode").time():
+                return Response(answers.model_dump_json(), media_type=wanted)
         held: Held = request.state.place
         load = pipeline.requests.load_by_others
         answer = await in_time(pipeline.pictures.estimate(image, options, held, load, wanted != JSON))
         if wanted == JSON:
-            return Response(PoseJson.of(answer).model_dump_json(), media_type=wanted)
-        drawn = await pipeline.workers.run(
-            lambda: encode_image(draw_people(answer.picture.pixels, answer.people, answer.layout), wanted)
-        )
+            with METRICS.stage("encode").time():
+                return Response(PoseJson.of(answer).model_dump_json(), media_type=wanted)
+        drawn = await pipeline.workers.run(_drawn, answer, wanted)
         held.keep(len(drawn) // _BYTES_A_PIXEL)
         return Response(drawn, media_type=wanted)
 
     return router
+
+
+def _drawn(answer: PoseAnswer, wanted: str) -> bytes:
+    with METRICS.stage("encode").time():
+        return encode_image(draw_people(answer.picture.pixels, answer.people, answer.layout), wanted)
 
 
 async def _several(pipeline: Pipeline, images: list[bytes], options: PictureOptions) -> PosesJson:

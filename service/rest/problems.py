@@ -10,9 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from service.errors import DeepharError, InvalidArgument
+from service.errors import DeepharError, InvalidArgument, Unauthenticated
 from service.rest.schemas import Problem
 from service.status import INTERNAL_DETAIL, STATUS
+from service.telemetry.request import observed, request_id
 
 log = logging.getLogger(__name__)
 
@@ -20,19 +21,21 @@ MEDIA_TYPE = "application/problem+json"
 
 
 def problem(status: int, title: str, detail: str, code: str, headers: dict[str, str] | None = None) -> Response:
-    body = Problem(title=title, status=status, detail=detail, code=code).model_dump()
+    body = Problem(title=title, status=status, detail=detail, code=code, request_id=request_id()).model_dump()
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
 def problem_of(error: DeepharError) -> Problem:
     """Returns the problem details of one of the service's own errors, as a part of an answer."""
     status = STATUS[error.code]
-    return Problem(title=status.title, status=status.http, detail=str(error), code=error.code)
+    return Problem(title=status.title, status=status.http, detail=str(error), code=error.code, request_id=request_id())
 
 
 def own_error(error: DeepharError) -> Response:
     """Returns the problem details of one of the service's own errors."""
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else None
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
     body = problem_of(error)
     return problem(body.status, body.title, body.detail, body.code, headers)
 
@@ -72,9 +75,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def _(_: Request, __: ClientDisconnect) -> Response:
-        return Response(status_code=400)  # not read by anybody; the gate has logged it
+        return Response(status_code=400)  # not read by anybody
 
     @app.exception_handler(Exception)
     async def _(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        present = observed()
+        log.error("%s %s failed", request.method, present.route if present else "", exc_info=error)
         return internal_error()

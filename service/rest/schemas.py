@@ -38,6 +38,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: str = Field(description="stable name of the error, the same over gRPC")
+    request_id: str = Field(description="the answer's header X-Request-ID, which the service's log has as well")
 
 
 class ImageJson(BaseModel):

@@ -24,8 +24,10 @@ from service.pipeline.live import live
 from service.pipeline.options import StreamOptions, TrackedBoxes
 from service.pipeline.pipeline import Pipeline
 from service.rest import problems
+from service.rest.access import SUBPROTOCOL
 from service.rest.schemas import event_json, started_json
 from service.stopping import STOPPING, Stopping
+from service.telemetry.metrics import METRICS
 from service.video.frame import BadFrame, Flush, Frame, TrackedBox
 from service.video.inbox import Credits, Inbox
 from service.video.received import FrameLimits, Sent, received
@@ -47,27 +49,16 @@ def routes(pipeline: Pipeline, stopping: Stopping) -> APIRouter:
 
     @router.websocket(PATH)
     async def stream(socket: WebSocket) -> None:
-        if not _is_welcome(socket, pipeline.settings.origins):
-            await socket.close()  # before it is accepted: 403
-            return
         try:
             # Refused before it is accepted: a message of an accepted socket may be buffered whole.
             stopping.refuse_if_begun()
             with pipeline.streams.enter():
-                await socket.accept()
+                await socket.accept(SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
                 await StreamSocket(socket, pipeline, stopping).serve()
         except DeepharError as error:
             await socket.send_denial_response(problems.own_error(error))
 
     return router
-
-
-def _is_welcome(socket: WebSocket, origins: tuple[str, ...]) -> bool:
-    """Returns whether a page may use the service: browsers let any page open any WebSocket."""
-    origin = socket.headers.get("origin")
-    if origin is None or "*" in origins or origin in origins:
-        return True
-    return origin.partition("://")[2] == socket.headers.get("host")
 
 
 class StreamSocket:
@@ -131,7 +122,9 @@ class StreamSocket:
                 async with aclosing(stream.events()) as events:
                     async for event in events:
                         if not isinstance(event, TakenEvent):  # `_tell_credits` sends the credits of such a frame
-                            await self._send(event_json(event), inbox.credits)
+                            with METRICS.stage("encode").time():
+                                document = event_json(event)
+                            await self._send(document, inbox.credits)
             finally:
                 crediting.cancel()
                 await asyncio.wait([crediting])

@@ -26,6 +26,7 @@ from service.rest.payload import Payload, payload
 from service.rest.plain_route import PlainRoute
 from service.rest.schemas import ActionsJson, event_json
 from service.stopping import STOPPING, Stopping
+from service.telemetry.metrics import METRICS
 from service.video.frame import Frame
 from service.video.picture_clip import PictureClip, times_of
 from service.video.reader import VideoFacts, VideoLimits, VideoReader
@@ -64,7 +65,8 @@ def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, ClipAnswer):
-                    return JSONResponse(upload.answer_json(event))
+                    with METRICS.stage("encode").time():
+                        return JSONResponse(upload.answer_json(event))
         raise RuntimeError("the pipeline ended without an answer")
 
     return router
@@ -148,11 +150,13 @@ async def _lines(events: AsyncGenerator[Event | ClipAnswer, None], upload: Uploa
     try:
         async with aclosing(events):
             async for event in events:
-                if isinstance(event, ClipAnswer):
-                    line = {"event": "answer", **upload.answer_json(event)}
-                else:
-                    line = event_json(event)
-                yield json.dumps(line) + "\n"
+                with METRICS.stage("encode").time():
+                    if isinstance(event, ClipAnswer):
+                        line = {"event": "answer", **upload.answer_json(event)}
+                    else:
+                        line = event_json(event)
+                    text = json.dumps(line) + "\n"
+                yield text
                 started = True
     except Exception as error:
         if not started:

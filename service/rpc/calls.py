@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from service.errors import DeepharError, InvalidArgument, RequestTimeout
 from service.settings import Settings
 from service.status import INTERNAL_DETAIL, STATUS
+from service.telemetry.request import request_id
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ async def fail(context: Context, error: BaseException) -> NoReturn:
     else:
         log.error("a call failed", exc_info=error)
         code, detail = "internal", INTERNAL_DETAIL
-    await context.abort(STATUS[code].grpc, detail, (("deephar-code", code),))
+    await context.abort(STATUS[code].grpc, detail, (("deephar-code", code), ("x-request-id", request_id())))
     raise AssertionError("abort does not return")
 
 

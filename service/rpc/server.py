@@ -5,8 +5,13 @@ from __future__ import annotations
 import grpc
 from grpc_reflection.v1alpha import reflection
 
+from service.access.access import Access
+from service.certificates import Certificates
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
+from service.rpc.access import KINDS, guarded
+from service.rpc.calls import Handler
+from service.rpc.observed import observing
 from service.rpc.questions import HEALTH, Health, Reflection
 from service.rpc.servicer import SERVICE, InferenceServicer
 from service.stopping import Stopping
@@ -31,9 +36,16 @@ _OPTIONS = [
 class GrpcServer:
     """Serves all gRPC services on `DEEPHAR_GRPC_PORT`, from `start` to `stop`."""
 
-    def __init__(self, pipeline: Pipeline, readiness: Readiness, stopping: Stopping) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        readiness: Readiness,
+        stopping: Stopping,
+        access: Access,
+        certificates: Certificates | None = None,
+    ) -> None:
         settings = pipeline.settings
-        self._settings = settings
+        self._settings, self._access, self._certificates = settings, access, certificates
         self._server = grpc.aio.server(
             options=[
                 *_OPTIONS,
@@ -54,11 +66,24 @@ class GrpcServer:
 
     async def start(self) -> None:
         self._server.add_generic_rpc_handlers(
-            [grpc.method_handlers_generic_handler(name, handlers) for name, handlers in self._services.items()]
+            [
+                grpc.method_handlers_generic_handler(name, self._wrapped(name, handlers))
+                for name, handlers in self._services.items()
+            ]
         )
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        self._server.add_insecure_port(f"{host}:{self._settings.grpc_port}")
+        address = f"{host}:{self._settings.grpc_port}"
+        if self._certificates is None:
+            self._server.add_insecure_port(address)
+        else:
+            self._server.add_secure_port(address, self._certificates.grpc_credentials())
         await self._server.start()
+
+    def _wrapped(self, service: str, handlers: dict[str, Handler]) -> dict[str, Handler]:
+        """Returns the handlers of a service, observed; all but those of health are behind the check of keys and tokens."""
+        if service != HEALTH:
+            handlers = {name: guarded(handler, self._access, KINDS.get(name)) for name, handler in handlers.items()}
+        return {name: observing(f"{service}/{name}", handler) for name, handler in handlers.items()}
 
     async def stop(self, grace_s: float) -> None:
         """Refuses new calls, and cancels those that have not ended after the grace. A second call ends them at once."""

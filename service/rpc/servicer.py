@@ -20,6 +20,7 @@ from service.pipeline.pipeline import Pipeline
 from service.rpc import messages
 from service.rpc.calls import Context, Handler, Requests, answering, streaming
 from service.stopping import Stopping
+from service.telemetry.metrics import METRICS
 from service.video.frame import Flush
 from service.video.inbox import Inbox
 from service.video.received import FrameLimits
@@ -59,7 +60,9 @@ class InferenceServicer:
             become(Latency.SINGLE, _due_s(context))
             load = self._pipeline.requests.load_by_others
             with self._pipeline.pixels.hold() as held:
-                return messages.pose_message(await self._pipeline.pictures.estimate(image, options, held, load))
+                answer = await self._pipeline.pictures.estimate(image, options, held, load)
+                with METRICS.stage("encode").time():
+                    return messages.pose_message(answer)
 
     async def classify_clip(
         self, requests: Requests[pb.StreamVideoRequest], context: Context
@@ -75,7 +78,8 @@ class InferenceServicer:
                 async for event in events:
                     if isinstance(event, ClipAnswer):
                         inbox.raise_reason()
-                        return messages.clip_message(event)
+                        with METRICS.stage("encode").time():
+                            return messages.clip_message(event)
         raise RuntimeError("the pipeline ended without an answer")
 
     async def stream_video(
@@ -88,13 +92,16 @@ class InferenceServicer:
                 yield messages.started_message(stream.plan, inbox.credits)
                 async with aclosing(stream.events()) as events:
                     async for event in events:
-                        yield messages.event_message(event, inbox.credits)
+                        with METRICS.stage("encode").time():
+                            message = messages.event_message(event, inbox.credits)
+                        yield message
                 inbox.raise_reason()
 
     async def _only(self, requests: Requests[M]) -> M:
         """Returns the request of a call with a single one."""
         self._stopping.refuse_if_begun()
-        request = await requests.within(self._settings.stream_idle_s, "request")
+        with METRICS.stage("read").time():
+            request = await requests.within(self._settings.stream_idle_s, "request")
         if request is None:
             raise InvalidArgument("the call has no request; send one")
         return request

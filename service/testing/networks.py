@@ -68,7 +68,7 @@ class FakeServer:
         if network in self.broken:
             raise Unavailable("the fake does not answer for this network")
         if network == PERSON_NETWORK:
-            return self._boxes()
+            return self._boxes(len(next(iter(tensors.values()))))
         config = self._configs[network]
         count = len(next(iter(tensors.values())))
         shapes = {output.name: (count, *output.dims) for output in config.output}
@@ -80,8 +80,9 @@ class FakeServer:
             return _joints(shapes, JOINT_SCORE if self.people else 0.0)
         return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
 
-    def _boxes(self) -> Tensors:
-        boxes, scores = np.zeros((1, 8, 4), np.float32), np.zeros((1, 8), np.float32)
+    def _boxes(self, pictures: int) -> Tensors:
+        """Returns the detections of the first picture; the others, its tiles, show nobody."""
+        boxes, scores = np.zeros((pictures, 8, 4), np.float32), np.zeros((pictures, 8), np.float32)
         for person in range(self.people):
             boxes[0, person] = PERSON_BOX
             boxes[0, person, 0] += 0.3 * person

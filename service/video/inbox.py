@@ -8,12 +8,15 @@ from collections.abc import AsyncGenerator
 from typing import Literal, NamedTuple, TypeAlias
 
 from service.errors import InvalidArgument
+from service.telemetry.metrics import METRICS
 from service.video.frame import BadFrame, Flush, Frame, Received
 from service.video.sampling import Sampler
 
 CLOCK_WAS_SET_NS = 10**9  # by which time goes back, for it not to be mere disorder
 
 Policy: TypeAlias = Literal["lossless", "latest"]
+
+_RECEIVED, _DROPPED = METRICS.frames.labels("received"), METRICS.frames.labels("dropped")
 
 
 class Credits(NamedTuple):
@@ -62,7 +65,9 @@ class Inbox:
             if not self._ended:
                 self._items.append(item)
                 self._count(item, 1)
-                self.received += not isinstance(item, Flush)
+                if not isinstance(item, Flush):
+                    self.received += 1
+                    _RECEIVED.inc()
                 self._changed.notify_all()
             return self.credits.free
 
@@ -141,6 +146,7 @@ class Inbox:
             if isinstance(item, Frame):
                 self._count(item, -1)
                 self.dropped += 1
+                _DROPPED.inc()
         self._items = deque(item for item in self._items if not isinstance(item, Frame))
 
     def _count(self, item: Received, change: int) -> None:

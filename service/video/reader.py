@@ -15,6 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
+from service.telemetry.metrics import METRICS
 from service.video.film import Film, film_of, pictures_of
 from service.video.frame import Frame
 from service.video.mp4_boxes import check_counts, lacks_index
@@ -175,7 +176,7 @@ class _Decoder:
         if self._samples is None:
             self._samples = self._sampled(self._film, sampler)
         until_s = time.monotonic() + _STEP_S
-        with _damage_named():
+        with _damage_named(), METRICS.stage("decode").time():
             for frame in self._samples:
                 if frame is not None or time.monotonic() >= until_s:
                     return frame

@@ -33,7 +33,7 @@ _DAMAGED = "the picture is truncated or damaged; send the whole file"
 _END, _NO_END = b"\xff\xd9", "Premature end of JPEG file"
 _CORRUPT = re.compile("premature end of data segment|bad Huffman code|bad arithmetic code|instead of RST")
 _SKIPPED, _MOST_SKIPPED = re.compile(r"(\d+) extraneous bytes before marker"), 256
-_LONGEST_JPEG = 65_500  # of libjpeg
+_LONGEST = {"JPEG": 65_500, "PNG": 1_000_000}  # pixels a side, of libjpeg and libpng
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/heic", "image/heif", "image/avif")
 
 Pillow.MAX_IMAGE_PIXELS = None  # the limit is checked here, with an error that says so
@@ -274,12 +274,14 @@ def encode_image(image: Image, media_type: str) -> bytes:
     """Returns the picture (H, W, 3) in RGB as a PNG or, for any other media type, as a JPEG.
 
     Raises:
-        InvalidArgument: The picture is too large for a JPEG.
+        InvalidArgument: The picture is too long for that.
     """
-    extension = ".png" if media_type == "image/png" else ".jpg"
-    if extension == ".jpg" and max(image.shape[:2]) > _LONGEST_JPEG:
-        raise InvalidArgument(f"a JPEG has at most {_LONGEST_JPEG} pixels a side; ask for image/png")
-    done, buffer = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    kind = "PNG" if media_type == "image/png" else "JPEG"
+    longest = max(image.shape[:2])
+    if longest > _LONGEST[kind]:
+        other = "image/png" if longest <= _LONGEST["PNG"] else "application/json"
+        raise InvalidArgument(f"a {kind} has at most {_LONGEST[kind]} pixels a side; ask for {other}")
+    done, buffer = cv2.imencode(f".{kind.lower()}", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
-        raise RuntimeError(f"OpenCV could not write {extension}")
+        raise RuntimeError(f"OpenCV could not write a {kind}")
     return buffer.tobytes()

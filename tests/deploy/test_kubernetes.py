@@ -210,6 +210,8 @@ def test_there_is_one_triton_of_nvidia_and_it_is_new_enough() -> None:
 @pytest.mark.parametrize("name", [name for name in GATEWAYS if name.startswith("cpu")])
 def test_an_embedded_triton_is_reached_by_nobody_else(name: str) -> None:
     assert settings_of(name).triton_url == ""
+    (models,) = [mount for mount in gateway(overlay(name))["volumeMounts"] if mount["name"] == "models"]
+    assert Path(models["mountPath"]) == settings_of(name).model_repository
     assert gateway(overlay(name))["image"].startswith("deephar-serve/all-in-one:")
     ports = [port["port"] for service in of_kind(overlay(name), "Service") for port in service["spec"]["ports"]]
     assert set(ports) == {8080, 8081, 8082}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deephar.v1 import inference_pb2 as pb
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
@@ -59,7 +59,7 @@ def values(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     return st.sampled_from(usual) | odd if usual else odd
 
 
-def messages(descriptor: Descriptor) -> st.SearchStrategy[Message]:
+def messages(descriptor: Any) -> st.SearchStrategy[Any]:
     """Returns messages of a type, with any of their fields; of a `oneof` the last that is set holds."""
     fields: dict[str, st.SearchStrategy[Any]] = {}
     for field in descriptor.fields:

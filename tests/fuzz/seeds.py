@@ -43,8 +43,8 @@ def bodies() -> list[bytes]:
     found += [_post("actions", "video/mp4", film), _post("actions?hop=4&top_k=2", "", film)]
     for charset in ("", "; charset=utf-8", "; charset=iso-8859-1"):
         found.append(_post("pose", f"multipart/form-data; boundary=b{charset}", _form(image=images[0], boxes=_BOX)))
-    picture = {"image": images[1], "flip": "true", "layout": "coco17", "min_score": "0.2"}
-    found.append(_post("pose", "multipart/form-data; boundary=b", _form(**picture)))
+    options = _form(image=images[1], flip="true", layout="coco17", min_score="0.2")
+    found.append(_post("pose", "multipart/form-data; boundary=b", options))
     camera = '{"fx": 1, "fy": 1, "cx": 1, "cy": 1, "root_depth_mm": [1000]}'
     found.append(
         _post(

@@ -24,9 +24,9 @@ with atheris.instrument_imports(include=["service", "python_multipart", "starlet
     from tests.fuzz import decoders, transports
 
 from tests.fuzz import seeds
+from tests.fuzz.amount import TARGETS
 from tests.integration.process_size import memory_of_mb
 
-TARGETS = ("pictures", "videos", "bodies", "frames", "messages")
 _LONGEST = {"pictures": 2**16, "videos": 2**17, "bodies": 2**15, "frames": 2**15, "messages": 2**15}
 _SEED_SHARE = 4  # of so many inputs one is a seed, at most
 _HANG_S, _MOST_MB = 10, 2048
@@ -60,7 +60,7 @@ def _resident_mb() -> float:
 
 
 def _mutated(data: bytes, longest: int, seed: int) -> bytes:
-    """Mutates an input as libFuzzer does. Of a PNG the checksums are mended half of the time, or it is read no further."""
+    """Mutates an input as libFuzzer does. Half of the time a PNG gets right checksums: without, it is not read on."""
     changed = bytes(atheris.Mutate(data, longest))
     return _with_checksums(changed) if seed % 2 and changed.startswith(_PNG) else changed
 

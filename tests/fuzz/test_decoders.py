@@ -9,8 +9,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.fuzz.amount import SEED, inputs
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.amount import SEED, TARGETS, inputs
 
 
 @pytest.mark.parametrize("target", TARGETS)

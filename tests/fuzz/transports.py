@@ -14,10 +14,12 @@ from typing import Any
 from deephar.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
 
+from service.access.access import Access
 from service.errors import DeepharError
 from service.rest.app import build_app
 from service.rpc.calls import Requests
 from service.rpc.servicer import InferenceServicer
+from service.settings import Settings
 from tests.fuzz.records import BINARY, LEAVE, records_of
 from tests.unit.parts import Gateway, gateway
 
@@ -36,7 +38,7 @@ class Transports:
         self._runner, self._open = asyncio.Runner(), AsyncExitStack()
         self._gateway: Gateway = self._runner.run(self._open.enter_async_context(gateway(max_image_pixels=2_000_000)))
         parts = self._gateway
-        self._app = build_app(parts.pipeline, parts.readiness, parts.stopping)
+        self._app = build_app(parts.pipeline, parts.readiness, parts.stopping, Access(parts.pipeline.settings))
         self._servicer = InferenceServicer(parts.pipeline, parts.stopping)
 
     def bodies(self, data: bytes) -> None:
@@ -141,7 +143,7 @@ class Transports:
                         async for event in events:
                             _sendable(event)
         except DeepharError as error:
-            assert error.code in _CODES, error
+            _check(error)
 
     def _scope(self, kind: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
         return {
@@ -175,7 +177,11 @@ def _requests(kind: type[Any], sent: list[bytes]) -> Requests[Any]:
         for data in sent:
             yield data
 
-    return Requests(kind, received())
+    return Requests(kind, received(), Settings().max_message_fields)
+
+
+def _check(error: DeepharError) -> None:
+    assert error.code in _CODES, error
 
 
 def _sendable(answer: Message) -> None:

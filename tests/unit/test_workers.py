@@ -7,8 +7,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
+from service.errors import Overloaded
 from service.workers import Workers
 
 
@@ -29,6 +32,23 @@ def with_pool(test: Callable[[Workers], Awaitable[None]], threads: int = 1) -> N
     asyncio.run(asyncio.wait_for(run(), 10))
     gc.collect()
     assert complaints == []
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: np.empty(2**60, np.uint8),
+        lambda: cv2.resize(np.zeros((1, 1, 3), np.uint8), (2**30, 2**30)),
+        lambda: bytearray(2**60),
+    ],
+)
+def test_a_job_without_memory_is_too_much_at_present_and_no_failure(work: Callable[[], object]) -> None:
+    async def run(workers: Workers) -> None:
+        with pytest.raises(Overloaded, match="memory"):
+            await workers.run(work)
+        assert await workers.run(lambda: 1) == 1
+
+    with_pool(run)
 
 
 class Gate:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
+from service.access.access import Access
 from service.rest.app import build_app
 from tests.conftest import SAMPLES
 from tests.unit.parts import Gateway, with_gateway
@@ -19,7 +20,7 @@ BOX = [100, 20, 200, 400]
 
 def asked(work: Callable[[httpx.AsyncClient, Gateway], Awaitable[None]], **settings: object) -> None:
     async def run(parts: Gateway) -> None:
-        app = build_app(parts.pipeline, parts.readiness, parts.stopping)
+        app = build_app(parts.pipeline, parts.readiness, parts.stopping, Access(parts.pipeline.settings))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
             await work(client, parts)
 
@@ -178,6 +179,10 @@ def test_the_documentation_says_the_same_of_an_option_in_all_places() -> None:
                 assert "string" in files.values() or kind == "multipart/form-data"
                 assert kind == "application/json" or files[many] == "array"
                 assert properties == in_query
+                assert content[kind]["schema"]["additionalProperties"] is False
+            assert {"400", "404", "408", "413", "415", "422", "429", "431", "500", "503", "504"} <= set(
+                call["responses"]
+            )
         boxes = next(p for p in paths["/v1/pose"]["post"]["parameters"] if p["name"] == "boxes")
         assert boxes["content"]["application/json"]["schema"]["items"]["maxItems"] == 4
 

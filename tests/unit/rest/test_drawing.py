@@ -22,3 +22,10 @@ def test_a_skeleton_is_drawn_where_the_joints_are_in_any_size_of_picture(at: tup
     assert at[0] + reach >= columns.max() >= joints_px[:, 0].max()
     assert at[1] - reach <= rows.min() <= joints_px[:, 1].min()
     assert at[1] + reach >= rows.max() >= joints_px[:, 1].max()
+
+
+def test_people_of_millions_of_pixels_are_drawn() -> None:
+    picture = np.zeros((1, 4_000_000, 3), np.uint8)
+    joints_px = np.linspace([0, 0], [4e6, 1], 16, dtype=np.float32)
+    person = Person(box=Box(0, 0, 8e6, 1), score=1.0, keypoints_px=joints_px, scores=np.ones(16, np.float32))
+    assert draw_people(picture, [person], LAYOUTS["pa16"]).any()

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image as Pillow
 from starlette.types import ASGIApp, Message
 
+from service.access.access import Access
 from service.rest.app import build_app
 from service.settings import LIMITS
 from tests.unit.parts import Gateway, with_gateway
@@ -127,7 +128,7 @@ async def said_to(app: ASGIApp, text: str) -> str:
 
 def test_the_length_of_a_text_message_is_a_setting() -> None:
     async def work(parts: Gateway) -> None:
-        app = build_app(parts.pipeline, parts.readiness, parts.stopping)
+        app = build_app(parts.pipeline, parts.readiness, parts.stopping, Access(parts.pipeline.settings))
         config = '{"type": "config", "model": "%s"}'
         assert "at most 100 bytes" in await said_to(app, config % ("x" * 100))
         assert "at most 100 bytes" in await said_to(app, config % ("ä" * 50))

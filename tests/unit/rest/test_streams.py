@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.access.access import Access
 from service.rest.app import build_app
 from tests.unit.parts import Gateway, with_gateway
 
@@ -27,7 +28,9 @@ def streamed(*received: dict[str, Any]) -> list[dict[str, Any]]:
 
         scope = {"type": "websocket", "path": "/v1/stream", "headers": [], "query_string": b"", "subprotocols": []}
         state = {"left": asyncio.Event()}
-        await build_app(parts.pipeline, parts.readiness, parts.stopping)(scope | {"state": state}, receive, send)
+        await build_app(parts.pipeline, parts.readiness, parts.stopping, Access(parts.pipeline.settings))(
+            scope | {"state": state}, receive, send
+        )
 
     with_gateway(run)
     return sent

@@ -11,6 +11,7 @@ from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 from deephar.video import frames_of
 
+from service.access.access import Access
 from service.embedded_triton.supervisor import free_loopback_port
 from service.errors import InvalidArgument
 from service.rpc.calls import parsed
@@ -25,7 +26,7 @@ def called(work: Callable[[pb_grpc.InferenceServiceStub, Gateway], Awaitable[Non
     port = free_loopback_port()
 
     async def run(parts: Gateway) -> None:
-        server = GrpcServer(parts.pipeline, parts.readiness, parts.stopping)
+        server = GrpcServer(parts.pipeline, parts.readiness, parts.stopping, Access(parts.pipeline.settings))
         await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             await work(pb_grpc.InferenceServiceStub(channel), parts)

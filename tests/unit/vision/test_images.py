@@ -29,6 +29,12 @@ def test_a_picture_that_is_too_long_for_a_jpeg() -> None:
     assert decode_image(encode_image(long, "image/png"), *LIMITS).shape == (2, 70_000, 3)
 
 
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/png"])
+def test_a_picture_that_is_too_long_to_be_written_at_all(media_type: str) -> None:
+    with pytest.raises(InvalidArgument, match="application/json"):
+        encode_image(np.zeros((1, 1_000_001, 3), np.uint8), media_type)
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
 def test_supported_kinds_are_read_as_rgb(kind: str) -> None:
     image = decode_image(encoded(kind), *LIMITS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +21,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="deephar",
         description="Ask a deephar-serve for poses and actions.",
-        epilog="deephar weights, deephar export and deephar engine make models, in the project's environment for them.",
+        epilog="A key for the service is read from the variable DEEPHAR_API_KEY. "
+        "deephar weights, deephar export and deephar engine make models, in the project's environment for them.",
     )
-    parser.set_defaults(address="localhost:8081", model="", effort=None)
+    parser.set_defaults(address="localhost:8081", model="", effort=None, tls=False, ca=None)
     where = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     where.add_argument("--address", help="host:port of the service's gRPC, else localhost:8081")
+    where.add_argument("--tls", action="store_true", help="encrypt; the service shows a certificate")
+    where.add_argument("--ca", type=Path, metavar="FILE", help="PEM of who signed that certificate; with TLS")
     which = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     which.add_argument("--model", help="absent: the service's default")
     which.add_argument("--effort", choices=("fast", "balanced", "best"), help="which of the models of one kind answers")
@@ -50,12 +54,20 @@ def main() -> None:
         video.add_argument("--top-k", type=_count, default=0, metavar="N", help="how many actions to name")
     arguments = parser.parse_args()
     try:
-        with Client(arguments.address) as client:
+        api_key = os.environ.get("DEEPHAR_API_KEY", "").strip()  # an argument could be read in the list of processes
+        with Client(arguments.address, api_key=api_key, credentials=_credentials(arguments)) as client:
             _run(client, arguments)
     except grpc.RpcError as error:
         sys.exit(f"deephar: {error.details()}")
     except (OSError, NotAVideo, NoVideoReader) as error:
         sys.exit(f"deephar: {error}")
+
+
+def _credentials(arguments: argparse.Namespace) -> grpc.ChannelCredentials | None:
+    """Returns what TLS needs; None without it."""
+    if not arguments.tls and arguments.ca is None:
+        return None
+    return grpc.ssl_channel_credentials(arguments.ca.read_bytes() if arguments.ca else None)
 
 
 def _box(text: str) -> Box:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Literal
 
@@ -30,13 +32,28 @@ class Client:
     do, and the trailing metadata `deephar-code` is the stable code that REST answers too.
 
     Args:
-        address: host:port of the service's gRPC. The connection is made with the first call, without TLS.
+        address: host:port of the service's gRPC. The connection is made with the first call.
         timeout_s: Time limit of `models` and `pose`; streams have none.
+        api_key: Key or token, where the service asks for one. Over a plain connection to another machine it can be read
+            on its way: there is a warning.
+        credentials: For TLS, as `grpc.ssl_channel_credentials()`; None: a plain connection.
     """
 
-    def __init__(self, address: str = "localhost:8081", timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        address: str = "localhost:8081",
+        timeout_s: float = 60.0,
+        api_key: str | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        self._channel = grpc.insecure_channel(address, options=options)
+        if credentials is not None:
+            self._channel = grpc.secure_channel(address, credentials, options=options)
+        else:
+            if api_key and not _is_here(address):
+                warnings.warn(f"the key goes to {address} over a plain connection; give credentials", stacklevel=2)
+            self._channel = grpc.insecure_channel(address, options=options)
+        self._metadata = (("authorization", f"Bearer {api_key}"),) if api_key else ()
         self._stub = pb_grpc.InferenceServiceStub(self._channel)
         self._timeout_s = timeout_s
 
@@ -58,7 +75,7 @@ class Client:
         Raises:
             grpc.RpcError: The call failed.
         """
-        response = self._stub.ListModels(pb.ListModelsRequest(), timeout=self._timeout_s)
+        response = self._stub.ListModels(pb.ListModelsRequest(), timeout=self._timeout_s, metadata=self._metadata)
         return list(response.models)
 
     def pose(
@@ -112,7 +129,7 @@ class Client:
             min_score=min_score,
             effort=EFFORTS[effort],
         )
-        return self._stub.EstimatePose(request, timeout=timeout_s or self._timeout_s)
+        return self._stub.EstimatePose(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
 
     def classify(self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None = None) -> pb.ClassifyClipResponse:
         """Recognizes the actions in a finite clip.
@@ -132,7 +149,7 @@ class Client:
         """
         requests = _Requests(frames, config)
         with requests.own_errors():
-            return self._stub.ClassifyClip(iter(requests))
+            return self._stub.ClassifyClip(iter(requests), metadata=self._metadata)
 
     def stream(
         self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None = None
@@ -154,12 +171,21 @@ class Client:
             Exception: What `frames` raises, such as `deephar.video.NotAVideo`.
         """
         requests = _Requests(frames, config)
-        call = self._stub.StreamVideo(iter(requests))
+        call = self._stub.StreamVideo(iter(requests), metadata=self._metadata)
         try:
             with requests.own_errors():
                 yield from call
         finally:
             call.cancel()
+
+
+def _is_here(address: str) -> bool:
+    """Returns whether an address is one of this machine alone."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or address.startswith("unix:") or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class _Requests:

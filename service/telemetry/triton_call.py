@@ -1,0 +1,38 @@
+"""Each inference that Triton is asked for: counted, timed, and a step of its request's trace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.telemetry.metrics import METRICS
+from service.telemetry.traces import TRACES
+
+
+@contextmanager
+def triton_call(network: str, rows: int) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Returns the context of one call; yields the metadata that it is sent with.
+
+    Args:
+        network: Name of the Triton model.
+        rows: Size of the batch.
+    """
+    code = "OK"
+    METRICS.batch_size.labels(network).observe(rows)
+    try:
+        with METRICS.stage("triton").time(), TRACES.of_inference(network, rows) as metadata:
+            yield metadata
+    except BaseException as error:
+        code = _code_of(error)
+        raise
+    finally:
+        METRICS.triton_calls.labels(network, code).inc()
+
+
+def _code_of(error: BaseException) -> str:
+    """Returns the name of gRPC's code for an error of the call, which this room does not import gRPC for."""
+    if isinstance(error, asyncio.CancelledError):
+        return "CANCELLED"
+    code = getattr(error, "code", None)
+    return str(getattr(code(), "name", "UNKNOWN")) if callable(code) else "UNKNOWN"
