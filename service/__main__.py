@@ -6,13 +6,13 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
+import errno
 import os
 import resource
 import socket
 import sys
 from collections.abc import Sequence
 
-from service.access.keys import print_new_key
 from service.configuration import Configuration, Misconfigured, lines_of, read
 from service.errors import UnusableFile
 from service.settings import Settings, variable_of
@@ -40,7 +40,7 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def fault_of(host: str, port: int) -> str | None:
+def fault_of(host: str, port: int) -> OSError | None:
     """Returns why this process cannot listen there; None: it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -49,7 +49,7 @@ def fault_of(host: str, port: int) -> str | None:
             probe.bind((host, port))
             probe.listen()
         except OSError as error:
-            return error.strerror
+            return error
     return None
 
 
@@ -83,8 +83,15 @@ def check_ports(settings: Settings) -> None:
         places.append(("metrics_port", settings.metrics_host))
     for name, host in places:
         port = getattr(settings, name)
-        if fault := fault_of(host, port):
-            sys.exit(f"cannot listen on {host}:{port} ({fault}); set {variable_of(name)} to a free port")
+        fault = fault_of(host, port)
+        if fault is None:
+            continue
+        if isinstance(fault, socket.gaierror) or fault.errno == errno.EADDRNOTAVAIL:
+            where = "DEEPHAR_METRICS_HOST" if name == "metrics_port" else "DEEPHAR_HOST"
+            advice = f"set {where} to an address of this machine"
+        else:
+            advice = f"set {variable_of(name)} to a free port"
+        sys.exit(f"cannot listen on {host}:{port} ({fault.strerror}); {advice}")
 
 
 def run(settings: Settings) -> None:
@@ -115,6 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         print(f"deephar-serve {__version__}")
     elif options.new_key is not None:
+        from service.access.keys import print_new_key
+
         sys.exit(print_new_key(options.new_key))
     elif options.check_config:
         print(*lines_of(["the configuration is valid", *configured().differences()]), sep="\n")

@@ -103,7 +103,7 @@ class Certificates:
         self._version = version
         self._told_s.clear()
         for path, expires in version.expires.items():
-            METRICS.certificate_expires_seconds.labels(path.name).set(expires)
+            METRICS.certificate_expires_seconds.labels(str(path)).set(expires)
         self._tell()
 
     def _read(self) -> Version:
@@ -145,17 +145,13 @@ def certificates_of(settings: Settings) -> Certificates | None:
     """Returns the certificates that the settings name; None without TLS.
 
     Raises:
-        UnusableFile: They are broken, or a part of them is not set.
+        UnusableFile: They are broken.
     """
-    chain, key, client_ca = settings.tls_certificate, settings.tls_key, settings.grpc_client_ca
-    if chain is None and key is None and client_ca is None:
+    chain, key = settings.tls_certificate, settings.tls_key
+    if chain is None or key is None:  # the settings have both or none
         return None
-    if chain is None or key is None:
-        raise UnusableFile(
-            "TLS needs DEEPHAR_TLS_CERTIFICATE and DEEPHAR_TLS_KEY, also for DEEPHAR_GRPC_CLIENT_CA; set both"
-        )
     try:
-        return Certificates(chain, key, client_ca)
+        return Certificates(chain, key, settings.grpc_client_ca)
     except OSError as error:
         raise UnusableFile(f"{error.filename}: {error.strerror}") from None
 

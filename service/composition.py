@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from service.access.access import Access
 from service.certificates import Certificates, certificates_of
 from service.embedded_triton.supervisor import TritonSupervisor
+from service.networks.addresses import Resolver, is_name
 from service.networks.catalogue import Catalogue
+from service.networks.loading import RepositoryLoader
+from service.networks.several import SeveralTritons
 from service.networks.triton import TritonClient
 from service.networks.watch import TritonWatch
 from service.pipeline.pipeline import Pipeline
@@ -30,7 +33,7 @@ STOPPING_S = 1.5  # for each part to stop, when no request is in work
 class Parts:
     """The parts of a running service that REST and the shutdown need."""
 
-    triton: TritonClient
+    triton: TritonClient | SeveralTritons
     pipeline: Pipeline
     readiness: Readiness
     stopping: Stopping
@@ -54,48 +57,69 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
         UnusableFile: A file of keys or certificates is broken.
     """
     access, certificates = Access(settings), certificates_of(settings)
-    supervisor = None if settings.triton_url else TritonSupervisor(settings, lambda reason: catalogue.lose(reason))
-    triton = TritonClient(
-        supervisor.url if supervisor else settings.triton_url, settings.inference_timeout_s, settings.bulk_in_flight
-    )
-    server_id = supervisor.server_id if supervisor else None
-    catalogue = Catalogue(triton, settings.default_model, server_id, settings.catalogue_poll_s)
-    workers = Workers(settings.workers)
-    pipeline = Pipeline(settings, catalogue, triton, workers)
-    stopping = Stopping()
-    readiness = Readiness(pipeline, stopping)
-    grpc_server = GrpcServer(pipeline, readiness, stopping, access, certificates)
-    watch = (
-        TritonWatch(triton, lambda: catalogue.lost_s, lambda: catalogue.networks, supervisor.restart)
-        if supervisor
-        else None
-    )
+    async with _networks(settings) as (triton, catalogue, supervisor):
+        workers = Workers(settings.workers)
+        pipeline = Pipeline(settings, catalogue, triton, workers)
+        stopping = Stopping()
+        readiness = Readiness(pipeline, stopping)
+        grpc_server = GrpcServer(pipeline, readiness, stopping, access, certificates)
+        try:
+            access.start()
+            if certificates:
+                certificates.start()
+            readiness.start()
+            await grpc_server.start()
+            log.info(
+                "REST on %s:%d, gRPC on %s:%d", settings.host, settings.http_port, settings.host, settings.grpc_port
+            )
+            yield Parts(triton, pipeline, readiness, stopping, grpc_server, supervisor, access, certificates)
+        finally:
+            await stopped("the gRPC server", grpc_server.stop(0))
+            await stopped("the readiness check", readiness.stop())
+            await stopped("the keys of callers", access.stop())
+            if certificates:
+                await stopped("the certificates", certificates.stop())
+            workers.close()
+
+
+@asynccontextmanager
+async def _networks(
+    settings: Settings,
+) -> AsyncIterator[tuple[TritonClient | SeveralTritons, Catalogue, TritonSupervisor | None]]:
+    """Runs what has to do with Triton: the service's own, or the way to others."""
+    addresses = settings.triton_urls
+    supervisor = None if addresses else TritonSupervisor(settings, lambda reason: catalogue.lose(reason))
+
+    def client(address: str) -> TritonClient:
+        return TritonClient(address, settings.inference_timeout_s, settings.bulk_in_flight)
+
+    triton: TritonClient | SeveralTritons
+    parts: list[tuple[str, TritonSupervisor | SeveralTritons | RepositoryLoader | TritonWatch | Catalogue]] = []
+    if supervisor is not None:
+        triton = own = client(supervisor.url)
+        loader = RepositoryLoader(own, settings.model_repository, lambda: supervisor.pid)
+        catalogue = Catalogue(
+            own, settings.default_model, supervisor.server_id, settings.catalogue_poll_s, loader.refusals
+        )
+        watch = TritonWatch(own, lambda: catalogue.lost_s, lambda: catalogue.networks, supervisor.restart)
+        parts = [("Triton", supervisor), ("the loader of models", loader), ("the watch of Triton", watch)]
+    else:
+        one = len(addresses) == 1 and not is_name(addresses[0])
+        triton = client(addresses[0]) if one else SeveralTritons(Resolver(addresses), settings.triton_url, client)
+        catalogue = Catalogue(triton, settings.default_model, None, settings.catalogue_poll_s)
+        if isinstance(triton, SeveralTritons):
+            parts = [("the check of the Tritons", triton)]
+    parts.append(("the catalogue", catalogue))
     try:
-        if supervisor:
-            supervisor.start()
-        access.start()
-        if certificates:
-            certificates.start()
-        catalogue.start()
-        readiness.start()
-        if watch:
-            watch.start()
-        await grpc_server.start()
-        log.info("REST on %s:%d, gRPC on %s:%d", settings.host, settings.http_port, settings.host, settings.grpc_port)
-        yield Parts(triton, pipeline, readiness, stopping, grpc_server, supervisor, access, certificates)
+        for _, part in parts:
+            part.start()
+        yield triton, catalogue, supervisor
     finally:
-        await stopped("the gRPC server", grpc_server.stop(0))
-        if watch:
-            await stopped("the watch of Triton", watch.stop())
-        await stopped("the readiness check", readiness.stop())
-        await stopped("the catalogue", catalogue.stop())
-        await stopped("the keys of callers", access.stop())
-        if certificates:
-            await stopped("the certificates", certificates.stop())
+        for name, part in reversed([part for part in parts if part[1] is not supervisor]):
+            await stopped(name, part.stop())
         await stopped("the way to Triton", triton.close())
-        if supervisor:
+        if supervisor is not None:
             await stopped("Triton", supervisor.stop())
-        workers.close()
 
 
 async def stopped(what: str, stopping: Awaitable[None], seconds: float = STOPPING_S) -> None:

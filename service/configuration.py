@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
@@ -32,7 +32,10 @@ _TEXTS = (str, Path)
 # What Kubernetes sets in each pod for Services whose names begin with `deephar`.
 _SERVICE = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT_\d+_(TCP|UDP|SCTP)\w*)")
 _SERVICE_URL = re.compile(r"(tcp|udp|sctp)://")
-_FOLDERS = ("triton_env", "model_repository")  # of the embedded Triton
+_FOLDERS = {  # of the embedded Triton, and what to do without
+    "triton_env": "; run `make setup`, or set DEEPHAR_TRITON_URL to a running Triton",
+    "model_repository": "",
+}
 _FILES = ("keys", "tls_certificate", "tls_key", "grpc_client_ca")
 
 
@@ -69,17 +72,22 @@ class Configuration:
         files = [(name, path) for name in _FILES if (path := getattr(settings, name)) is not None]
         if settings.jwt_jwks and not settings.jwt_jwks.startswith(("http://", "https://")):
             files.append(("jwt_jwks", Path(settings.jwt_jwks)))
-        folders = [] if settings.triton_urls else [(name, getattr(settings, name)) for name in _FOLDERS]
+        # Without the path: it may be a key that somebody put in its place.
         problems = [
-            f"{self.places.get(name, variable_of(name))}: what it names cannot be read: {reason}"
-            for name, path, reason in [
-                *((name, path, _file_fault(path)) for name, path in files),
-                *((name, path, _folder_fault(path)) for name, path in folders),
-            ]
-            if reason
+            f"{self._place(name)}: what it names {fault}" for name, path in files if (fault := _file_fault(path))
         ]
+        if not settings.triton_urls:
+            folders = {name: getattr(settings, name) for name in _FOLDERS}
+            problems += [
+                f"{self._place(name)}: {path} {fault}{_FOLDERS[name]}"
+                for name, path in folders.items()
+                if (fault := _folder_fault(path))
+            ]
         if problems:
             raise Misconfigured(problems)
+
+    def _place(self, name: str) -> str:
+        return self.places.get(name, variable_of(name))
 
 
 def read(environment: Mapping[str, str]) -> Configuration:
@@ -216,19 +224,20 @@ def _bare(url: str) -> str:
 
 
 def _file_fault(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        return error.strerror
-    return None
+    return _fault(lambda: path.open("rb").close())
 
 
 def _folder_fault(path: Path) -> str | None:
+    return _fault(lambda: next(path.iterdir(), None))
+
+
+def _fault(reading: Callable[[], object]) -> str | None:
     try:
-        next(path.iterdir(), None)
+        reading()
     except OSError as error:
-        return error.strerror
+        return f"cannot be read: {error.strerror}"
+    except ValueError:  # of a null byte
+        return "cannot be read: it is no path"
     return None
 
 

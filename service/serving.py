@@ -121,6 +121,7 @@ def rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
         http=connections(settings),  # type: ignore[arg-type] # a class or what makes its instances
         ws=WebSocketConnection,
         ws_max_size=settings.max_message_bytes,
+        timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type] # any number of seconds
         # A pong may lie behind megabytes of frames that wait for their turn. Peers that are gone are noticed otherwise.
         ws_ping_timeout=None,
         ws_per_message_deflate=False,  # pictures are compressed already, and a message of 1 MB can hold 1 GB

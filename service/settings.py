@@ -55,6 +55,8 @@ LIMITS = (
     "linger_s",
     "linger_bytes",
     "write_timeout_s",
+    "keep_alive_s",
+    "grpc_idle_s",
     "stream_idle_s",
     "shutdown_grace_s",
 )
@@ -156,6 +158,8 @@ class Settings(BaseSettings):
     linger_s: Seconds = Field(5.0, ge=0, description="in which the rest of an unwanted body is discarded")
     linger_bytes: int = Field(64 * 2**20, ge=0, description="of the rest of an unwanted body")
     write_timeout_s: Seconds = Field(20.0, gt=0, description="without a reader for an answer")
+    keep_alive_s: Seconds = Field(5.0, gt=0, description="of an HTTP connection without a request")
+    grpc_idle_s: Seconds = Field(300.0, gt=0, description="of a gRPC connection without a call")
     stream_idle_s: Seconds = Field(60.0, gt=0, description="without a frame in a live stream")
     workers: int = Field(min(8, (os.cpu_count() or 2) + 2), gt=0, description="threads for decoding and drawing")
     drain_s: Seconds = Field(0.0, ge=0, description="in which a service that stops says so and still takes requests")
@@ -193,7 +197,7 @@ class Settings(BaseSettings):
             host, _, port = address.rpartition(":")
             if not host or "/" in host or not port.isdecimal() or not 1 <= int(port[:6]) <= 65535:
                 raise ValueError("must be host:port of a Triton's gRPC without http://, several by commas")
-        return value
+        return value if _parts(value) else ""
 
     @field_validator("triton_metrics_url", "otlp_endpoint")
     @classmethod

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.lite.person.evaluate import Detect, detector
 from service.networks.card import PersonCard
-from service.networks.catalogue import PERSON_NETWORK
+from service.networks.model import PERSON_NETWORK
 from service.networks.tensors import ACTION_FEATURES, ACTION_SCORES, BOX_SCORES, BOXES, CROP_BOXES, IMAGE
 
 Array = NDArray[Any]

@@ -20,6 +20,7 @@ from models.tensorrt_engine.key import Key, Profile, profile_for
 from models.tensorrt_engine.library import TensorRT
 from models.tensorrt_engine.prepared_graph import prepare
 from models.tensorrt_engine.problem import EngineProblem
+from models.tensorrt_engine.progress import Progress
 from models.tensorrt_engine.recipe import recipe_for
 from models.tensorrt_engine.report import BuiltEngine
 from models.tensorrt_engine.triton_models import Network, engine_config
@@ -37,7 +38,9 @@ class Order:
     precisions: Mapping[str, str]  # role: precision
 
 
-def build_model(model: str, networks: tuple[Network, ...], order: Order, tensorrt: TensorRT, say: Say) -> None:
+def build_model(
+    model: str, networks: tuple[Network, ...], order: Order, tensorrt: TensorRT, say: Say, progress: Progress
+) -> None:
     """Publishes the model's engines in `order.engines`.
 
     Args:
@@ -46,6 +49,7 @@ def build_model(model: str, networks: tuple[Network, ...], order: Order, tensorr
         order: Folders and precisions.
         tensorrt: The installed TensorRT.
         say: Prints a line of progress.
+        progress: Where it is told how far the engines are.
 
     Raises:
         EngineProblem: An engine cannot be built, or differs from the ONNX file by more than the tolerance.
@@ -53,11 +57,15 @@ def build_model(model: str, networks: tuple[Network, ...], order: Order, tensorr
     publishing.refuse_others_folders(order.engines, [network.name for network in networks])
     keys = {network: _key(network, order, tensorrt) for network in networks}
     found = {network: report.kept(order.engines / network.name, keys[network]) for network in networks}
-    built = {network: found[network] or _build(network, keys[network], order, tensorrt, say) for network in networks}
+    built: dict[Network, BuiltEngine] = {}
+    for network in networks:
+        built[network] = found[network] or _build(network, keys[network], order, tensorrt, say, progress)
+        progress.finish()
     if all(found.values()):
         say(f"{model}: nothing has changed, its engines stay")
         reports = {network: built[network].report for network in networks}
     else:
+        progress.step("comparing with ONNX Runtime")
         comparisons = _compare(built, tensorrt)
         for network, comparison in comparisons.items():
             say(f"{network.name}: against ONNX Runtime in fp32: {comparison}")
@@ -81,7 +89,8 @@ def _key(network: Network, order: Order, tensorrt: TensorRT) -> Key:
     )
 
 
-def _build(network: Network, key: Key, order: Order, tensorrt: TensorRT, say: Say) -> BuiltEngine:
+def _build(network: Network, key: Key, order: Order, tensorrt: TensorRT, say: Say, progress: Progress) -> BuiltEngine:
+    progress.begin(network.name)
     recipe = recipe_for(key.tensorrt, key.compute_capability, key.precision)
     say(f"{network.name}: building in {key.precision} with TensorRT {key.tensorrt} for {tensorrt.gpu.name}")
     graph = onnx.load(network.onnx)
@@ -95,7 +104,7 @@ def _build(network: Network, key: Key, order: Order, tensorrt: TensorRT, say: Sa
     # Timings hold for one GPU and one version of TensorRT.
     timing_cache = order.cache / f"timing-{key.tensorrt}-{key.compute_capability}.cache"
     start = time.monotonic()
-    plan = tensorrt.build(graph.SerializeToString(), recipe, shapes, timing_cache)
+    plan = tensorrt.build(graph.SerializeToString(), recipe, shapes, timing_cache, progress.step)
     built = BuiltEngine(key, plan, time.monotonic() - start)
     say(f"{network.name}: {built.build_s:.0f} s, {len(plan) / 1e6:.1f} MB")
     return built

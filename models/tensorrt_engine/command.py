@@ -14,6 +14,7 @@ from models.tensorrt_engine import library, publishing, report
 from models.tensorrt_engine.building import Order, build_model
 from models.tensorrt_engine.key import PRECISIONS
 from models.tensorrt_engine.problem import EngineProblem
+from models.tensorrt_engine.progress import Progress
 from models.tensorrt_engine.triton_models import models_in, others_in
 
 
@@ -57,13 +58,14 @@ def _run(arguments: argparse.Namespace) -> int:
     order = Order(engines, arguments.cache or cache_folder() / "engines", precisions)
 
     served: list[str] = []
-    for model in wanted:
-        try:
-            build_model(model, models[model], order, tensorrt, print)
-            print(f"{model}: in {engines}")
-            served.append(model)
-        except EngineProblem as problem:
-            _failed(problem)
+    with Progress(engines, sum(len(models[model]) for model in wanted)) as progress:
+        for model in wanted:
+            try:
+                build_model(model, models[model], order, tensorrt, print, progress)
+                print(f"{model}: in {engines}")
+                served.append(model)
+            except EngineProblem as problem:
+                _failed(problem)
     others = others_in(repository)
     for folder in others:
         if arguments.all or (served and folder.name == "person"):

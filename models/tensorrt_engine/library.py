@@ -22,6 +22,7 @@ _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CUdevice_attribute in cuda.h
 
 Shape = tuple[int, ...]
 Arrays = dict[str, NDArray[Any]]
+Told = Callable[[str, float | None], None]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,12 @@ class TensorRT(Protocol):
     gpu: Gpu
 
     def build(
-        self, onnx: bytes, recipe: Recipe, shapes: Mapping[str, tuple[Shape, Shape, Shape]], timing_cache: Path
+        self,
+        onnx: bytes,
+        recipe: Recipe,
+        shapes: Mapping[str, tuple[Shape, Shape, Shape]],
+        timing_cache: Path,
+        told: Told,
     ) -> bytes:
         """Builds an engine.
 
@@ -46,6 +52,7 @@ class TensorRT(Protocol):
             recipe: How its precision is requested.
             shapes: The smallest, usual and largest shape of each input, batch included.
             timing_cache: File of timings that later builds use.
+            told: Called with what is done at present, and its share, where TensorRT tells them.
 
         Raises:
             EngineProblem: TensorRT failed.
@@ -119,15 +126,50 @@ def _show_cuda_runtime() -> None:
             os.environ["LD_LIBRARY_PATH"] = f"{file.parent}:{before}" if before else str(file.parent)
 
 
+def _monitor(told: Told) -> Any:
+    """Returns TensorRT's progress monitor; None where this TensorRT has none."""
+    base: Any = getattr(importlib.import_module("tensorrt"), "IProgressMonitor", None)
+    if base is None:
+        return None
+
+    class Monitor(base):
+        """Tells of the phases at the top; those below them are many and short."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._steps: dict[str, int] = {}  # of phases at the top
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            if parent_phase is None:
+                self._steps[phase_name] = num_steps
+                told(phase_name, 0.0)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            if phase_name in self._steps:
+                told(phase_name, min(1.0, (step + 1) / max(1, self._steps[phase_name])))
+            return True  # otherwise the build ends
+
+        def phase_finish(self, phase_name: str) -> None:
+            self._steps.pop(phase_name, None)
+
+    return Monitor()
+
+
 class _Polygraphy:
     def __init__(self, version: str, gpu: Gpu) -> None:
         self.version, self.gpu = version, gpu
         self._trt = importlib.import_module("polygraphy.backend.trt")
 
     def build(
-        self, onnx: bytes, recipe: Recipe, shapes: Mapping[str, tuple[Shape, Shape, Shape]], timing_cache: Path
+        self,
+        onnx: bytes,
+        recipe: Recipe,
+        shapes: Mapping[str, tuple[Shape, Shape, Shape]],
+        timing_cache: Path,
+        told: Told,
     ) -> bytes:
         trt = self._trt
+        told("building", None)
         profile = trt.Profile()
         for name, (smallest, usual, largest) in shapes.items():
             profile.add(name, min=smallest, opt=usual, max=largest)
@@ -137,6 +179,7 @@ class _Polygraphy:
             fp16=recipe.flag == "fp16",
             bf16=recipe.flag == "bf16",
             load_timing_cache=str(timing_cache) if timing_cache.exists() else None,
+            progress_monitor=_monitor(told),
         )
         network = trt.NetworkFromOnnxBytes(onnx, strongly_typed=recipe.strongly_typed)
         timing_cache.parent.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,7 @@ class Keys:
         """
         if len(key) > LONGEST_KEY:
             return None
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
         known, name = self.names.get(digest, (bytes(32), ""))
         return name if hmac.compare_digest(known, digest) else None
 
@@ -135,7 +135,7 @@ def print_new_key(name: str) -> str | None:
     try:
         key, entry = new_key(name)
     except ValueError as error:
-        return f"deephar-serve --new-key: {error}"
+        return f"deephar-serve --new-key NAME >> keys.toml: {error}"
     sys.stderr.write(f"The key of {name}, which is shown only now: {key}\n")
     sys.stdout.write(f"\n{entry}")
     return None

@@ -67,9 +67,7 @@ class Windows(MemoryStorage):
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         now = time.monotonic()
-        times = self._times.setdefault(key, deque())
-        while times and times[0] <= now - expiry:
-            times.popleft()
+        times = self._within(key, now - expiry)
         if len(times) + amount > limit:
             return False
         times.extend([now] * amount)
@@ -77,11 +75,17 @@ class Windows(MemoryStorage):
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         now = time.monotonic()
-        times = [moment for moment in self._times.get(key, ()) if moment > now - expiry]
+        times = self._within(key, now - expiry)
         return (times[0] if times else now), len(times)
 
     def clear(self, key: str) -> None:
         self._times.pop(key, None)
+
+    def _within(self, key: str, after_s: float) -> deque[float]:
+        times = self._times.setdefault(key, deque())
+        while times and times[0] <= after_s:
+            times.popleft()
+        return times
 
 
 class Caller:

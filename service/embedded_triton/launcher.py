@@ -112,11 +112,21 @@ def environment(wheel: Path, regions: str) -> dict[str, str]:
 
 
 def command(
-    wheel: Path, backends: Path, repository: Path, port: int, metrics_port: int | None, server_id: str, regions: str
+    wheel: Path,
+    backends: Path,
+    repository: Path,
+    port: int,
+    metrics_port: int | None,
+    server_id: str,
+    regions: str,
+    loaded_by_parent: bool,
 ) -> list[str]:
     metrics = ["--allow-metrics=false"]
     if metrics_port is not None:
         metrics = ["--allow-metrics=true", "--metrics-address=127.0.0.1", f"--metrics-port={metrics_port}"]
+    # Models may be added while it runs: its parent has it load them, or it looks for them itself.
+    polled = ["--model-control-mode=poll", "--repository-poll-secs=2"]
+    loaded = ["--model-control-mode=explicit", "--load-model=*"]
     return [
         str(wheel / "tritonserver" / "bin" / "tritonserver"),
         f"--id={server_id}",
@@ -127,10 +137,8 @@ def command(
         "--allow-http=false",
         *metrics,
         "--allow-gpu-metrics=false",
-        # Models may be added while it runs; one that fails to load must not stop the others.
-        "--model-control-mode=poll",
-        "--repository-poll-secs=2",
-        "--exit-on-error=false",
+        *(loaded if loaded_by_parent else polled),
+        "--exit-on-error=false",  # one that fails to load must not stop the others
         "--strict-readiness=false",
         "--disable-auto-complete-config",
         "--pinned-memory-pool-byte-size=0",
@@ -177,6 +185,7 @@ def main() -> None:
     parser.add_argument("--metrics-port", type=int, help="of its metrics over HTTP; otherwise there are none")
     parser.add_argument("--id", default=f"deephar{os.getpid()}", help="name of the server and of its shared memory")
     parser.add_argument("--parent", type=int, help="must not be outlived; for group leaders only")
+    parser.add_argument("--loaded-by-parent", action="store_true", help="changed models are, by the API")
     parser.add_argument("--prepare-only", action="store_true", help="for images whose files are read-only later")
     arguments = parser.parse_args()
     if arguments.parent is not None:
@@ -188,7 +197,7 @@ def main() -> None:
     # Unique to this run: clearing up after an earlier run must not remove the regions of the next.
     regions = f"{arguments.id}-{os.getpid()}-"
     repository, ports = arguments.repository.resolve(), (arguments.port, arguments.metrics_port)
-    argv = command(wheel, backends, repository, *ports, arguments.id, regions)
+    argv = command(wheel, backends, repository, *ports, arguments.id, regions, arguments.loaded_by_parent)
     variables = environment(wheel, regions)
     os.umask(0o077)
     if arguments.parent is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import random
@@ -73,6 +74,7 @@ class TritonSupervisor:
             f"--metrics-port={metrics_port}",
             f"--id={self.server_id}",
             f"--parent={os.getpid()}",
+            "--loaded-by-parent",
         ]
         self._environment = os.environ | {
             "DEEPHAR_PRECISION": settings.precision,
@@ -121,7 +123,9 @@ class TritonSupervisor:
 
     async def _keep_running(self) -> None:
         back_off = FIRST_BACK_OFF_S
-        while True:
+        for start in itertools.count():
+            if start:
+                METRICS.triton_restarts.inc()
             self._at_once.clear()
             self._restart_reason = None
             started = time.monotonic()

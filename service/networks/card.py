@@ -111,6 +111,10 @@ def check_detector(card: PersonCard, inputs: dict[str, list[int]], outputs: set[
 
 def check_keypoints(card: Card, outputs: dict[str, list[int]]) -> None:
     """Raises `ValueError` where the number of joints or dimensions is not that of the card."""
+    if card.layout not in LAYOUTS:
+        raise ValueError(f"there is no layout {card.layout!r}; choose one of {', '.join(sorted(LAYOUTS))}")
+    if KEYPOINTS not in outputs:
+        raise ValueError(f"the network has no output {KEYPOINTS}")
     promised = [len(LAYOUTS[card.layout].joints), card.dims]
     if outputs[KEYPOINTS] != promised:
         raise ValueError(f"the card promises keypoints of shape {promised}, the network has {outputs[KEYPOINTS]}")

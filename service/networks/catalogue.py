@@ -6,48 +6,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 
 from service.background import BackgroundTask
 from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel, quoted
-from service.networks.card import Card, PersonCard, check_detector, check_keypoints
+from service.networks.card import PersonCard
+from service.networks.contents import Contents, read_contents
+from service.networks.model import PERSON_NETWORK, Model, ModelState
 from service.networks.server import InferenceServer
-from service.networks.tensors import CROP_BOXES
-from service.vision.layouts import LAYOUTS, Layout
+from service.telemetry.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
-FRAME_SUFFIX, CLIP_SUFFIX = "_frame", "_clip"
-PERSON_NETWORK = "person"
 LOADING_POLL_S = 0.1
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model: its card, and the state of its networks in Triton."""
-
-    card: Card
-    version: str
-    ready: bool
-    max_batch: int
-    clip_takes_crops: bool = False  # whether the clip network has the input `crop_boxes`
-    clip_max_batch: int = 1
-
-    @property
-    def name(self) -> str:
-        return self.card.model
-
-    @property
-    def frame_network(self) -> str:
-        return self.card.model + FRAME_SUFFIX
-
-    @property
-    def clip_network(self) -> str:
-        return self.card.model + CLIP_SUFFIX
-
-    @property
-    def layout(self) -> Layout:
-        return LAYOUTS[self.card.layout]
+GONE_S = 0.2  # between two looks at a repository that lacks a model: a folder may just be replaced
 
 
 class Catalogue:
@@ -58,19 +30,26 @@ class Catalogue:
         default_model: Name of the model for requests that name none.
         server_id: Id of the embedded Triton; None where Triton is not the service's own.
         poll_s: Interval of the readings while all is well.
+        refusals: Why networks are not loaded, by name, where the service itself loads them.
     """
 
-    def __init__(self, server: InferenceServer, default_model: str, server_id: str | None, poll_s: float) -> None:
+    def __init__(
+        self,
+        server: InferenceServer,
+        default_model: str,
+        server_id: str | None,
+        poll_s: float,
+        refusals: Mapping[str, str] | None = None,
+    ) -> None:
         self._server, self._default, self._server_id, self._poll_s = server, default_model, server_id, poll_s
-        self._models: dict[str, Model] = {}
-        self._cardless: set[str] = set()  # in the repository, but not loaded: Triton gives no configuration of them
-        self._detector: PersonCard | None = None
-        self._detector_away = False
-        self.networks: set[str] = set()  # that Triton has ready
+        self._address = server.url if server_id is None else "embedded"
+        self._refusals = refusals
+        self._contents = Contents()
         self._was_read = False
         self._lost_since: float | None = time.monotonic()
         self._told_lost = False
         self._complaints: set[str] = set()
+        self._told_states: dict[str, ModelState] = {}
         self._reading = BackgroundTask(self._keep_reading, "catalogue")
 
     def start(self) -> None:
@@ -83,14 +62,24 @@ class Catalogue:
         """Returns why the default model cannot be used at present; None when it can."""
         if self._lost_since is not None:
             return "Triton does not answer" if self._was_read else "the models are still being loaded"
-        default = self._models.get(self._default)
-        if default is None and self._default not in self._cardless:
+        states = self._contents.states
+        if self._default not in states:
             return f"the default model {self._default!r} is not in Triton's repository"
-        if default is None or not default.ready:
+        if not states[self._default].ready:
             return f"the default model {self._default!r} is not ready in Triton"
-        if self._detector_away:
+        if self._contents.detector_away:
             return f"the detector {PERSON_NETWORK!r} is not ready in Triton"
         return None
+
+    def states(self) -> list[ModelState]:
+        """Returns the states of the models, and of the detector, by name; those that are known while Triton is away."""
+        away = ("Triton does not answer",) if self._lost_since is not None else ()
+        return [state._replace(missing=away or state.missing) for _, state in sorted(self._contents.states.items())]
+
+    @property
+    def networks(self) -> set[str]:
+        """The networks that Triton has ready."""
+        return self._contents.networks
 
     @property
     def lost_s(self) -> float:
@@ -104,9 +93,9 @@ class Catalogue:
         Raises:
             Unavailable: There is a detector that is not ready; without it people would be missed.
         """
-        if self._detector_away:
+        if self._contents.detector_away:
             raise Unavailable("the detector of people is not ready at present; try again in a few seconds")
-        return self._detector
+        return self._contents.detector
 
     def all(self) -> list[Model]:
         """Returns the models by name; none of them is ready while Triton does not answer.
@@ -116,7 +105,7 @@ class Catalogue:
         """
         self._must_have_been_read()
         lost = self._lost_since is not None
-        return [_away(model) if lost else model for _, model in sorted(self._models.items())]
+        return [model.away() if lost else model for _, model in sorted(self._contents.models.items())]
 
     def card_of(self, name: str) -> Model:
         """Returns the model of this name, ready or not.
@@ -128,9 +117,9 @@ class Catalogue:
         for model in self.all():
             if model.name == name:
                 return model
-        if name in self._cardless:
-            raise Unavailable(f"model {name!r} is not ready at present; Triton loads it, or could not (see its log)")
-        names = sorted([*self._models, *self._cardless])
+        names = sorted(self._contents.states.keys() - {PERSON_NETWORK})
+        if name in names:
+            raise Unavailable(f"model {name!r} is not ready at present; Triton loads it, or could not (see /readyz)")
         raise UnknownModel(f"there is no model {quoted(name)}; choose one of {', '.join(names) or '(none)'}")
 
     def named(self, name: str | None, needs_actions: bool = False, needs_depth: bool = False) -> Model:
@@ -161,6 +150,7 @@ class Catalogue:
         """Marks Triton as not answering. The reason is logged once, until Triton is back."""
         if self._lost_since is None:
             self._lost_since = time.monotonic()
+        self._set_up(False)
         if not self._told_lost:
             self._told_lost = True
             log.error("Triton is lost: %s", reason)
@@ -169,6 +159,10 @@ class Catalogue:
         if self._told_lost:
             log.warning("Triton is back after %.1f s", self.lost_s)
         self._lost_since, self._told_lost = None, False
+        self._set_up(True)
+
+    def _set_up(self, up: bool) -> None:
+        METRICS.triton_up.labels(self._address).set(up)
 
     def _must_have_been_read(self) -> None:
         if not self._was_read:
@@ -208,55 +202,36 @@ class Catalogue:
         """
         if self._server_id is not None and await self._server.server_name() != self._server_id:
             raise Unavailable("another server answers on the embedded Triton's port; restart the service")
-        loaded = [model for model in await self._server.models() if not model.gone]
-        ready = {model.name: model.version for model in loaded if model.ready}
-        self.networks = set(ready)
-        models, cardless = {}, set()
-        # Cards are read each time: a model that is exported again keeps its name and version.
-        for network in sorted({model.name for model in loaded}):
-            if network.endswith(FRAME_SUFFIX):
-                model = await self._model(network, ready)
-                if model is not None:
-                    models[model.name] = model
-                elif network not in ready:
-                    cardless.add(network.removesuffix(FRAME_SUFFIX))
-        detector = await self._read_detector() if PERSON_NETWORK in ready else None
-        before = self._states()
-        self._models, self._cardless, self._detector = models, cardless, detector
-        self._detector_away = PERSON_NETWORK not in ready and any(model.name == PERSON_NETWORK for model in loaded)
-        self._tell_changes(before)
+        contents = await read_contents(self._server, self._contents, self._refusals or {})
+        if self._contents.states.keys() - contents.states.keys():
+            await asyncio.sleep(GONE_S)
+            contents = await read_contents(self._server, self._contents, self._refusals or {})
+        self._contents = contents
+        if self._refusals is None:  # otherwise who loads them has told it
+            for network, reason in contents.refusals.items():
+                self._complain(f"{network} is refused: {reason}")
+        self._tell_changes()
         self._find()
 
-    def _states(self) -> dict[str, str]:
-        states = {model.name: "ready" if model.ready else "not ready" for model in self._models.values()}
-        states |= dict.fromkeys(self._cardless, "not ready")
-        if self._detector is not None or self._detector_away:
-            states[PERSON_NETWORK] = "not ready" if self._detector_away else "ready"
-        return states
-
-    def _tell_changes(self, before: dict[str, str]) -> None:
-        states = self._states()
+    def _tell_changes(self) -> None:
+        before, states = self._told_states, self._contents.states
+        self._told_states = states
+        for name, state in states.items():
+            METRICS.model_ready.labels(name, state.version).set(state.ready)
+        for name, state in before.items():
+            if name not in states or states[name].version != state.version:
+                METRICS.model_ready.remove(name, state.version)
         if not self._was_read:
             self._was_read = True
-            log.info("models: %s", ", ".join(f"{name} ({state})" for name, state in states.items()) or "none")
+            log.info("models: %s", ", ".join(_told(state) for state in states.values()) or "none")
             if self._default not in states:
                 log.error("DEEPHAR_DEFAULT_MODEL=%s is not among Triton's models", self._default)
             return
-        for name in sorted(before | states):
-            state = states.get(name, "gone from the repository")
-            if state != before.get(name):
-                log.log(logging.INFO if state == "ready" else logging.WARNING, "model %s is %s", name, state)
-
-    async def _read_detector(self) -> PersonCard | None:
-        config = await self._server.config(PERSON_NETWORK)
-        try:
-            card = PersonCard.model_validate_json(config.parameters["card"].string_value)
-            inputs = {tensor.name: list(tensor.dims) for tensor in config.input}
-            check_detector(card, inputs, {tensor.name for tensor in config.output})
-            return card
-        except ValueError as error:
-            self._complain(f"{PERSON_NETWORK} has no valid card and is left out: {error}")
-            return None
+        for name in sorted(before.keys() | states.keys()):
+            if name not in states:
+                log.warning("model %s is gone from the repository", name)
+            elif name not in before or before[name][1:] != states[name][1:]:
+                log.log(logging.INFO if states[name].ready else logging.WARNING, "model %s", _told(states[name]))
 
     def _complain(self, text: str) -> None:
         """Logs an error once, not with every reading."""
@@ -264,36 +239,8 @@ class Catalogue:
             self._complaints.add(text)
             log.error(text)
 
-    async def _model(self, frame_network: str, ready: dict[str, str]) -> Model | None:
-        name = frame_network.removesuffix(FRAME_SUFFIX)
-        if frame_network not in ready:
-            # Triton gives no configuration of a model that is not loaded: the last card is kept.
-            known = self._models.get(name)
-            return _away(known) if known else None
-        config = await self._server.config(frame_network)
-        try:
-            card = Card.model_validate_json(config.parameters["card"].string_value)
-            check_keypoints(card, {tensor.name: list(tensor.dims) for tensor in config.output})
-        except (ValueError, KeyError) as error:  # pydantic's errors are ValueErrors
-            self._complain(f"{frame_network} has no valid card and is left out: {error}")
-            return None
-        if card.model != name:
-            self._complain(f"the card of {frame_network} is that of another model ({card.model}): left out")
-            return None
-        takes_crops, clip_max_batch = False, 1
-        if card.clip is not None and name + CLIP_SUFFIX in ready:
-            clip_config = await self._server.config(name + CLIP_SUFFIX)
-            takes_crops = CROP_BOXES in {tensor.name for tensor in clip_config.input}
-            clip_max_batch = max(1, clip_config.max_batch_size)
-        return Model(
-            card=card,
-            version=ready[frame_network],
-            ready=card.clip is None or name + CLIP_SUFFIX in ready,
-            max_batch=max(1, config.max_batch_size),
-            clip_takes_crops=takes_crops,
-            clip_max_batch=clip_max_batch,
-        )
 
-
-def _away(model: Model) -> Model:
-    return replace(model, ready=False)
+def _told(state: ModelState) -> str:
+    if state.ready:
+        return f"{state.name} is ready, version {state.version}"
+    return f"{state.name} is not ready: {'; '.join(state.missing)}"

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.networks.catalogue import Model
 from service.networks.flip import flip_averaged
-from service.networks.server import InferenceServer, Tensors
+from service.networks.model import Model
+from service.networks.server import InferenceServer, Outputs, Tensors
 from service.networks.tensors import ACTION_FEATURES, IMAGE, KEYPOINT_SCORES, KEYPOINTS
 from service.telemetry.metrics import METRICS
 from service.vision.crops import CropWindow, depth_from_root, to_picture
@@ -29,6 +29,7 @@ class FrameOutput(NamedTuple):
     depths_mm: Array | None  # (N, K) from the root joint's plane, where the model has depth
     scores: Array  # (N, K)
     features: Array | None  # (N, F), where the model knows actions
+    version: str = ""  # of the network
 
     def person_scores(self) -> Array:
         """Returns the mean keypoint score of each crop (N,)."""
@@ -41,7 +42,7 @@ class FrameOutput(NamedTuple):
         depths_mm = None if self.depths_mm is None else self.depths_mm[some]
         features = None if self.features is None else self.features[some]
         crop_windows = [self.crop_windows[index] for index in some]
-        return FrameOutput(crop_windows, self.keypoints_px[some], depths_mm, self.scores[some], features)
+        return FrameOutput(crop_windows, self.keypoints_px[some], depths_mm, self.scores[some], features, self.version)
 
 
 def crops_of(picture: Picture, crop_windows: list[CropWindow], size: int) -> Crops:
@@ -77,9 +78,9 @@ class FrameInference:
         self, model: Model, crops: Crops, crop_windows: list[CropWindow], flip: bool = False
     ) -> FrameOutput:
         """Returns the output for crops (N, S, S, 3) that were made by `crops_of`. Otherwise as `run`."""
-        tensors = await self._in_batches(model.frame_network, {IMAGE: crops}, model.max_batch)
+        tensors = await self._in_batches(model, {IMAGE: crops})
         if flip:
-            mirrored = await self._in_batches(model.frame_network, {IMAGE: crops[:, :, ::-1]}, model.max_batch)
+            mirrored = await self._in_batches(model, {IMAGE: crops[:, :, ::-1]})
             tensors |= flip_averaged(tensors, mirrored, model.layout, model.card.crop.size)
         keypoints_crop = tensors[KEYPOINTS]  # (N, K, D)
         keypoints_px = np.stack(
@@ -91,13 +92,22 @@ class FrameInference:
         scale_mm = model.card.depth_scale_mm
         depths_mm = depth_from_root(keypoints_crop[..., 2], scale_mm) if scale_mm is not None else None
         return FrameOutput(
-            crop_windows, keypoints_px, depths_mm, tensors[KEYPOINT_SCORES], tensors.get(ACTION_FEATURES)
+            crop_windows,
+            keypoints_px,
+            depths_mm,
+            tensors[KEYPOINT_SCORES],
+            tensors.get(ACTION_FEATURES),
+            tensors.version,
         )
 
-    async def _in_batches(self, network: str, tensors: Tensors, largest: int) -> Tensors:
-        count = len(next(iter(tensors.values())))
+    async def _in_batches(self, model: Model, tensors: Tensors) -> Outputs:
+        count, largest = len(next(iter(tensors.values()))), model.max_batch
         parts = [{name: a[i : i + largest] for name, a in tensors.items()} for i in range(0, count, largest)]
         if len(parts) == 1:
-            return await self._server.infer(network, parts[0])
-        answers = await asyncio.gather(*(self._server.infer(network, part) for part in parts))
-        return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+            return await self._server.infer(model.frame_network, parts[0], model.version)
+        answers = await asyncio.gather(
+            *(self._server.infer(model.frame_network, part, model.version) for part in parts)
+        )
+        outputs = Outputs({name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]})
+        outputs.version = "+".join(sorted({answer.version for answer in answers}))
+        return outputs

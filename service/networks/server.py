@@ -13,6 +13,13 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 Tensors = dict[str, NDArray[Any]]
 
+
+class Outputs(Tensors):
+    """Outputs of a network by name, and the version of it that has answered."""
+
+    version = ""
+
+
 PATIENCE_S = 1.0  # a network that answers no call for this long may be hanging
 SLOWER = 2.0  # factor over its best time that a network may take
 LONGEST_PATIENCE_S = 10.0
@@ -26,6 +33,7 @@ class LoadedModel(NamedTuple):
     version: str
     ready: bool
     gone: bool  # its folder was removed from the repository
+    reason: str = ""  # why it is not ready, in the server's words
 
 
 @dataclass
@@ -66,7 +74,7 @@ class Activity:
 
 
 class InferenceServer(Protocol):
-    """Triton, by the client in `service.networks.triton`; in tests a fake."""
+    """Triton by the client in `service.networks.triton`, or several of them; in tests a fake."""
 
     url: str
     doubted: asyncio.Event  # set by a call that failed as if the server or the network were gone
@@ -93,12 +101,13 @@ class InferenceServer(Protocol):
             Unavailable, DeadlineExceeded: The server did not answer, or the model is not loaded.
         """
 
-    async def infer(self, network: str, tensors: Tensors) -> Tensors:
+    async def infer(self, network: str, tensors: Tensors, version: str = "") -> Outputs:
         """Returns all outputs of a network by name.
 
         Args:
             network: Name of the network in the model repository.
             tensors: Its inputs by name, each with the batch as first dimension.
+            version: Of several servers, those that have this version are asked, while there is one.
 
         Raises:
             Unavailable, DeadlineExceeded, Overloaded: The network did not answer.

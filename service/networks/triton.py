@@ -16,7 +16,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from tritonclient.utils import np_to_triton_dtype, triton_to_np_dtype
 
 from service.errors import DeadlineExceeded, Overloaded, Unavailable
-from service.networks.server import Activity, LoadedModel, Tensors
+from service.networks.server import Activity, LoadedModel, Outputs, Tensors
 from service.networks.urgency import TOO_LATE, Latency, present
 from service.telemetry.triton_call import triton_call
 
@@ -27,8 +27,14 @@ _CHANNEL_OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
+    # What was sent must be acknowledged by its machine within three seconds, or the connection is made anew: by itself
+    # TCP takes as long again to find a network that is back as it was away. No pings: Triton forbids frequent ones.
+    ("grpc.keepalive_time_ms", 2**31 - 2),
+    ("grpc.keepalive_timeout_ms", 3000),
+    ("grpc.use_local_subchannel_pool", 1),
 ]
 _QUESTION_TIMEOUT_S = 2.0
+_LOADING_TIMEOUT_S = 600.0
 _AWAY = "Triton does not answer for this model at present; try again in a few seconds"
 
 T = TypeVar("T")
@@ -56,13 +62,30 @@ class TritonClient:
         self.doubted = asyncio.Event()  # set by a call that failed as if Triton, or the network, were gone
         self.activity: dict[str, Activity] = {}
         self._configs: dict[str, ModelConfig] = {}
+        self._calls: dict[Any, str] = {}  # pending inferences, and their networks
+        self._is_given_up = False
 
     async def close(self) -> None:
         await self._channel.close()
 
-    async def server_name(self) -> str:
+    @property
+    def samples(self) -> int:
+        """Samples of all pending calls."""
+        return sum(activity.waiting for activity in self.activity.values())
+
+    def give_up(self, network: str | None = None) -> None:
+        """Fails the pending inferences of a network, or all and those that wait to be sent, until `take_up`."""
+        self._is_given_up = self._is_given_up or network is None
+        for call in [call for call, called in self._calls.items() if network in (None, called)]:
+            call.cancel()
+
+    def take_up(self) -> None:
+        """Lets inferences be sent again."""
+        self._is_given_up = False
+
+    async def server_name(self, timeout_s: float = _QUESTION_TIMEOUT_S) -> str:
         request = pb.ServerMetadataRequest()
-        metadata = await self._asked(self._stub.ServerMetadata(request, timeout=_QUESTION_TIMEOUT_S))
+        metadata = await self._asked(self._stub.ServerMetadata(request, timeout=timeout_s))
         return str(metadata.name)
 
     async def models(self) -> list[LoadedModel]:
@@ -70,9 +93,37 @@ class TritonClient:
         request = pb.RepositoryIndexRequest()
         index = await self._asked(self._stub.RepositoryIndex(request, timeout=_QUESTION_TIMEOUT_S))
         return [
-            LoadedModel(model.name, model.version, model.state == "READY", model.reason == "unloaded")
+            LoadedModel(model.name, model.version, model.state == "READY", model.reason == "unloaded", model.reason)
             for model in index.models
         ]
+
+    async def load(self, network: str, config: str = "") -> None:
+        """Loads a network of a Triton of the service's own, or its newest version. The one before serves meanwhile.
+
+        Args:
+            network: Its folder in the repository.
+            config: JSON to be used instead of the folder's configuration.
+
+        Raises:
+            RuntimeError: Triton refuses it, and says why; the one before is kept.
+            Unavailable, DeadlineExceeded: Triton did not answer.
+        """
+        request = pb.RepositoryModelLoadRequest(model_name=network)
+        if config:
+            request.parameters["config"].string_param = config
+        await self._changed(self._stub.RepositoryModelLoad, request)
+
+    async def unload(self, network: str) -> None:
+        """Unloads a network once its pending inferences have ended. Raises as `load`."""
+        await self._changed(self._stub.RepositoryModelUnload, pb.RepositoryModelUnloadRequest(model_name=network))
+
+    async def _changed(self, method: Any, request: Any) -> None:
+        try:
+            await method(request, timeout=_LOADING_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                raise _own(error) from error
+            raise RuntimeError(error.details()) from error
 
     async def config(self, model: str) -> ModelConfig:
         request = pb.ModelConfigRequest(name=model)
@@ -81,13 +132,13 @@ class TritonClient:
         self._configs[model] = config
         return config
 
-    async def infer(self, network: str, tensors: Tensors, timeout_s: float | None = None) -> Tensors:
+    async def infer(self, network: str, tensors: Tensors, version: str = "") -> Outputs:  # noqa: ARG002
         """Returns all outputs of the network.
 
         Args:
             network: Name of the Triton model.
             tensors: Inputs by name, each with the batch as its first axis.
-            timeout_s: Time limit other than the client's.
+            version: Without effect: there is one, the newest.
 
         Raises:
             Unavailable: Triton, or the network, is not there.
@@ -95,11 +146,20 @@ class TritonClient:
             Overloaded: Its queue is full.
         """
         if present().latency is not Latency.BULK:
-            return await self._infer(network, tensors, timeout_s)
-        async with self._bulk:
-            return await self._infer(network, tensors, timeout_s)
+            return await self._infer(network, tensors)
+        try:
+            async with asyncio.timeout(present().left_s()):
+                await self._bulk.acquire()
+        except TimeoutError:
+            raise DeadlineExceeded(TOO_LATE) from None
+        try:
+            return await self._infer(network, tensors)
+        finally:
+            self._bulk.release()
 
-    async def _infer(self, network: str, tensors: Tensors, timeout_s: float | None) -> Tensors:
+    async def _infer(self, network: str, tensors: Tensors, timeout_s: float | None = None) -> Outputs:
+        if self._is_given_up:
+            raise Unavailable(_AWAY)
         urgency = present()
         left_s = urgency.left_s()
         limit_s = timeout_s or self._inference_timeout_s
@@ -113,9 +173,14 @@ class TritonClient:
         activity.began(samples)
         try:
             with triton_call(network, samples) as metadata:
-                answer = await self._stub.ModelInfer(
+                call = self._stub.ModelInfer(
                     request, timeout=limit_s if left_s is None else min(limit_s, left_s), metadata=metadata
                 )
+                self._calls[call] = network
+                try:
+                    answer = await call
+                finally:
+                    del self._calls[call]
         except grpc.aio.AioRpcError as error:
             if left_s is not None and left_s < limit_s and error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
                 activity.abandoned += samples
@@ -125,11 +190,11 @@ class TritonClient:
             if time.monotonic() - began > activity.patience_s() and not activity.answered_after(began):
                 activity.failed = True  # the caller gave up, and no other call was answered
             activity.abandoned += samples
-            # A channel that is closed under a call cancels it; a caller's own cancellation looks different.
+            # A call that was given up, or whose channel was closed; a caller's own cancellation looks different.
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise
-            raise Unavailable("the service is stopping; try again in a few seconds") from None
+            raise Unavailable(_AWAY) from None
         finally:
             activity.waiting -= samples
         outputs = _arrays(answer)
@@ -151,7 +216,7 @@ class TritonClient:
             )
             for tensor in self._configs[network].input
         }
-        await self.infer(network, tensors, timeout_s)
+        await self._infer(network, tensors, timeout_s)
 
     async def _asked(self, call: Awaitable[T]) -> T:
         try:
@@ -167,9 +232,10 @@ class TritonClient:
         return own
 
 
-def _arrays(answer: pb.ModelInferResponse) -> Tensors:
+def _arrays(answer: pb.ModelInferResponse) -> Outputs:
     """Returns the outputs of an answer by name, without those whose data are missing."""
-    arrays = {}
+    arrays = Outputs()
+    arrays.version = answer.model_version
     for output, data in zip(answer.outputs, answer.raw_output_contents, strict=False):
         array = np.frombuffer(data, triton_to_np_dtype(output.datatype))
         if array.size == math.prod(output.shape):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.networks.card import PersonCard
-from service.networks.catalogue import PERSON_NETWORK
+from service.networks.model import PERSON_NETWORK
 from service.networks.server import InferenceServer
 from service.networks.tensors import BOX_SCORES, BOXES, IMAGE
 from service.people.tiles import Tile, is_cut, merged, tiles_of

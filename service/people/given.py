@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.networks.catalogue import Model
 from service.networks.frame import FrameInference
+from service.networks.model import Model
 from service.people.track import LONGEST_HIDDEN_S
 from service.people.tracker import TrackedPerson
 from service.video.frame import TrackedBox

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.networks.catalogue import Model
 from service.networks.frame import FrameInference, FrameOutput
+from service.networks.model import Model
 from service.vision.boxes import Box, box_around
 from service.vision.crops import CropWindow, crop_window_around, whole_picture
 from service.vision.picture import Picture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.networks.catalogue import Catalogue, Model
+from service.networks.catalogue import Catalogue
 from service.networks.frame import FrameInference, FrameOutput
+from service.networks.model import Model
 from service.people.association import first_of_same
 from service.people.detector import Detection, PersonDetector
 from service.people.keypoint_search import find_person

@@ -12,8 +12,8 @@ import itertools
 import math
 from dataclasses import dataclass, replace
 
-from service.networks.catalogue import Model
 from service.networks.frame import FrameInference, FrameOutput
+from service.networks.model import Model
 from service.people.association import MIN_IOU, detections_of_tracks, hidden_tracks_of, poses_of_tracks, seen_whole
 from service.people.detector import Detection
 from service.people.keypoint_search import MIN_PERSON_SCORE, person_box

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.networks.catalogue import Model
+from service.networks.model import Model
 from service.pipeline.effort import Choice
 from service.video.segments import Segment
 from service.video.windows import Reason

@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from service.networks.catalogue import PERSON_NETWORK, Catalogue, Model
+from service.networks.catalogue import Catalogue
+from service.networks.model import PERSON_NETWORK, Model
 from service.networks.server import InferenceServer
 from service.networks.tensors import IMAGE
 from service.networks.urgency import Latency, become, present

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidArgument
-from service.networks.catalogue import Model
 from service.networks.frame import Crops, FrameInference, crops_of
+from service.networks.model import Model
 from service.people.search import Found, PeopleSearch
 from service.pipeline.admission import Held
 from service.pipeline.answers import Person, PoseAnswer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.errors import InvalidArgument
-from service.networks.catalogue import Model
+from service.networks.model import Model
 from service.pipeline.effort import Choice
 from service.pipeline.options import StreamOptions, VideoOptions, people_limit
 from service.vision.boxes import Box

@@ -24,6 +24,7 @@ class Readiness:
     def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
         self._pipeline, self._stopping = pipeline, stopping
         self._fault: str | None = "the models are still being loaded"
+        METRICS.ready.set_function(lambda: self.fault() is None)
         self._checking = BackgroundTask(self._keep_checking, "readiness")
         METRICS.ready.set_function(lambda: self.fault() is None)
 

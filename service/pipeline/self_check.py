@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from service.networks.catalogue import PERSON_NETWORK, Catalogue
+from service.networks.catalogue import Catalogue
+from service.networks.model import PERSON_NETWORK
 from service.networks.server import InferenceServer
 from service.pipeline.stream import StreamParts
 from service.video.windows import Sample, Window
@@ -32,7 +33,7 @@ class SelfCheck:
             output = await parts.inference.run(model, picture, [whole_picture(picture.width, picture.height)])
             if model.card.clip is not None:
                 assert output.features is not None
-                sample = Sample(0, 0.0, output.features[0], output.crop_windows[0])
+                sample = Sample(0, 0.0, output.features[0], output.crop_windows[0], output.version)
                 await parts.clip.run(model, [Window((sample,) * model.card.clip.frames)])
 
     def stuck_since(self, began: float) -> str | None:

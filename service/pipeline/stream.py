@@ -212,6 +212,8 @@ class Stream:
             sample = None
             if (output := tracked.get(person_id)) is not None:
                 assert output.features is not None
-                sample = Sample(frame.frame_id, frame.time_s, output.features[0], output.crop_windows[0])
+                sample = Sample(
+                    frame.frame_id, frame.time_s, output.features[0], output.crop_windows[0], output.version
+                )
             due += [(track, window) for window in track.due(sample, ticks, change is Change.REPEATED)]
         return due

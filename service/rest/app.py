@@ -16,6 +16,7 @@ from service.pipeline.readiness import Readiness
 from service.rest import catalogue, metrics, operations, pictures, problems, stream, videos
 from service.rest.access import CallerAccess
 from service.rest.gate import Gate
+from service.rest.openapi import with_keys
 from service.rest.security_headers import SecurityHeaders, page_policy
 from service.stopping import Stopping
 from service.telemetry.traces import TRACES
@@ -69,13 +70,15 @@ def build_app(
             expose_headers=_READABLE,
         )
     app.add_middleware(SecurityHeaders, policy=page_policy(app))
+    if not access.is_open:
+        app.openapi = with_keys(app)  # type: ignore[method-assign]
     problems.install(app)
     app.state.paths = paths_of(app.router)  # of its own pages
     for router in (
         pictures.routes(pipeline, picture_limit),
         videos.routes(pipeline, stopping, picture_limit),
         stream.routes(pipeline, stopping),
-        catalogue.routes(pipeline.catalogue, readiness),
+        catalogue.routes(pipeline.catalogue, readiness, settings),
         operations.routes(settings),
         metrics.routes(triton_metrics),
     ):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from service.errors import Unavailable
 from service.networks.catalogue import Catalogue
+from service.networks.engines import engine_being_built
 from service.pipeline.readiness import Readiness
 from service.rest.openapi import PROBLEMS
-from service.rest.schemas import HealthJson, ModelJson, ModelsJson
+from service.rest.schemas import EngineJson, HealthJson, ModelJson, ModelsJson, ModelStateJson, ReadyJson
+from service.settings import Settings
 
 
-def routes(catalogue: Catalogue, readiness: Readiness) -> APIRouter:
+def routes(catalogue: Catalogue, readiness: Readiness, settings: Settings) -> APIRouter:
     router = APIRouter()
 
     @router.get("/v1/models", responses=PROBLEMS, tags=["models"])
@@ -28,13 +32,18 @@ def routes(catalogue: Catalogue, readiness: Readiness) -> APIRouter:
         """The service runs."""
         return HealthJson(status="ok")
 
-    @router.get("/readyz", responses=PROBLEMS | {503: {"model": HealthJson}}, tags=["health"])
+    @router.get("/readyz", response_model=ReadyJson, responses=PROBLEMS | {503: {"model": ReadyJson}}, tags=["health"])
     async def ready() -> Response:
         """The service answers: a small picture of its own has just gone through the whole pipeline."""
         fault = readiness.fault()
-        if fault is None:
-            return JSONResponse({"status": "ok"})
+        engine = await asyncio.to_thread(engine_being_built, settings.engines) if settings.engines else None
+        body = ReadyJson(
+            status="ok" if fault is None else "not ready",
+            reason=fault,
+            models=[ModelStateJson.of(state) for state in catalogue.states()],
+            engines=None if engine is None else EngineJson.of(engine),
+        ).model_dump(exclude_none=True)
         headers = {"Retry-After": str(Unavailable.retry_after_s)}
-        return JSONResponse({"status": "not ready", "reason": fault}, 503, headers)
+        return JSONResponse(body) if fault is None else JSONResponse(body, 503, headers)
 
     return router

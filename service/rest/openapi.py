@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from fastapi import FastAPI
 from pydantic import BaseModel
 
 from service.pipeline.options import JSON_OPTIONS
@@ -15,6 +17,22 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
     for status in sorted({400, *(status.http for status in STATUS.values())})  # 400: not HTTP that can be understood
 }
+_KEYS: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a key, or a token"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+
+
+def with_keys(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """Returns what makes the document of an application whose callers need a key or a token: `/docs` asks for it."""
+
+    def document() -> dict[str, Any]:
+        made = FastAPI.openapi(app)
+        made.setdefault("components", {})["securitySchemes"] = _KEYS
+        made["security"] = [{name: []} for name in _KEYS]
+        return made
+
+    return document
 
 
 def request_of(field: str, kinds: tuple[str, ...], options: type[BaseModel], many: str) -> dict[str, Any]:

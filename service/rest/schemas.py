@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict  # before Python 3.12 pydantic takes no other
 
-from service.networks.catalogue import Model
+from service.networks.engines import BuildingEngine
+from service.networks.model import Model, ModelState
 from service.pipeline.answers import (
     ActionEvent,
     ActionScore,
@@ -216,7 +217,7 @@ class ActionsJson(EffortJson):
         "none of the model's actions"
     )
     reason: Reason | None = Field(
-        description="why there is no action: `not_seen`, `too_short`, `too_sparse` or `repeated_frames`"
+        description="why there is none: `not_seen`, `too_short`, `too_sparse`, `repeated_frames` or `model_changed`"
     )
     people: list[PersonActionsJson] = Field(description="in the order of their ids")
     segments: list[SegmentJson] = Field(description="stretches in which one action leads")
@@ -294,4 +295,36 @@ class ModelsJson(BaseModel):
 
 class HealthJson(BaseModel):
     status: Literal["ok", "not ready"]
+
+
+class ModelStateJson(BaseModel):
+    name: str
+    version: str = Field(description="that answers; empty where none was ever loaded")
+    ready: bool
+    missing: list[str] = Field(description="what is not there, and why")
+
+    @staticmethod
+    def of(state: ModelState) -> ModelStateJson:
+        return ModelStateJson(name=state.name, version=state.version, ready=state.ready, missing=list(state.missing))
+
+
+class EngineJson(BaseModel):
+    """The engine for the GPU that is being built."""
+
+    building: str = Field(description="its network")
+    step: str = Field(description="what is done at present, in the builder's words")
+    done: float | None = Field(description="share of that step, 0 to 1, where it is known")
+    built: int = Field(description="engines that are finished")
+    wanted: int = Field(description="engines in all")
+    seconds: float = Field(description="since this engine was begun")
+
+    @staticmethod
+    def of(engine: BuildingEngine) -> EngineJson:
+        return EngineJson.model_validate(engine.model_dump(exclude={"began_s"}) | {"seconds": engine.seconds()})
+
+
+class ReadyJson(BaseModel):
+    status: Literal["ok", "not ready"]
     reason: str | None = Field(None, description="what the service cannot do at present")
+    models: list[ModelStateJson] = Field(description="and the detector `person`")
+    engines: EngineJson | None = Field(None, description="only while engines for a GPU are being built")

@@ -7,7 +7,7 @@ from typing import Any
 from deephar.v1 import inference_pb2 as pb
 
 from service.errors import InvalidArgument
-from service.networks.catalogue import Model
+from service.networks.model import Model
 from service.pipeline.answers import (
     ActionEvent,
     ActionScore,

@@ -29,7 +29,6 @@ _OPTIONS = [
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    ("grpc.max_connection_idle_ms", 300_000),
 ]
 
 
@@ -49,6 +48,7 @@ class GrpcServer:
         self._server = grpc.aio.server(
             options=[
                 *_OPTIONS,
+                ("grpc.max_connection_idle_ms", round(1e3 * settings.grpc_idle_s)),
                 ("grpc.max_concurrent_streams", settings.max_connection_calls),
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", settings.max_message_bytes),
@@ -80,7 +80,7 @@ class GrpcServer:
         await self._server.start()
 
     def _wrapped(self, service: str, handlers: dict[str, Handler]) -> dict[str, Handler]:
-        """Returns the handlers of a service, observed; all but those of health are behind the check of keys and tokens."""
+        """Returns the handlers of a service, observed and, but for health, behind the check of keys and tokens."""
         if service != HEALTH:
             handlers = {name: guarded(handler, self._access, KINDS.get(name)) for name, handler in handlers.items()}
         return {name: observing(f"{service}/{name}", handler) for name, handler in handlers.items()}

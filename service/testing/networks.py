@@ -11,8 +11,8 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from service.errors import Unavailable
-from service.networks.catalogue import PERSON_NETWORK
-from service.networks.server import Activity, LoadedModel, Tensors
+from service.networks.model import PERSON_NETWORK
+from service.networks.server import Activity, LoadedModel, Outputs, Tensors
 from service.networks.tensors import (
     ACTION_FEATURES,
     ACTION_SCORES,
@@ -40,6 +40,7 @@ class FakeServer:
     Attributes:
         calls: Network and inputs of each inference.
         broken: Names of networks that do not answer.
+        versions: Of networks whose version is not 1; empty: it is not loaded.
         people: Number of detections.
         action: Index of the action with the highest score.
     """
@@ -50,6 +51,7 @@ class FakeServer:
         self.activity: dict[str, Activity] = {}
         self.calls: list[tuple[str, Tensors]] = []
         self.broken: set[str] = set()
+        self.versions: dict[str, str] = {}
         self.people = 1
         self.action = 0
         self._configs = {path.parent.name: _config(path) for path in repository.glob("*/config.pbtxt")}
@@ -58,12 +60,18 @@ class FakeServer:
         return "fake"
 
     async def models(self) -> list[LoadedModel]:
-        return [LoadedModel(name, "1", ready=True, gone=False) for name in self._configs]
+        versions = {name: self.versions.get(name, "1") for name in self._configs}
+        return [LoadedModel(name, version, ready=bool(version), gone=False) for name, version in versions.items()]
 
     async def config(self, model: str) -> ModelConfig:
         return self._configs[model]
 
-    async def infer(self, network: str, tensors: Tensors) -> Tensors:
+    async def infer(self, network: str, tensors: Tensors, version: str = "") -> Outputs:  # noqa: ARG002
+        outputs = Outputs(await self._answer(network, tensors))
+        outputs.version = self.versions.get(network, "1")
+        return outputs
+
+    async def _answer(self, network: str, tensors: Tensors) -> Tensors:
         self.calls.append((network, tensors))
         if network in self.broken:
             raise Unavailable("the fake does not answer for this network")

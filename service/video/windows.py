@@ -27,6 +27,7 @@ class Reason(StrEnum):
     NOT_SEEN = "not_seen"
     REPEATED_FRAMES = "repeated_frames"
     TOO_SPARSE = "too_sparse"
+    MODEL_CHANGED = "model_changed"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Sample:
     time_s: float
     features: Array  # (F,)
     crop_window: CropWindow
+    version: str = ""  # of the frame network
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Window:
 
     samples: tuple[Sample, ...]
     reason: Reason | None = None  # why it cannot be classified
+
+    @property
+    def version(self) -> str:
+        """Version of the frame network that the features are of."""
+        return self.samples[0].version
 
     def features(self) -> Array:
         """Returns the action features (1, T, F)."""
@@ -125,6 +132,8 @@ def _reason(ticks: list[_Tick]) -> Reason | None:
         return Reason.NOT_SEEN
     if sum(tick.is_repeated for tick in frames) > MOST_REPEATED * len(frames):
         return Reason.REPEATED_FRAMES
+    if len({tick.sample.version for tick in frames if tick.sample is not None}) > 1:
+        return Reason.MODEL_CHANGED
     return None
 
 

@@ -67,7 +67,7 @@ class _PillowPicture:
     def decode(self, factor: int = 1) -> Picture:  # noqa: ARG002 - of JPEGs
         if self._picture.format == "PNG" and lacks_rows(self._file):
             raise InvalidImage(_DAMAGED)
-        with _as_damage():
+        with _as_damage(InvalidImage(_DAMAGED)):
             return Picture.of(_upright(_rgb(self._picture), self._orientation))
 
     def close(self) -> None:
@@ -132,7 +132,7 @@ class _Heic:
         self.width, self.height = self._file.size
 
     def decode(self, factor: int = 1) -> Picture:  # noqa: ARG002 - of JPEGs
-        with _as_damage():
+        with _as_damage(InvalidImage(_DAMAGED)):
             return Picture.of(_rgb(self._file.to_pillow()))
 
     def close(self) -> None:
@@ -140,14 +140,14 @@ class _Heic:
 
 
 @contextmanager
-def _as_damage(text: str = _DAMAGED) -> Iterator[None]:
-    """Says of any error of a decoder that the picture is damaged: they raise many kinds."""
+def _as_damage(damage: InvalidImage) -> Iterator[None]:
+    """Raises `damage` for any error of a decoder: they raise many kinds."""
     try:
         yield
     except (DeepharError, MemoryError):
         raise
     except Exception as error:
-        raise InvalidImage(text) from error
+        raise damage from error
 
 
 def open_picture(data: bytes, max_bytes: int, max_pixels: int) -> OpenPicture:
@@ -194,7 +194,7 @@ def _opened(data: bytes) -> OpenPicture:
 
 
 def _opened_heic(data: bytes) -> _Heic:
-    with _as_damage(f"the HEIC is damaged or of a rare kind; send the whole file, or a {READ} file"):
+    with _as_damage(InvalidImage(f"the HEIC is damaged or of a rare kind; send the whole file, or a {READ} file")):
         return _Heic(data)
 
 
@@ -207,7 +207,7 @@ def _jpeg(file: BareFile) -> _Jpeg | None:
 
 
 def _opened_by_pillow(file: BareFile) -> _PillowPicture:
-    with _as_damage(f"the picture's header is damaged, or of a rare kind; send a whole {READ} file"):
+    with _as_damage(InvalidImage(f"the picture's header is damaged, or of a rare kind; send a whole {READ} file")):
         try:
             picture = Pillow.open(io.BytesIO(file.data), formats=_FORMATS)
         except UnidentifiedImageError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 from collections.abc import Callable
 from contextlib import aclosing
@@ -32,33 +33,30 @@ class _OnThisThread(Workers):
         return work(*args, **kwargs)
 
 
-def pictures(data: bytes) -> None:
-    """Opens and decodes a picture whole and with fewer pixels, and writes what was read."""
+def pictures(data: bytes) -> bool:
+    """Opens and decodes a picture whole or with fewer pixels, and writes what was read; returns whether it was one."""
     try:
         opened = open_picture(data, _MAX_BYTES, _MAX_PIXELS)
+        try:
+            picture = opened.decode(_FACTORS[len(data) % len(_FACTORS)])
+        finally:
+            opened.close()
     except DeepharError:
-        return
-    try:
-        picture = opened.decode(_FACTORS[len(data) % len(_FACTORS)])
-    except DeepharError:
-        return
-    finally:
-        opened.close()
+        return False
     assert picture.pixels.shape[2] == 3
     assert picture.pixels.dtype == "uint8"
     assert {picture.width, picture.height} == {opened.width, opened.height}
-    try:
+    with contextlib.suppress(DeepharError):  # too long for a JPEG
         encode_image(picture.pixels, "image/png" if len(data) % 2 else "image/jpeg")
-    except DeepharError:
-        return
+    return True
 
 
-def videos(data: bytes) -> None:
-    """Reads a video to its end."""
-    asyncio.run(_read(data))
+def videos(data: bytes) -> bool:
+    """Reads a video to its end; returns whether it was one."""
+    return asyncio.run(_read(data))
 
 
-async def _read(data: bytes) -> None:
+async def _read(data: bytes) -> bool:
     reader = VideoReader(io.BytesIO(data), _LIMITS, _OnThisThread())
     last_ns = -1
     try:
@@ -70,7 +68,8 @@ async def _read(data: bytes) -> None:
                 assert 0 < frame.picture.shape[0] * frame.picture.shape[1] <= _MAX_PIXELS
                 last_ns = frame.time_ns
     except DeepharError:
-        return
+        return False
     assert reader.facts is not None
     assert reader.facts.fps > 0
     assert reader.facts.frames >= 2
+    return True

@@ -34,22 +34,25 @@ _GROWTH_MB = 100  # from the first quarter on
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-class Memory:
+class Watched:
     """Calls a target, and compares the memory after the first quarter of all inputs with that at the end."""
 
-    def __init__(self, target: Callable[[bytes], None], runs: int) -> None:
+    def __init__(self, target: Callable[[bytes], bool], runs: int) -> None:
         self._target, self._runs = target, runs
-        self._count, self._early_mb = 0, 0.0
+        self._count = self._answered = 0
+        self._early_mb = 0.0
 
     def __call__(self, data: bytes) -> None:
-        self._target(data)
+        self._answered += self._target(data)
         self._count += 1
         if self._count == self._runs // 4:
             self._early_mb = _resident_mb()
         if self._count == self._runs:
-            now_mb = _resident_mb()
-            print(f"memory: {self._early_mb:.0f} MB after a quarter, {now_mb:.0f} MB at the end", flush=True)
-            assert now_mb - self._early_mb < _GROWTH_MB, "memory grew"
+            early_mb, now_mb = self._early_mb, _resident_mb()
+            print(f"{self._answered} of {self._count} inputs had an answer; {early_mb:.0f} MB, later {now_mb:.0f} MB")
+            sys.stdout.flush()
+            assert self._answered, "nothing was read to its end"
+            assert now_mb - early_mb < _GROWTH_MB, "memory grew"
 
 
 def _resident_mb() -> float:
@@ -108,7 +111,7 @@ def main() -> None:
             "verbosity": 0,
         }
         command = [sys.argv[0], *(f"-{key}={value}" for key, value in arguments.items()), corpus]
-        atheris.Setup(command, Memory(target, options.runs), custom_mutator=_mutated)
+        atheris.Setup(command, Watched(target, options.runs), custom_mutator=_mutated)
         atheris.Fuzz()
 
 

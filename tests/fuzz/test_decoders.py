@@ -19,5 +19,5 @@ def test_any_input_is_taken_or_refused(target: str) -> None:
     command = [sys.executable, "-m", "tests.fuzz.targets", target, f"--runs={runs}", f"--seed={SEED}"]
     done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True)
     assert done.returncode == 0, f"{target} with seed {SEED}:\n{done.stderr[-5000:]}"
-    assert "memory: " in done.stdout  # all inputs were there
+    assert f" of {runs} inputs had an answer" in done.stdout
     print(done.stdout)

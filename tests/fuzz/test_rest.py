@@ -164,8 +164,8 @@ def test_any_bytes_are_answered_or_refused(service: ServiceProcess) -> None:
     def send(first: bytes, headers: list[bytes], body: bytes, end: bytes) -> None:
         answer = b""
         with (
-            socket.create_connection(("127.0.0.1", service.http_port), timeout=_PATIENCE_S) as connection,
             contextlib.suppress(ConnectionError),  # it was refused before all was sent
+            socket.create_connection(("127.0.0.1", service.http_port), timeout=_PATIENCE_S) as connection,
         ):
             connection.sendall(end.join([first, b"Host: x", *headers, b"", b""]) + body)
             connection.shutdown(socket.SHUT_WR)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
@@ -32,7 +32,10 @@ _CODES = {
 
 
 class Transports:
-    """A gateway that is asked one thing after the other, and must be empty after each."""
+    """A gateway that is asked one thing after the other, and must be empty after each.
+
+    Each way of asking returns whether there was an answer and not a refusal.
+    """
 
     def __init__(self) -> None:
         self._runner, self._open = asyncio.Runner(), AsyncExitStack()
@@ -41,27 +44,28 @@ class Transports:
         self._app = build_app(parts.pipeline, parts.readiness, parts.stopping, Access(parts.pipeline.settings))
         self._servicer = InferenceServicer(parts.pipeline, parts.stopping)
 
-    def bodies(self, data: bytes) -> None:
+    def bodies(self, data: bytes) -> bool:
         """Posts a body: a line with `pose` or `actions` and a query, header lines, an empty line, the body."""
-        self._runner.run(self._within(self._post(data)))
+        return self._runner.run(self._within(self._post(data)))
 
-    def frames(self, data: bytes) -> None:
+    def frames(self, data: bytes) -> bool:
         """Sends a WebSocket the messages in these records."""
-        self._runner.run(self._within(self._stream(data)))
+        return self._runner.run(self._within(self._stream(data)))
 
-    def messages(self, data: bytes) -> None:
+    def messages(self, data: bytes) -> bool:
         """Calls a method, by the first byte, with the messages in these records."""
-        self._runner.run(self._within(self._call(data)))
+        return self._runner.run(self._within(self._call(data)))
 
-    async def _within(self, work: Any) -> None:
+    async def _within(self, work: Awaitable[bool]) -> bool:
         async with asyncio.timeout(_PATIENCE_S):
-            await work
+            answered = await work
         pipeline = self._gateway.pipeline
         assert (pipeline.requests.inside, pipeline.streams.inside, pipeline.video_pixels.inside) == (0, 0, 0)
         assert pipeline.pixels.taken == 0
         self._gateway.server.calls.clear()
+        return answered
 
-    async def _post(self, data: bytes) -> None:
+    async def _post(self, data: bytes) -> bool:
         head, _, body = data.partition(b"\n\n")
         first, *lines = head.split(b"\n")
         path, _, query = first.partition(b"?")
@@ -89,8 +93,9 @@ class Transports:
             code = json.loads(answer)["code"]
             assert 400 <= status < 500 or status == 504, (status, answer)
             assert code in _CODES, answer
+        return bool(status == 200)
 
-    async def _stream(self, data: bytes) -> None:
+    async def _stream(self, data: bytes) -> bool:
         scope = self._scope("websocket", "/v1/stream", b"", []) | {"state": {"left": asyncio.Event()}}
         received = self._received(data)
         sent: list[dict[str, Any]] = []
@@ -109,10 +114,10 @@ class Transports:
                 left.set()
 
         await self._app(scope, receive, send)
-        for message in sent:
-            if "text" in message:
-                event = json.loads(message["text"])
-                assert event["event"] != "error" or event["code"] in _CODES, event
+        events = [json.loads(message["text"]) for message in sent if "text" in message]
+        for event in events:
+            assert event["event"] != "error" or event["code"] in _CODES, event
+        return bool(events and events[-1]["event"] == "end")
 
     def _received(self, data: bytes) -> Iterator[dict[str, Any]]:
         yield {"type": "websocket.connect"}
@@ -126,7 +131,7 @@ class Transports:
                 yield {"type": "websocket.receive", "text": record.decode("utf-8", "replace")}
         yield {"type": "websocket.receive", "text": '{"type": "end"}'}
 
-    async def _call(self, data: bytes) -> None:
+    async def _call(self, data: bytes) -> bool:
         method, sent = (data[0] % 4 if data else 0), [record for _, record in records_of(data[1:])]
         context = _Context()
         try:
@@ -144,6 +149,8 @@ class Transports:
                             _sendable(event)
         except DeepharError as error:
             _check(error)
+            return False
+        return True
 
     def _scope(self, kind: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
         return {

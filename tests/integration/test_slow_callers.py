@@ -34,6 +34,7 @@ def hasty(service: ServiceProcess) -> Iterator[ServiceProcess]:
         body_timeout_s="1",
         write_timeout_s="2",
         stream_idle_s="2",
+        keep_alive_s="1.5",
         max_requests="4",
     ) as guest:
         yield guest
@@ -47,6 +48,14 @@ def test_lines_that_nobody_reads_hold_up_only_their_reader(
     assert pose(hasty, person_jpeg).status_code == 200
     for connection in unread:
         connection.close()
+
+
+def test_a_connection_stays_for_the_next_request_and_not_forever(hasty: ServiceProcess) -> None:
+    with connect(hasty, "GET /healthz HTTP/1.1\nHost: x\n\n") as kept:
+        assert answer_of(kept)[0] == 200
+        began = time.monotonic()
+        assert kept.recv(1) == b""
+        assert 1 < time.monotonic() - began < 4
 
 
 def test_silent_connections_are_closed_and_slow_headers_told(hasty: ServiceProcess) -> None:

@@ -108,7 +108,7 @@ def test_the_end_of_a_certificate_is_told_once_a_day(
     lines = [(record.levelname, record.message) for record in caplog.records]
     assert [name for name, _ in lines] == ([level] if level else [])
     assert all(says in text for _, text in lines)
-    expires = METRICS.certificate_expires_seconds.labels("chain.pem")._value.get()
+    expires = METRICS.certificate_expires_seconds.labels(str(chain))._value.get()
     assert abs(expires - time.time() - (days + 0.01) * 86_400) < 60
     if level:
         certificates._told_s = {path: moment - module.TELL_S for path, moment in certificates._told_s.items()}
@@ -139,10 +139,7 @@ def test_broken_files_end_the_start(tmp_path: Path) -> None:
             Certificates(*arguments)
 
 
-def test_settings_must_go_together(tmp_path: Path) -> None:
+def test_without_settings_there_is_no_tls(tmp_path: Path) -> None:
     chain, key = written(tmp_path)
     assert certificates_of(Settings()) is None
-    for settings in ({"tls_certificate": chain}, {"tls_key": key}, {"grpc_client_ca": chain}):
-        with pytest.raises(UnusableFile, match="set both"):
-            certificates_of(Settings.model_validate(settings))
     assert certificates_of(Settings(tls_certificate=chain, tls_key=key)) is not None

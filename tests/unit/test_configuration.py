@@ -13,6 +13,7 @@ import yaml
 from deephar.version import __version__
 
 from service.configuration import OTHERS, Configuration, Misconfigured, read
+from service.embedded_triton.supervisor import free_loopback_port
 from service.settings import LIMITS, Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -323,14 +324,17 @@ def test_files_that_cannot_be_read_are_told_without_their_value(arguments: tuple
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert SECRET not in done.stderr
-    told = dict(line.split(": what it names cannot be read: ") for line in done.stderr.splitlines())
+    told = dict(
+        line.replace(": what it names cannot be read", "", 1).split(": ", 1) for line in done.stderr.splitlines()
+    )
     assert told == {
         "DEEPHAR_KEYS": "No such file or directory",
         "DEEPHAR_TLS_KEY": "Is a directory",
         "DEEPHAR_GRPC_CLIENT_CA": "No such file or directory",
         "DEEPHAR_JWT_JWKS": "No such file or directory",
-        "DEEPHAR_MODEL_REPOSITORY": "Not a directory",
-        "DEEPHAR_TRITON_ENV": "No such file or directory",
+        "DEEPHAR_TRITON_ENV": f"{tmp_path}/nowhere cannot be read: No such file or directory; run `make setup`, or set "
+        "DEEPHAR_TRITON_URL to a running Triton",
+        "DEEPHAR_MODEL_REPOSITORY": f"{certificate} cannot be read: Not a directory",
     }
 
 
@@ -344,6 +348,21 @@ def test_what_is_told_cannot_forge_lines() -> None:
     assert done.returncode == 2
     assert not any(line.startswith("all is well") for line in done.stderr.splitlines())
     assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "advice"),
+    [
+        ({"HOST": "192.0.2.1", "INSECURE": "1"}, "set DEEPHAR_HOST to an address of this machine"),
+        ({"METRICS_HOST": "192.0.2.1", "METRICS_PORT": "1"}, "set DEEPHAR_METRICS_HOST to an address of this machine"),
+    ],
+)
+def test_an_address_of_another_machine_is_told(variables: dict[str, str], advice: str) -> None:
+    ports = {"HTTP_PORT": str(free_loopback_port()), "GRPC_PORT": str(free_loopback_port())}
+    done = deephar_serve(**ports, **variables)
+    assert done.returncode == 1
+    assert done.stderr.startswith("cannot listen on 192.0.2.1:")
+    assert advice in done.stderr
 
 
 def test_version_and_help() -> None:

@@ -29,7 +29,15 @@ class OnnxRuntimeInstead:
         self.spoil: Callable[[Arrays], Arrays] = lambda outputs: outputs
         self.fail_at: int | None = None
 
-    def build(self, onnx: bytes, recipe: Recipe, shapes: Mapping[str, Any], timing_cache: Path) -> bytes:
+    def build(
+        self,
+        onnx: bytes,
+        recipe: Recipe,
+        shapes: Mapping[str, Any],
+        timing_cache: Path,
+        told: Callable[[str, float | None], None],
+    ) -> bytes:
+        told("building", 0.5)
         if self.fail_at == len(self.built):
             raise EngineProblem("TensorRT failed: out of memory")
         self.built.append((recipe, shapes))

@@ -120,5 +120,5 @@ def test_refused_callers_are_counted_and_told_without_what_they_sent(
 
 
 def test_a_wrong_rate_ends_the_start() -> None:
-    with pytest.raises(UnusableFile, match="DEEPHAR_KEY_RATE: rate must be as"):
-        Access(Settings(key_rate="often"))
+    with pytest.raises(UnusableFile, match="DEEPHAR_KEY_RATE: rate must allow 1 to 10000"):
+        Access(Settings(key_rate="20000/second"))

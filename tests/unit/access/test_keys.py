@@ -31,7 +31,7 @@ def test_a_made_key_is_found_by_its_entry_and_no_other_is(tmp_path: Path) -> Non
     assert (keys.caller_of(first), keys.caller_of(second)) == ("camera-7", "lab_2")
     assert len(first) == 46
     assert first not in entry
-    for wrong in ("", first[:-1], first + "x", first.upper(), "x" * 10**6, "\udcff", entry):
+    for wrong in ("", first[:-1], first + "x", first.upper(), "x" * 10**6, "\udcff", "\ud800", entry):
         assert keys.caller_of(wrong) is None
 
 
@@ -105,3 +105,4 @@ def test_the_key_goes_to_the_terminal_and_its_entry_into_the_file(
     assert key.startswith("dh_")
     assert key not in out
     assert read_keys(written(tmp_path, out), OTHERWISE).caller_of(key) == "camera-7"
+    assert "NAME >> keys.toml" in str(print_new_key(""))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from service.networks.card import Card
-from service.networks.catalogue import Model
 from service.networks.frame import FrameOutput
+from service.networks.model import Model
 from service.people.detector import Detection
 from service.people.schedule import DETECT_EVERY_S, DetectionSchedule
 from service.people.tracker import PeopleTracker, TrackedPerson

@@ -114,7 +114,7 @@ def test_models_that_were_never_timed_are_timed_first() -> None:
         infer, server = parts.server.infer, parts.server
         del server.activity["full_frame"], server.activity["lite_frame"]
 
-        async def timed(network: str, tensors: dict[str, object]) -> object:
+        async def timed(network: str, tensors: dict[str, object], version: str = "") -> object:
             server.activity[network] = Activity(fastest_s=TIMES_S[network.removesuffix("_frame")])
             return await infer(network, tensors)  # type: ignore[arg-type]
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pytest
 
 from service.errors import InvalidArgument, InvalidVideo
-from service.networks.server import Tensors
+from service.networks.server import Outputs, Tensors
 from service.pipeline.answers import ActionEvent, ClipAnswer, Event, FrameErrorEvent, PoseEvent, SegmentEvent
 from service.pipeline.options import StreamOptions, VideoOptions
 from service.video.frame import Frame, TrackedBox
@@ -203,7 +203,7 @@ def test_a_frame_is_prepared_while_the_one_before_is_in_the_frame_network() -> N
     async def work(parts: Gateway) -> None:
         infer = parts.server.infer
 
-        async def slow(network: str, tensors: Tensors) -> Tensors:
+        async def slow(network: str, tensors: Tensors, version: str = "") -> Outputs:
             calls.append(f"{network} begins")
             await asyncio.sleep(0.1)
             calls.append(f"{network} ends")
@@ -291,3 +291,24 @@ def test_the_callers_tracks_are_bounded() -> None:
         return max([len(stream._tracks) async for _ in stream.events()])
 
     assert with_gateway(work) <= 6
+
+
+@pytest.mark.parametrize(("clip_version", "after"), [("2", None), ("1", Reason.MODEL_CHANGED)])
+def test_features_of_one_version_are_never_classified_by_another(clip_version: str, after: Reason | None) -> None:
+    """Both networks change to version 2 under a stream, or the frame network alone does."""
+
+    async def work(parts: Gateway) -> list[ActionEvent]:
+        def changed_at_3_s() -> Iterator[float]:
+            for i in range(80):
+                if i == 30:
+                    parts.server.versions = {"lite_frame": "2", "lite_clip": clip_version}
+                yield i / 10
+
+        stream = await parts.pipeline.stream(StreamOptions.of({}), Frames(changed_at_3_s()))
+        return [event async for event in stream.events() if isinstance(event, ActionEvent)]
+
+    events = with_gateway(work)
+    assert events[0].reason is None
+    between = [event.reason for event in events if event.start_s < 2.5 and event.end_s > 3.5]
+    assert set(between) == {Reason.MODEL_CHANGED}
+    assert {event.reason for event in events if event.start_s > 3.5} == {after}

@@ -147,6 +147,21 @@ def test_security_headers(scheme: str) -> None:
     asked(work, scheme)
 
 
+def test_the_document_says_how_keys_are_sent(tmp_path: Path) -> None:
+    path, _ = keys(tmp_path)
+    schemes: list[dict[str, object] | None] = []
+
+    async def work(client: httpx.AsyncClient) -> None:
+        document = (await client.get("/openapi.json")).json()
+        schemes.append(document["components"].get("securitySchemes"))
+        assert document.get("security", []) == [{name: []} for name in schemes[-1] or ()]
+        assert "401" in document["paths"]["/v1/pose"]["post"]["responses"]
+
+    asked(work, keys=path)
+    asked(work)
+    assert [list(one) if isinstance(one, dict) else one for one in schemes] == [["bearer", "key"], None]
+
+
 def test_the_page_may_load_what_it_needs() -> None:
     async def work(client: httpx.AsyncClient) -> None:
         page = await client.get("/docs")

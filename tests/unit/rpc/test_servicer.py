@@ -227,3 +227,14 @@ def test_the_number_of_calls_at_once_is_a_setting(settings: dict[str, int], stat
             assert (await second.ListModels(pb.ListModelsRequest(), timeout=10)).models
 
     called(work, **settings)
+
+
+def test_how_long_a_connection_stays_without_a_call_is_a_setting() -> None:
+    async def work(stub: pb_grpc.InferenceServiceStub, parts: Gateway) -> None:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{parts.pipeline.settings.grpc_port}") as channel:
+            await pb_grpc.InferenceServiceStub(channel).ListModels(pb.ListModelsRequest())
+            assert channel.get_state() == grpc.ChannelConnectivity.READY
+            async with asyncio.timeout(10):
+                await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+
+    called(work, grpc_idle_s=0.3)

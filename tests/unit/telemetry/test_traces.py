@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import grpc
@@ -13,6 +16,7 @@ import pytest
 from tritonclient.grpc import service_pb2 as pb
 
 from service.networks.triton import TritonClient
+from service.telemetry import traces
 from service.telemetry.observation import begun
 from service.telemetry.traces import TRACES
 
@@ -59,7 +63,9 @@ def test_off_a_callers_context_goes_on_as_it_came() -> None:
 
 
 @pytest.fixture
-def away() -> Iterator[None]:
+def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")  # ms
+    monkeypatch.setattr(traces, "EXPORT_TIMEOUT_S", 0.1)
     TRACES.start("http://127.0.0.1:9")
     yield
     TRACES.stop()
@@ -70,3 +76,27 @@ def test_on_triton_is_told_of_its_own_span(away: None) -> None:
     assert told is not None
     assert told.startswith(f"00-{TRACE}-")
     assert told != CONTEXT
+
+
+def test_a_collector_that_is_away_is_told_once(away: None, caplog: pytest.LogCaptureFixture) -> None:
+    provider = TRACES._provider
+    assert provider is not None
+    with caplog.at_level(logging.INFO):
+        for _ in range(5):
+            with TRACES.of_call("service/method", {}):
+                pass
+            provider.force_flush()
+    told = [record for record in caplog.records if record.levelno >= logging.INFO]
+    assert [record.getMessage() for record in told] == [
+        "traces cannot be sent to http://127.0.0.1:9/v1/traces; they are dropped until it answers"
+    ]
+
+
+def test_an_endpoint_that_hangs_does_not_keep_the_process() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never answers
+        TRACES.start(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with TRACES.of_call("service/method", {}):
+            pass
+        began = time.monotonic()
+        TRACES.stop()
+        assert time.monotonic() - began < traces.EXPORT_TIMEOUT_S
