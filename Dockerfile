@@ -1,11 +1,14 @@
-# docker build --target gateway .   REST and gRPC in front of the Triton that DEEPHAR_TRITON_URL names
-# docker build --target triton .    the embedded Triton, on 127.0.0.1:8001 of whatever network it shares; models in /models
-# docker build --target engines .   TensorRT engines for Triton on a GPU; this repository's models/ is mounted at /app/models
+# docker build --target gateway .      REST and gRPC in front of the Triton that DEEPHAR_TRITON_URL names
+# docker build --target triton .       the embedded Triton, on 127.0.0.1:8001 of whatever network it shares; models in /models
+# docker build --target all-in-one .   the gateway with an embedded Triton of its own, on loopback; models in /models
+# docker build --target engines .      TensorRT engines for Triton on a GPU; this repository's models/ is mounted at /app/models
+# An older Docker without BuildKit builds all stages down to the target: `engines`, of Triton's large image, is the last.
 
-# Triton with a GPU. Only the target `engines` is made of it.
-ARG TRITON_GPU_IMAGE=nvcr.io/nvidia/tritonserver:25.08-py3
+# A base may be named with its digest: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:...
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+ARG TRITON_GPU_IMAGE=nvcr.io/nvidia/tritonserver:25.10-py3
 
-FROM python:3.11-slim-bookworm AS base
+FROM ${PYTHON_IMAGE} AS base
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 
@@ -15,6 +18,27 @@ COPY requirements/gateway.txt .
 RUN python -m venv --without-pip /venv && pip --python /venv/bin/python install --require-hashes -r gateway.txt
 COPY clients/python client
 RUN pip --python /venv/bin/python install --no-deps ./client
+
+# 100 MB less: debug symbols and NumPy's own tests. Libraries that wheels bring along have none, and are left as they are.
+FROM gateway-environment AS gateway-trimmed
+RUN apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
+RUN find /venv -name "*.so" -not -path "*.libs/*" -exec strip --strip-debug {} + && \
+    find /venv -path "*/numpy/*" -name tests -type d -prune -exec rm -r {} + && \
+    /venv/bin/python -c "import av, cryptography.x509, cv2, grpc, ml_dtypes, numpy, pi_heif, PIL.Image, pydantic, simplejpeg, uvloop"
+
+FROM base AS gateway
+COPY --from=gateway-trimmed /venv /venv
+COPY deploy/gateway_health.py ./
+COPY service service
+ENV DEEPHAR_HOST=0.0.0.0
+ARG VERSION=unknown REVISION=unknown SOURCE=""
+LABEL org.opencontainers.image.version=$VERSION org.opencontainers.image.revision=$REVISION \
+    org.opencontainers.image.source=$SOURCE org.opencontainers.image.licenses=MIT
+USER 10001:10001
+EXPOSE 8080 8081
+# Ready, not merely alive: Docker restarts nothing for its health, but shows it and lets `up --wait` wait for it.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "gateway_health.py"]
+CMD ["python", "-m", "service"]
 
 FROM base AS triton-environment
 COPY requirements/triton.txt .
@@ -34,9 +58,16 @@ RUN python -c "import ctypes; ctypes.CDLL('libpython3.11.so.1.0')" 2>/dev/null |
 COPY --from=triton-backend /venv /venv
 COPY deploy/triton_health.py ./
 COPY service/embedded_triton service/embedded_triton
+ARG VERSION=unknown REVISION=unknown SOURCE=""
+LABEL org.opencontainers.image.version=$VERSION org.opencontainers.image.revision=$REVISION \
+    org.opencontainers.image.source=$SOURCE org.opencontainers.image.licenses=MIT
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "triton_health.py"]
-CMD ["python", "service/embedded_triton/launcher.py", "--repository", "/models", "--port", "8001"]
+CMD ["python", "service/embedded_triton/launcher.py", "--repository", "/models", "--port", "8001", "--metrics-port", "8002"]
+
+FROM gateway AS all-in-one
+COPY --from=triton /venv .venv-triton
+ENV DEEPHAR_MODEL_REPOSITORY=/models
 
 # Triton's own image: an engine runs in the very TensorRT that built it. The image has TensorRT's libraries but no Python
 # for them; that comes in the same version and without libraries of its own.
@@ -53,17 +84,8 @@ RUN if [ -n "$TRT_VERSION" ]; then \
 ENV PATH=/venv/bin:$PATH
 # A new volume takes the owner of the folder that it covers.
 RUN mkdir /engines /cache && chown 1000:1000 /engines /cache
+ARG VERSION=unknown REVISION=unknown SOURCE=""
+LABEL org.opencontainers.image.version=$VERSION org.opencontainers.image.revision=$REVISION \
+    org.opencontainers.image.source=$SOURCE org.opencontainers.image.licenses=MIT
 USER 1000:1000
 CMD ["python", "-m", "models.tensorrt_engine.command", "--all", "--repository", "/models", "--engines", "/engines", "--cache", "/cache"]
-
-FROM base AS gateway
-COPY --from=gateway-environment /venv /venv
-COPY service service
-ENV DEEPHAR_HOST=0.0.0.0
-USER 10001:10001
-EXPOSE 8080 8081
-# Ready, not merely alive: Docker restarts nothing for its health, but shows it and lets `up --wait` wait for it.
-HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "-c", "import http.client, os, sys; \
-c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('DEEPHAR_HTTP_PORT', 8080)), timeout=8); \
-c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
-CMD ["python", "-m", "service"]

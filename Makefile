@@ -13,7 +13,7 @@ BENCH := .venv-bench
 MADE := build/made
 CUT := build/made_cut
 
-.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-long test-compose check lock format proto train-lite export-lite evaluate-lite bench \
+.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-long test-compose images check lock format proto train-lite export-lite evaluate-lite bench \
   bench-quick bench-overload bench-setup bench-accuracy clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
@@ -57,6 +57,13 @@ test-faults: setup $(GATEWAY)/dev
 test-long: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models -m long
 	FUZZ_INPUTS=100000 $(GATEWAY)/bin/python -m pytest tests/fuzz -s
+
+# Of the profiles cpu and proxy; docker-compose 1.29 does too: make images COMPOSE=docker-compose
+COMPOSE ?= docker compose
+
+images:
+	DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1 IMAGE_VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' clients/python/src/deephar/version.py) \
+	  IMAGE_REVISION=$$(git rev-parse HEAD) $(COMPOSE) --profile cpu --profile proxy build
 
 test-compose: $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest tests/deploy -m docker

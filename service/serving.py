@@ -75,7 +75,7 @@ async def serve(settings: Settings) -> None:
         signalled = asyncio.create_task(stop.wait())
         await asyncio.wait([serving, signalled], return_when=asyncio.FIRST_COMPLETED)
         signalled.cancel()
-        await _drain(rest, serving, parts, settings.shutdown_grace_s)
+        await _drain(rest, serving, parts, settings)
     TRACES.stop()
 
 
@@ -134,10 +134,13 @@ def rest_config(settings: Settings, parts: Parts) -> uvicorn.Config:
     )
 
 
-async def _drain(rest: RestServer, serving: asyncio.Task[None], parts: Parts, grace_s: float) -> None:
-    """Ends readiness first; then requests in work have `grace_s` seconds, on both transports at once."""
+async def _drain(rest: RestServer, serving: asyncio.Task[None], parts: Parts, settings: Settings) -> None:
+    """Ends readiness first; after `drain_s` requests in work have `shutdown_grace_s`, on both transports at once."""
     log.info("stopping")
-    _end_in_any_case(parts, grace_s + LAST_WORDS_S + CLEARING_S)
+    grace_s = settings.shutdown_grace_s
+    _end_in_any_case(parts, settings.drain_s + grace_s + LAST_WORDS_S + CLEARING_S)
+    parts.stopping.announced.set()
+    await asyncio.wait([serving], timeout=settings.drain_s)
     parts.stopping.begun.set()
     rest.should_exit = True
     ending = asyncio.gather(serving, parts.grpc_server.stop(grace_s + LAST_WORDS_S), return_exceptions=True)

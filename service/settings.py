@@ -162,6 +162,7 @@ class Settings(BaseSettings):
     grpc_idle_s: Seconds = Field(300.0, gt=0, description="of a gRPC connection without a call")
     stream_idle_s: Seconds = Field(60.0, gt=0, description="without a frame in a live stream")
     workers: int = Field(min(8, (os.cpu_count() or 2) + 2), gt=0, description="threads for decoding and drawing")
+    drain_s: Seconds = Field(0.0, ge=0, description="in which a service that stops says so and still takes requests")
     shutdown_grace_s: Seconds = Field(5.0, ge=0, description="time for running requests to end when the service stops")
 
     @property

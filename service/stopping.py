@@ -12,14 +12,16 @@ STOPPING = "the service is stopping; try again in a few seconds, or at another i
 
 
 class Stopping:
-    """The two steps of a shutdown.
+    """The three steps of a shutdown.
 
     Attributes:
-        begun: Set first: nothing new is admitted, and streams end.
+        announced: Set first: the service says that it is not ready, and still takes what comes.
+        begun: Nothing new is admitted, and streams end.
         over: Set when the grace is over: all that is unfinished ends.
     """
 
     def __init__(self) -> None:
+        self.announced = asyncio.Event()
         self.begun = asyncio.Event()
         self.over = asyncio.Event()
         self._unfinished: set[Callable[[], None]] = set()

@@ -35,7 +35,7 @@ class Readiness:
 
     def fault(self) -> str | None:
         """Returns why the service is not ready; None when it is."""
-        if self._stopping.begun.is_set():
+        if self._stopping.announced.is_set():
             return STOPPING
         return self._pipeline.catalogue.missing() or self._fault
 
