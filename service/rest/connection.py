@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, RequestTimeout
 from service.rest import problems
@@ -256,8 +257,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Passes a message on. Of a text that is no UTF-8 uvicorn would log a traceback, for whoever sends one."""
         if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
             self._left.set()
-            self.conn.send_close(_NO_UTF8)
-            self.handle_parser_exception()
+            if self.conn.state is State.OPEN:  # the peer's own closing may have come together with it
+                self.conn.send_close(_NO_UTF8)
+                self.handle_parser_exception()
             return
         super().send_receive_event_to_app()
 

@@ -177,6 +177,10 @@ def test_a_text_that_is_no_utf8_ends_the_stream_and_is_no_failure_of_the_service
         stream.connection.send(b"\xff\xfe", text=True)
         assert stream.rest() == []
         assert stream.code == 1007
+    with socket(service) as stream:
+        mask = bytes(4)
+        stream.connection.socket.sendall(b"\x81\x82" + mask + b"\xff\xfe" + b"\x88\x82" + mask + b"\x03\xe8")
+        assert stream.rest() == []
     assert b"Traceback" not in service.log.read_bytes()[logged:]
 
 
