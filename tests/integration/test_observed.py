@@ -421,7 +421,7 @@ def test_a_metrics_port_that_is_taken_ends_the_start() -> None:
         with running_service(wait=False, metrics_port=port) as service:
             assert service.process.wait(30) == 1
             assert service.log.read_text() == (
-                f"cannot listen on 127.0.0.1:{port}; set DEEPHAR_METRICS_PORT to a free port\n"
+                f"cannot listen on 127.0.0.1:{port} (Address already in use); set DEEPHAR_METRICS_PORT to a free port\n"
             )
 
 
