@@ -92,13 +92,13 @@ def test_models_say_their_units(known_service: ServiceProcess, client: Client) -
 def test_models_with_wrong_cards_are_left_out_and_the_log_says_why(known_service: ServiceProcess) -> None:
     names = {m["name"] for m in httpx.get(f"{known_service.url}/v1/models").json()["models"]}
     assert names == {"known3d", "known2d"}
-    for name, reason in {
-        "nodepth": "must have depth_scale_mm",
-        "twodepth": "must not have depth_scale_mm",
-        "misshapen": "keypoints of shape [16, 3], the network has [16, 2]",
-    }.items():
-        assert wait_for(lambda: f"{name}_frame is refused: " in known_service.log.read_text())
-        assert reason in known_service.log.read_text()
+    refused = {
+        "nodepth_frame is refused: ": "must have depth_scale_mm",
+        "twodepth_frame is refused: ": "must not have depth_scale_mm",
+        "misshapen_frame is refused: ": "keypoints of shape [16, 3], the network has [16, 2]",
+    }
+    assert wait_for(lambda: all(line in known_service.log.read_text() for line in refused))
+    assert all(reason in known_service.log.read_text() for reason in refused.values())
 
 
 def test_a_camera_places_joints_in_space(known_service: ServiceProcess) -> None:
