@@ -22,10 +22,16 @@ from service.networks.urgency import TOO_LATE, Latency, present
 _CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A Triton that was started again must be found at once, not after gRPC's usual minutes.
+    # A Triton that was started again must be found at once, not after gRPC's usual minutes. The least back-off is also
+    # the time within which a connection must be made.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 500),
+    # On a network that loses everything the kernel tries ever more rarely. With these it gives a connection up whose
+    # data are not taken for the time-out, as gRPC does one that brings nothing, not even the answer to a ping. Pings go
+    # out only while nothing comes; gRPC's limit of two without data keeps them from being more than Triton takes.
+    ("grpc.keepalive_time_ms", 1_500),
+    ("grpc.keepalive_timeout_ms", 2_000),
 ]
 _QUESTION_TIMEOUT_S = 2.0
 _AWAY = "Triton does not answer for this model at present; try again in a few seconds"
