@@ -35,7 +35,9 @@ def ready(service: ServiceProcess) -> bool:
 def assert_back(service: ServiceProcess, picture: bytes) -> float:
     """Returns after how many seconds from now the service is ready and answers."""
     began = time.monotonic()
-    assert wait_for(lambda: ready(service) and pose(service, picture).status_code == 200, BACK_S), service.log.read_text()
+    assert wait_for(lambda: ready(service) and pose(service, picture).status_code == 200, BACK_S), (
+        service.log.read_text()
+    )
     return time.monotonic() - began
 
 
@@ -111,8 +113,8 @@ def test_a_proxy_that_stalls_is_waited_for_or_told(proxied: Proxied, person_jpeg
 def test_connections_that_are_forgotten_are_made_anew(proxied: Proxied, person_jpeg: bytes) -> None:
     service, proxy = proxied
     with asked_throughout(service, person_jpeg):
-        proxy.forget()
         forgotten = time.monotonic()
+        proxy.forget()
         assert wait_for(lambda: not proxy.forgotten_are_open(), BACK_S), service.log.read_text()
         assert_back(service, person_jpeg)
         back_s = time.monotonic() - forgotten

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import grpc
-from tritonclient.grpc import service_pb2 as pb
-from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from service.settings import ROOT, Settings
 
@@ -30,7 +24,7 @@ launcher.main()
 def triton_at(address: str, port: int, repository: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a Triton in the network namespace of this thread. It ends with this context, or with the thread."""
     settings = Settings()
-    process = subprocess.Popen(  # noqa: S603 - of this checkout
+    process = subprocess.Popen(
         [
             str(settings.triton_env / "bin" / "python"),
             "-c",
