@@ -7,6 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
+import cv2
+
+from service.errors import Unavailable
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -35,6 +39,9 @@ class Workers:
 
         On cancellation, a job that waits for a thread is not begun, and a running one is waited for: it may use files
         and buffers that the caller is about to close.
+
+        Raises:
+            Unavailable: There was not enough memory for the job.
         """
         # Not the future's own result: chained futures refer to each other, and a picture of 150 MB in them would stay
         # until the garbage collector runs.
@@ -48,6 +55,12 @@ class Workers:
             job.cancel()  # without effect on one that runs
             await settled(done)
             raise
+        except (MemoryError, cv2.error) as error:
+            if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
+                raise
+            raise Unavailable(
+                "the service has too little memory for this at present; try again in a few seconds, or send less"
+            ) from error
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
