@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-from service.errors import Overloaded
+import cv2
 
-_OPENCV_NO_MEMORY = -4
+from service.errors import Unavailable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,11 +28,6 @@ async def settled(future: asyncio.Future[Any]) -> asyncio.CancelledError | None:
     return cancellation
 
 
-def _lacks_memory(error: Exception) -> bool:
-    """Whether an error says so: Python's own and NumPy's, or OpenCV's, which has a number for it."""
-    return isinstance(error, MemoryError) or getattr(error, "code", None) == _OPENCV_NO_MEMORY
-
-
 class Workers:
     """A pool of threads for short jobs. A job must not wait for another one: that could block the pool for good."""
 
@@ -46,8 +41,7 @@ class Workers:
         and buffers that the caller is about to close.
 
         Raises:
-            Overloaded: There is no memory for the job.
-            BaseException: Whatever the job raises.
+            Unavailable: There was not enough memory for the job.
         """
         # Not the future's own result: chained futures refer to each other, and a picture of 150 MB in them would stay
         # until the garbage collector runs.
@@ -57,14 +51,16 @@ class Workers:
         try:
             await asyncio.shield(done)
             return results.pop()
-        except Exception as error:
-            if not _lacks_memory(error):
-                raise
-            raise Overloaded("there is no memory for this at present; try again in a second") from error
         except asyncio.CancelledError:
             job.cancel()  # without effect on one that runs
             await settled(done)
             raise
+        except (MemoryError, cv2.error) as error:
+            if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
+                raise
+            raise Unavailable(
+                "the service has too little memory for this at present; try again in a few seconds, or send less"
+            ) from error
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

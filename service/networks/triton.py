@@ -23,15 +23,19 @@ from service.telemetry.triton_call import triton_call
 _CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A Triton that was started again must be found at once, not after gRPC's usual minutes.
+    # A Triton that was started again must be found at once, not after gRPC's usual minutes. The least back-off is also
+    # the time within which a connection must be made.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 500),
-    # What was sent must be acknowledged by its machine within three seconds, or the connection is made anew: by itself
-    # TCP takes as long again to find a network that is back as it was away. No pings: Triton forbids frequent ones.
-    ("grpc.keepalive_time_ms", 2**31 - 2),
-    ("grpc.keepalive_timeout_ms", 3000),
-    ("grpc.use_local_subchannel_pool", 1),
+    # On a network that loses everything the kernel tries ever more rarely. With these it gives up a connection whose
+    # data are not taken for 2 s, and gRPC one where a ping is not answered for as long. It pings after each second in
+    # which nothing came for a call, and by itself while data come; its limit of two pings without data in between
+    # keeps it under what Triton takes.
+    ("grpc.keepalive_time_ms", 1_000),
+    ("grpc.keepalive_timeout_ms", 2_000),
+    ("grpc.http2.ping_timeout_ms", 2_000),
+    ("grpc.use_local_subchannel_pool", 1),  # each client has connections of its own
 ]
 _QUESTION_TIMEOUT_S = 2.0
 _LOADING_TIMEOUT_S = 600.0

@@ -122,12 +122,14 @@ async def _closed(form: FormData) -> AsyncIterator[None]:
 
 @contextmanager
 def _room_for_uploads() -> Iterator[None]:
-    """Raises `Unavailable` where the disk, on which larger bodies are buffered, is full."""
+    """Raises `Unavailable` where the disk, on which larger bodies are buffered, has no room or no file is free."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise Unavailable("there is no room on the service's disk for this upload; try again later") from error
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise Unavailable("the service has no file free for this upload; try again in a few seconds") from error
         raise
 
 

@@ -87,6 +87,8 @@ class Film:
                 return
             try:
                 decoded = self._decoded(packet)
+            except av.error.MemoryError:
+                raise
             except av.FFmpegError:
                 self.lost += 1
                 decoded = []

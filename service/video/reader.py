@@ -211,6 +211,8 @@ class _Decoder:
         }
         try:
             return av.open(self._file, mode="r", options=options)
+        except MemoryError:
+            raise
         except (av.FFmpegError, ValueError, OSError) as error:
             if lacks_index(self._file):
                 raise InvalidVideo(_CUT_OFF) from error
@@ -286,7 +288,7 @@ class _Decoder:
 def _damage_named() -> Iterator[None]:
     try:
         yield
-    except DeepharError:
+    except (DeepharError, MemoryError):
         raise
     except (av.FFmpegError, ValueError, OSError) as error:
         raise InvalidVideo(

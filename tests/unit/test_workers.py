@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from service.errors import Overloaded
+from service.errors import Unavailable
 from service.workers import Workers
 
 
@@ -42,9 +42,9 @@ def with_pool(test: Callable[[Workers], Awaitable[None]], threads: int = 1) -> N
         lambda: bytearray(2**60),
     ],
 )
-def test_a_job_without_memory_is_too_much_at_present_and_no_failure(work: Callable[[], object]) -> None:
+def test_a_job_without_memory_is_unavailable_and_no_failure(work: Callable[[], object]) -> None:
     async def run(workers: Workers) -> None:
-        with pytest.raises(Overloaded, match="memory"):
+        with pytest.raises(Unavailable, match="memory"):
             await workers.run(work)
         assert await workers.run(lambda: 1) == 1
 
