@@ -128,8 +128,8 @@ def _room_for_uploads() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise Unavailable("there is no room on the service's disk for this upload; try again later") from error
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            raise Unavailable("the service has no file free for this upload; try again in a few seconds") from error
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOENT):  # the last: no folder takes one, says tempfile
+            raise Unavailable("the service can open no file for this upload; try again in a few seconds") from error
         raise
 
 

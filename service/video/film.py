@@ -32,6 +32,7 @@ _DISPLAY_MATRIX = SideData.DISPLAYMATRIX
 _LEAP_NS = 300 * NS  # a longer gap between two frames is a restarted clock, in any container
 _STILL_RATIO = 10  # a track is a still if another one has more than ten times its frames
 _DEFAULT_RATE = Fraction(25)
+OUT_OF_MEMORY = av.error.MemoryError, av.error.BlockingIOError  # the second: no thread can be started
 
 
 class Shape(NamedTuple):
@@ -71,7 +72,7 @@ class Film:
         Damaged packets are left out and counted. Where the file ends too early, so do the frames.
 
         Raises:
-            av.FFmpegError: The file cannot be read, before its first frame.
+            av.FFmpegError: The file cannot be read, before its first frame; or there is too little memory.
         """
         frames = whole = 0  # packets from the first that can be decoded alone
         packets = self._container.demux(self.stream)
@@ -87,7 +88,7 @@ class Film:
                 return
             try:
                 decoded = self._decoded(packet)
-            except av.error.MemoryError:
+            except OUT_OF_MEMORY:
                 raise
             except av.FFmpegError:
                 self.lost += 1

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
 from service.telemetry.metrics import METRICS
-from service.video.film import Film, film_of, pictures_of
+from service.video.film import OUT_OF_MEMORY, Film, film_of, pictures_of
 from service.video.frame import Frame
 from service.video.mp4_boxes import check_counts, lacks_index
 from service.video.sampling import Sampler
@@ -211,8 +211,8 @@ class _Decoder:
         }
         try:
             return av.open(self._file, mode="r", options=options)
-        except MemoryError:
-            raise
+        except OUT_OF_MEMORY as error:
+            raise MemoryError from error
         except (av.FFmpegError, ValueError, OSError) as error:
             if lacks_index(self._file):
                 raise InvalidVideo(_CUT_OFF) from error
@@ -288,8 +288,10 @@ class _Decoder:
 def _damage_named() -> Iterator[None]:
     try:
         yield
-    except (DeepharError, MemoryError):
+    except DeepharError:
         raise
+    except OUT_OF_MEMORY as error:
+        raise MemoryError from error
     except (av.FFmpegError, ValueError, OSError) as error:
         raise InvalidVideo(
             "the video is damaged or of a kind that FFmpeg cannot decode; send it whole, as MP4 or WebM"
