@@ -123,7 +123,7 @@ def command(wheel: Path, backends: Path, repository: Path, port: int, server_id:
         "--allow-metrics=false",
         # Models may be added while it runs; one that fails to load must not stop the others.
         "--model-control-mode=poll",
-        "--repository-poll-secs=2",
+        "--repository-poll-secs=1",
         "--exit-on-error=false",
         "--strict-readiness=false",
         "--disable-auto-complete-config",

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 FRAME_SUFFIX, CLIP_SUFFIX = "_frame", "_clip"
 PERSON_NETWORK = "person"
 LOADING_POLL_S = 0.1
+NOT_READY_POLL_S = 1.0  # at most, while another model than the default is not ready
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,8 @@ class Catalogue:
             if self.missing() is None:
                 # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._poll_s):
+                    all_ready = not self._cardless and all(model.ready for model in self._models.values())
+                    async with asyncio.timeout(self._poll_s if all_ready else min(self._poll_s, NOT_READY_POLL_S)):
                         await self._server.doubted.wait()
                 await asyncio.sleep(LOADING_POLL_S)  # calls that fail together cause one reading
             else:
