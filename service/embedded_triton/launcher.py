@@ -125,7 +125,7 @@ def command(
     if metrics_port is not None:
         metrics = ["--allow-metrics=true", "--metrics-address=127.0.0.1", f"--metrics-port={metrics_port}"]
     # Models may be added while it runs: its parent has it load them, or it looks for them itself.
-    polled = ["--model-control-mode=poll", "--repository-poll-secs=2"]
+    polled = ["--model-control-mode=poll", "--repository-poll-secs=1"]
     loaded = ["--model-control-mode=explicit", "--load-model=*"]
     return [
         str(wheel / "tritonserver" / "bin" / "tritonserver"),

@@ -19,6 +19,7 @@ from service.telemetry.metrics import METRICS
 log = logging.getLogger(__name__)
 
 LOADING_POLL_S = 0.1
+NOT_READY_POLL_S = 1.0  # at most, while another model than the default is not ready
 GONE_S = 0.2  # between two looks at a repository that lacks a model: a folder may just be replaced
 
 
@@ -186,7 +187,8 @@ class Catalogue:
             if self.missing() is None:
                 # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._poll_s):
+                    all_ready = all(state.ready for state in self.states())
+                    async with asyncio.timeout(self._poll_s if all_ready else min(self._poll_s, NOT_READY_POLL_S)):
                         await self._server.doubted.wait()
                 await asyncio.sleep(LOADING_POLL_S)  # calls that fail together cause one reading
             else:
