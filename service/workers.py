@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -33,6 +34,10 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="deephar")
+        # All start now: later there may be too little memory for one more.
+        all_there = threading.Barrier(threads)
+        for _ in range(threads):
+            self._pool.submit(all_there.wait)
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Returns the result of the job. When this returns or raises, no thread works on the job any more.

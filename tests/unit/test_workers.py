@@ -51,6 +51,13 @@ def test_a_job_without_memory_is_unavailable_and_no_failure(work: Callable[[], o
     with_pool(run)
 
 
+def test_all_threads_start_with_the_pool() -> None:
+    before = threading.active_count()
+    workers = Workers(3)
+    assert threading.active_count() == before + 3
+    workers.close()
+
+
 class Gate:
     """A job that runs until it is let go."""
 
