@@ -64,7 +64,8 @@ class Catalogue:
     def missing(self) -> str | None:
         """Returns why the default model cannot be used at present; None when it can."""
         if self._lost_since is not None:
-            return "Triton does not answer" if self._was_read else "the models are still being loaded"
+            was_told = self._was_read or self._told_lost
+            return "Triton does not answer" if was_told else "the models are still being loaded"
         states = self._contents.states
         if self._default not in states:
             return f"the default model {self._default!r} is not in Triton's repository"
