@@ -141,6 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_contents(configuration.settings)
         print(*lines_of(["the configuration is valid", *configuration.differences()]), sep="\n")
     else:
+        # gRPC writes a line for each handshake that fails, past the log and its format, unless it is told not to.
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         settings = configured().settings
         check_contents(settings)
         check_ports(settings)

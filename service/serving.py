@@ -16,9 +16,10 @@ import uvicorn
 
 from service.composition import Parts, running
 from service.rest.app import build_app
-from service.rest.connection import WebSocketConnection, connections
+from service.rest.connection import connections
 from service.rest.metrics import PATHS, metrics_app
 from service.rest.observed import Observed
+from service.rest.websocket_connection import WebSocketConnection
 from service.settings import Settings
 from service.telemetry.traces import TRACES
 from service.telemetry.triton_metrics import TritonMetrics

@@ -8,7 +8,7 @@ import jwt
 from jwt.types import Options
 
 from service.access.jwks import JwksFile, JwksUrl
-from service.errors import Unauthenticated, UnusableFile
+from service.errors import Unauthenticated
 
 LEEWAY_S = 30  # by which clocks may differ
 LONGEST_TOKEN = 16 * 2**10
@@ -25,12 +25,10 @@ class Tokens:
         audience: For whom they must be.
 
     Raises:
-        UnusableFile: The file or the URL cannot be used, or the issuer or the audience is not set.
+        UnusableFile: The file or the URL cannot be used.
     """
 
     def __init__(self, jwks: str, issuer: str, audience: str) -> None:
-        if not issuer or not audience:
-            raise UnusableFile("DEEPHAR_JWT_JWKS needs DEEPHAR_JWT_ISSUER and DEEPHAR_JWT_AUDIENCE; set both")
         self._issuer, self._audience = issuer, audience
         self.jwks = JwksUrl(jwks) if "://" in jwks else JwksFile(Path(jwks))
 

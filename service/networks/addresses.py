@@ -10,8 +10,6 @@ from collections.abc import Iterable
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PORT = 8001  # of Triton's gRPC
-
 
 def is_name(address: str) -> bool:
     """Returns whether an address is a name, which may stand for several."""
@@ -57,9 +55,7 @@ class Resolver:
 
 
 def _split(address: str) -> tuple[str, int]:
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit():  # without a port
-        host, port = address, str(DEFAULT_PORT)
+    host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 
 

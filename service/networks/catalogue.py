@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 LOADING_POLL_S = 0.1
 NOT_READY_POLL_S = 1.0  # at most, while another model than the default is not ready
+FIRST_ANSWER_S = 1.0  # for a Triton that is not the service's own, before it is told as lost
 GONE_S = 0.2  # between two looks at a repository that lacks a model: a folder may just be replaced
 
 
@@ -63,7 +64,8 @@ class Catalogue:
     def missing(self) -> str | None:
         """Returns why the default model cannot be used at present; None when it can."""
         if self._lost_since is not None:
-            return "Triton does not answer" if self._was_read else "the models are still being loaded"
+            was_told = self._was_read or self._told_lost
+            return "Triton does not answer" if was_told else "the models are still being loaded"
         states = self._contents.states
         if self._default not in states:
             return f"the default model {self._default!r} is not in Triton's repository"
@@ -180,7 +182,8 @@ class Catalogue:
             except DeepharError as error:
                 log.debug("Triton cannot be read: %s", error)
                 own = self._server_id is not None
-                if (self._was_read or not own) and not self._answers_others_since(began):
+                is_due = self._was_read or (not own and self.lost_s > FIRST_ANSWER_S)
+                if is_due and not self._answers_others_since(began):
                     self.lose("no answer" if own else f"no answer at DEEPHAR_TRITON_URL={self._server.url}")
             except Exception:
                 log.exception("the models could not be read from Triton")

@@ -9,14 +9,9 @@ from asyncio.events import TimerHandle
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
-from websockets.http11 import Request, Response
-from websockets.protocol import State
 
 from service.errors import DeepharError, HeadersTooLarge, InvalidArgument, RequestTimeout
 from service.rest import problems
@@ -26,9 +21,7 @@ from service.telemetry.request import OTHER_ROUTE
 
 # After so long a caller that sends no more is probed; its kernel's refusal is there after the second time.
 PROBE_S, REFUSAL_S = 0.5, 0.1
-_CLOSED, _CLOSED_BY_PEER = 7, 8  # states of a TCP connection, in the first byte of TCP_INFO
-LOOK_S = 0.25  # between two looks at whether the peer of a WebSocket has left
-_NO_UTF8 = 1007  # closing code of RFC 6455
+CLOSED, CLOSED_BY_PEER = 7, 8  # states of a TCP connection, in the first byte of TCP_INFO
 SEND_BUFFER = 2**18  # bytes in the kernel; with its default of megabytes, a stalled reader is noticed late
 
 
@@ -98,7 +91,7 @@ class HttpConnection(HttpToolsProtocol):
             self._probe_timer = self.loop.call_later(REFUSAL_S, self._look_whether_refused)
 
     def _look_whether_refused(self) -> None:
-        if _tcp_state(self.transport) == _CLOSED:
+        if tcp_state(self.transport) == CLOSED:
             self.transport.abort()
         else:
             self._probe_timer = self.loop.call_later(PROBE_S, self._probe)
@@ -208,80 +201,7 @@ class HttpConnection(HttpToolsProtocol):
         ended(request, str(code))
 
 
-class WebSocketConnection(WebSocketsSansIOProtocol):
-    """A WebSocket that tells at once when its peer has left: the request's `state.left` is set.
-
-    uvicorn does not read on while a message waits for its turn, and so would not notice. A shutdown leaves the
-    connection open: its stream ends by itself, when everything is answered.
-    """
-
-    def __init__(self, *args: Any, app_state: dict[str, Any], **kwargs: Any) -> None:
-        self._left = asyncio.Event()
-        app_state = {**app_state, "left": self._left}
-        super().__init__(*args, **kwargs, app_state=app_state)  # type: ignore[misc]
-        self._look_timer: TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._look()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._left.set()
-        if self._look_timer is not None:
-            self._look_timer.cancel()
-        super().connection_lost(exc)
-
-    def handle_connect(self, event: Request) -> None:
-        accept = self.conn.accept
-
-        def accept_or_tell(asked: Request) -> Response:
-            response = accept(asked)
-            if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:  # the application never sees it
-                copy_context().run(self._tell_refusal, asked, response)
-            return response
-
-        self.conn.accept = accept_or_tell  # type: ignore[assignment, method-assign]
-        super().handle_connect(event)
-
-    def _tell_refusal(self, asked: Request, response: Response) -> None:
-        sent_ids = asked.headers.get_all("X-Request-ID")
-        request = begun("websocket", OTHER_ROUTE, sent_id=sent_ids[0] if sent_ids else None)
-        response.headers["X-Request-ID"] = request.id
-        ended(request, str(response.status_code))
-
-    def handle_close(self, event: Frame) -> None:
-        self._left.set()
-        super().handle_close(event)
-
-    def send_receive_event_to_app(self) -> None:
-        """Passes a message on. Of a text that is no UTF-8 uvicorn would log a traceback, for whoever sends one."""
-        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
-            self._left.set()
-            if self.conn.state is State.OPEN:  # the peer's own closing may have come together with it
-                self.conn.send_close(_NO_UTF8)
-                self.handle_parser_exception()
-            return
-        super().send_receive_event_to_app()
-
-    def shutdown(self) -> None:
-        if not self.handshake_complete or self.close_sent:
-            super().shutdown()
-
-    def _look(self) -> None:
-        if _tcp_state(self.transport) in (_CLOSED, _CLOSED_BY_PEER):
-            self._left.set()
-        self._look_timer = self.loop.call_later(LOOK_S, self._look)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _tcp_state(transport: asyncio.Transport) -> int:
+def tcp_state(transport: asyncio.Transport) -> int:
     """Returns the state of a TCP connection, which the kernel knows also while nothing is read."""
     state: int = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
     return state

@@ -57,7 +57,7 @@ class Metrics:
         self.certificate_expires_seconds = gauge(
             "certificate_expires_seconds", "When a certificate expires, in UNIX time", "certificate"
         )
-        self.log_lines_lost = counter("log_lines_lost", "Access lines that nobody read from the log in time")
+        self.log_lines_lost = counter("log_lines_lost", "Lines of the log that nobody read in time")
         Info("deephar", "The service", registry=registry).info({"version": __version__})
 
         self.stage = cache(self.stage_seconds.labels)

@@ -31,7 +31,7 @@ def triton_call(network: str, rows: int) -> Iterator[tuple[tuple[str, str], ...]
 
 
 def _code_of(error: BaseException) -> str:
-    """Returns the name of gRPC's code for an error of the call, which this room does not import gRPC for."""
+    """Returns the name of gRPC's code for an error of the call, which this package does not import gRPC for."""
     if isinstance(error, asyncio.CancelledError):
         return "CANCELLED"
     code = getattr(error, "code", None)

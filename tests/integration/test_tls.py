@@ -117,6 +117,7 @@ def test_grpc_clients_must_show_a_certificate(encrypted: Encrypted) -> None:
         with encrypted.client(wrong) as client, pytest.raises(grpc.RpcError) as raised:
             client.models()
         assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "Handshake failed" not in encrypted.service.log.read_text()  # by gRPC itself, past the log
 
 
 def test_old_versions_of_tls_are_refused(encrypted: Encrypted) -> None:

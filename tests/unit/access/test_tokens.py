@@ -129,10 +129,7 @@ def test_a_file_without_usable_keys_ends_the_start(tmp_path: Path, text: str) ->
         of(tmp_path, text)
 
 
-def test_settings_must_go_together(tmp_path: Path) -> None:
-    for issuer, audience in (("", AUDIENCE), (ISSUER, "")):
-        with pytest.raises(UnusableFile, match="set both"):
-            Tokens(str(tmp_path), issuer, audience)
+def test_keys_come_from_files_and_safe_urls_alone(tmp_path: Path) -> None:
     for url in (
         "http://issuer.example/jwks",
         "file:///etc/passwd",

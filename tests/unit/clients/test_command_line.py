@@ -28,7 +28,11 @@ def text(tmp_path: Path) -> Path:
 
 
 def said_of(file: Path, monkeypatch: pytest.MonkeyPatch, command: str = "classify") -> str:
-    monkeypatch.setattr(sys, "argv", ["deephar", command, "--address", "localhost:9", str(file)])
+    return said(monkeypatch, command, "--address", "localhost:9", str(file))
+
+
+def said(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["deephar", *arguments])
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     return str(stopped.value)
@@ -49,3 +53,9 @@ def test_bytes_that_are_no_video(monkeypatch: pytest.MonkeyPatch, text: Path) ->
 
 def test_sound_without_pictures(monkeypatch: pytest.MonkeyPatch, sound: Path) -> None:
     assert "no pictures in it" in said_of(sound, monkeypatch)
+
+
+def test_the_address_comes_from_the_option_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPHAR_ADDRESS", "127.0.0.1:9")
+    assert "127.0.0.1:9: " in said(monkeypatch, "models")
+    assert "127.0.0.1:7: " in said(monkeypatch, "models", "--address", "127.0.0.1:7")

@@ -260,6 +260,20 @@ def test_nobody_answers() -> None:
     on(2, scene)
 
 
+def test_tritons_that_have_not_been_asked_yet_are_not_told_as_lost(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(server: SeveralTritons, _: list[FakeTriton]) -> None:
+        models, server.members = server.members, {}
+        catalogue = Catalogue(server, "lite", None, 60)
+        catalogue.start()
+        await asyncio.sleep(0.05)
+        server.members = models
+        assert await eventually(lambda: catalogue.missing() is None)
+        await catalogue.stop()
+
+    on(2, scene)
+    assert "lost" not in caplog.text
+
+
 def test_addresses_come_and_go() -> None:
     class Dns(Resolver):
         present = ("127.0.0.1:8001", "127.0.0.2:8001")

@@ -80,7 +80,8 @@ def test_a_reader_that_sleeps_blocks_nobody_and_is_told_what_was_lost(pipe: tupl
         time.sleep(0.01)
     text = b"".join(received)
     told = sum(int(line.split()[4]) for line in text.splitlines() if b"lines of the log were lost" in line)
-    assert told == lost
+    # Further ones may have been lost while the reader was catching up.
+    assert lost <= told <= writer._lost_in_all._value.get() - lost_before
     assert text.count(b"/healthz") >= many - lost
 
 

@@ -21,12 +21,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="deephar",
         description="Ask a deephar-serve for poses and actions.",
-        epilog="A key for the service is read from the variable DEEPHAR_API_KEY. "
+        epilog="A key for the service is read from the variable DEEPHAR_API_KEY, its address from DEEPHAR_ADDRESS. "
         "deephar weights, deephar export and deephar engine make models, in the project's environment for them.",
     )
-    parser.set_defaults(address="localhost:8081", model="", effort=None, tls=False, ca=None)
+    address = os.environ.get("DEEPHAR_ADDRESS", "").strip() or "localhost:8081"
+    parser.set_defaults(address=address, model="", effort=None, tls=False, ca=None)
     where = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    where.add_argument("--address", help="host:port of the service's gRPC, else localhost:8081")
+    where.add_argument("--address", help="host:port of the service's gRPC, else DEEPHAR_ADDRESS or localhost:8081")
     where.add_argument("--tls", action="store_true", help="encrypt; the service shows a certificate")
     where.add_argument("--ca", type=Path, metavar="FILE", help="PEM of who signed that certificate; with TLS")
     which = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
