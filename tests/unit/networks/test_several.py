@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -342,6 +343,21 @@ def test_addresses_are_read_from_the_settings() -> None:
     settings = Settings(triton_url=" a:8001, 10.0.0.1:8001 ,")
     assert settings.triton_urls == ("a:8001", "10.0.0.1:8001")
     assert [is_name(address) for address in ("a:8001", "10.0.0.1:8001", "[::1]:8001")] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "found"),
+    [(("::1", "127.0.0.1", "127.0.0.2"), ["127.0.0.1:8001", "127.0.0.2:8001"]), (("::1",), ["[::1]:8001"])],
+)
+def test_a_server_that_has_addresses_of_both_families_is_one(hosts: tuple[str, ...], found: list[str]) -> None:
+    async def lookup(*_: Any, **__: Any) -> list[Any]:
+        return [place for host in hosts for place in socket.getaddrinfo(host, 8001, type=socket.SOCK_STREAM)]
+
+    async def scene() -> None:
+        asyncio.get_running_loop().getaddrinfo = lookup  # type: ignore[method-assign]
+        assert await Resolver(["triton:8001"]).addresses() == found
+
+    asyncio.run(scene())
 
 
 def test_a_name_is_looked_up_and_kept_when_that_fails(caplog: pytest.LogCaptureFixture) -> None:
