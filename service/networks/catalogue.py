@@ -152,6 +152,8 @@ class Catalogue:
         if self._lost_since is None:
             self._lost_since = time.monotonic()
         self._set_up(False)
+        for name, state in self._told_states.items():
+            METRICS.model_ready.labels(name, state.version).set(0)
         if not self._told_lost:
             self._told_lost = True
             log.error("Triton is lost: %s", reason)
