@@ -158,6 +158,11 @@ class Catalogue:
             self._told_lost = True
             log.error("Triton is lost: %s", reason)
 
+    def end(self, reason: str) -> None:
+        """Marks Triton as ended: it has no network ready until it is read again, so the next one may take its time."""
+        self._contents.networks = set()
+        self.lose(reason)
+
     def _find(self) -> None:
         if self._told_lost:
             log.warning("Triton is back after %.1f s", self.lost_s)
