@@ -88,7 +88,7 @@ async def _networks(
 ) -> AsyncIterator[tuple[TritonClient | SeveralTritons, Catalogue, TritonSupervisor | None]]:
     """Runs what has to do with Triton: the service's own, or the way to others."""
     addresses = settings.triton_urls
-    supervisor = None if addresses else TritonSupervisor(settings, lambda reason: catalogue.lose(reason))
+    supervisor = None if addresses else TritonSupervisor(settings, lambda reason: catalogue.end(reason))
 
     def client(address: str) -> TritonClient:
         return TritonClient(address, settings.inference_timeout_s, settings.bulk_in_flight)

@@ -51,7 +51,10 @@ class Resolver:
             self._failed.add(address)
             return
         self._failed.discard(address)
-        self._found[address] = sorted({_joined(str(place[0]), int(place[1])) for *_, place in found})
+        # Of one family: those of the other are the same servers again, or nobody listens there.
+        first = min(family for family, *_ in found)  # IPv4, where there is any
+        places = {_joined(str(place[0]), int(place[1])) for family, *_, place in found if family == first}
+        self._found[address] = sorted(places)
 
 
 def _split(address: str) -> tuple[str, int]:

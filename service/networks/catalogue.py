@@ -155,9 +155,16 @@ class Catalogue:
         if self._lost_since is None:
             self._lost_since = time.monotonic()
         self._set_up(False)
+        for name, state in self._told_states.items():
+            METRICS.model_ready.labels(name, state.version).set(0)
         if not self._told_lost:
             self._told_lost = True
             log.error("Triton is lost: %s", reason)
+
+    def end(self, reason: str) -> None:
+        """Marks Triton as ended: it has no network ready until it is read again, so the next one may take its time."""
+        self._contents.networks = set()
+        self.lose(reason)
 
     def _find(self) -> None:
         if self._told_lost:

@@ -36,6 +36,7 @@ class Member:
     ) -> None:
         self.client, self.address = client, client.url
         self.is_up = False
+        self.models: list[LoadedModel] = []  # entries of its repository, by the last reading
         self.ready: dict[str, str] = {}  # networks that can be asked, and their versions
         self._others_have, self._changed = others_have, changed
         self._lost_since = time.monotonic()
@@ -60,11 +61,12 @@ class Member:
         activity = self.client.activity.get(network)
         return self.is_up and network in self.ready and (activity is None or not activity.failed)
 
-    async def read(self) -> list[LoadedModel]:
-        """Returns the entries of its repository, and notes which networks it has ready. Raises as the client."""
+    async def read(self) -> None:
+        """Reads the entries of its repository. Raises as the client."""
         models = await self.client.models()
-        self.ready = {model.name: model.version for model in models if model.ready} if self.is_up else {}
-        return models
+        if self.is_up:
+            self.models = models
+            self.ready = {model.name: model.version for model in models if model.ready}
 
     async def check(self) -> None:
         """Asks it, and those of its networks that have failed or keep calls waiting."""
@@ -90,6 +92,7 @@ class Member:
         if self.is_up:
             self._lost_since = time.monotonic()
         self.is_up, self.ready = False, {}
+        self.models = [model._replace(ready=False) for model in self.models]
         METRICS.triton_up.labels(self.address).set(0)
         if not self._is_told:
             self._is_told = True
@@ -103,10 +106,10 @@ class Member:
 
     def _find(self) -> None:
         self.client.take_up()
+        METRICS.triton_up.labels(self.address).set(1)  # each time: one that left at this address removes it
         if self.is_up:
             return
         self.is_up = True
-        METRICS.triton_up.labels(self.address).set(1)
         if self._is_told:
             log.warning("Triton at %s is back after %.1f s", self.address, time.monotonic() - self._lost_since)
         self._is_told = False

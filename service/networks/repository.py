@@ -86,7 +86,8 @@ def _card_text(config: ModelConfig) -> str:
 
 def _folder(path: Path) -> Folder:
     stamp = _stamp(path)
-    versions = tuple(sorted({int(top) for name, _, _ in stamp if (top := name.split("/")[0]).isdigit()}, reverse=True))
+    tops = {name.split("/")[0] for name, _, _ in stamp}
+    versions = tuple(sorted({int(top) for top in tops if top.isascii() and top.isdigit()}, reverse=True))
     folder = Folder(path.name, stamp, versions)
     try:
         config = text_format.Parse((path / "config.pbtxt").read_text(), ModelConfig(), allow_unknown_field=True)
@@ -137,7 +138,7 @@ def _stamp(path: Path) -> Stamp:
             file = Path(folder, name)
             try:
                 status = file.stat()
-            except FileNotFoundError:  # removed in between
+            except OSError:  # removed in between, or a link to itself: Triton cannot read it either
                 continue
             files.append((str(file.relative_to(path)), status.st_mtime_ns, status.st_size))
     return tuple(sorted(files))

@@ -56,19 +56,22 @@ class SeveralTritons:
     async def close(self) -> None:
         for leaving in self._leaving:
             leaving.cancel()
-        await asyncio.gather(*self._leaving, *(member.stop() for member in self.members.values()))
+        stopping = (member.stop() for member in self.members.values())
+        await asyncio.gather(*self._leaving, *stopping, return_exceptions=True)
 
     async def server_name(self) -> str:
         return "several"
 
     async def models(self) -> list[LoadedModel]:
-        """Returns the entries of all repositories. Where two have the same model, the one that is ready comes last."""
+        """Returns the entries of all repositories. Where two have the same model, the one that is ready comes last.
+
+        What a server that is away had is still there, and not ready: callers are told to come again.
+        """
         members = [member for member in self.members.values() if member.is_up]
         answers = await asyncio.gather(*(member.read() for member in members), return_exceptions=True)
-        read = [answer for answer in answers if not isinstance(answer, BaseException)]
-        if not read:
+        if all(isinstance(answer, BaseException) for answer in answers):
             raise next((answer for answer in answers if isinstance(answer, DeepharError)), Unavailable(_AWAY))
-        models = [model for answer in read for model in answer]
+        models = [model for member in self.members.values() for model in member.models]
         there = {model.name for model in models if not model.gone}
         models = [model for model in models if not (model.gone and model.name in there)]
         return sorted(models, key=lambda model: (model.ready, _number(model.version)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -67,19 +68,25 @@ class TritonClient:
         self.activity: dict[str, Activity] = {}
         self._configs: dict[str, ModelConfig] = {}
         self._calls: dict[Any, str] = {}  # pending inferences, and their networks
+        self._waiting = 0  # samples of bulk work that waits to be sent
         self._is_given_up = False
+        self._given_up: Counter[str] = Counter()  # how often each network was
 
     async def close(self) -> None:
+        self._is_given_up = True
         await self._channel.close()
 
     @property
     def samples(self) -> int:
         """Samples of all pending calls."""
-        return sum(activity.waiting for activity in self.activity.values())
+        return self._waiting + sum(activity.waiting for activity in self.activity.values())
 
     def give_up(self, network: str | None = None) -> None:
-        """Fails the pending inferences of a network, or all and those that wait to be sent, until `take_up`."""
-        self._is_given_up = self._is_given_up or network is None
+        """Fails the pending inferences of a network, or all, and further ones until `take_up`."""
+        if network is None:
+            self._is_given_up = True
+        else:
+            self._given_up[network] += 1
         for call in [call for call, called in self._calls.items() if network in (None, called)]:
             call.cancel()
 
@@ -151,12 +158,18 @@ class TritonClient:
         """
         if present().latency is not Latency.BULK:
             return await self._infer(network, tensors)
+        given_up, samples = self._given_up[network], len(next(iter(tensors.values())))
+        self._waiting += samples
         try:
             async with asyncio.timeout(present().left_s()):
                 await self._bulk.acquire()
         except TimeoutError:
             raise DeadlineExceeded(TOO_LATE) from None
+        finally:
+            self._waiting -= samples
         try:
+            if self._given_up[network] != given_up:  # meanwhile
+                raise Unavailable(_AWAY)
             return await self._infer(network, tensors)
         finally:
             self._bulk.release()

@@ -7,12 +7,14 @@ in order, and what does not fit into the queue is dropped and counted.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import threading
 import time
 from collections import deque
+from queue import Empty, SimpleQueue
 from types import TracebackType
 
 from service.telemetry.formats import FORMATS, Access, LineFormat
@@ -42,11 +44,15 @@ class LogWriter(logging.Handler):
         self._lines: deque[str | Access] = deque()
         self._bytes = self._lost = 0
         self._lost_in_all = METRICS.log_lines_lost
-        self._waiting = threading.Lock()  # of the queue; never held while something is written
-        self._some, self._urgent, self._none = threading.Event(), threading.Event(), threading.Event()
-        self._none.set()
+        # The garbage collector may run in here, and what it destroys may log: the same thread may enter both again.
+        self._waiting = threading.RLock()  # of the lines; never held while something is written
+        self._wake: SimpleQueue[None] = SimpleQueue()  # once for lines that may be collected, twice for those at once
         self._writing = threading.Thread(target=self._write_on, name="log", daemon=True)
         self._writing.start()
+
+    def createLock(self) -> None:  # noqa: N802 - logging's name
+        """Has no lock around `emit`: a thread that holds it would wait for one that is asked for it in `_add`."""
+        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Has a record written at once, after all that came before it."""
@@ -57,7 +63,7 @@ class LogWriter(logging.Handler):
         if len(line) > LONGEST_LINE:
             line = self._instead_of(record, f"{record.getMessage()[:1000]}... ({len(line)} characters)")
         self._add(line, len(line))
-        self._urgent.set()
+        self._hurry()
 
     def note(self, access: Access) -> None:
         """Has an access line written soon."""
@@ -65,8 +71,14 @@ class LogWriter(logging.Handler):
 
     def flush(self) -> None:
         """Waits until all lines are written, for a second at most: nobody may read them."""
-        self._urgent.set()
-        self._none.wait(LAST_WORDS_S)
+        self._hurry()
+        until = time.monotonic() + LAST_WORDS_S
+        while self._bytes and time.monotonic() < until:
+            time.sleep(0.005)
+
+    def _hurry(self) -> None:
+        if self._wake.qsize() < 2:
+            self._wake.put(None)
 
     def _add(self, line: str | Access, size: int) -> None:
         with self._waiting:
@@ -74,30 +86,26 @@ class LogWriter(logging.Handler):
                 self._lost += 1
                 self._lost_in_all.inc()
                 return
+            is_first = not self._lines
             self._lines.append(line)
             self._bytes += size
-            self._none.clear()
-        if not self._some.is_set():
-            self._some.set()
+        if is_first:
+            self._wake.put(None)
 
     def _write_on(self) -> None:
         while True:
-            self._some.wait()
-            self._urgent.wait(COLLECTED_S)
-            self._urgent.clear()
-            self._some.clear()
+            self._wake.get()
+            with contextlib.suppress(Empty):
+                self._wake.get(timeout=COLLECTED_S)
             with self._waiting:
-                lines, lost, size = list(self._lines), self._lost, self._bytes
-                self._lines.clear()
-                self._lost = 0
+                lines, self._lines = self._lines, deque()
+                lost, size, self._lost = self._lost, self._bytes, 0
             texts = [line if isinstance(line, str) else self._form.of_access(line) for line in lines]
             if lost:
                 texts.append(self._form.of_record(_loss(lost)))
             self._write("".join(f"{text}\n" for text in texts).encode("utf-8", "backslashreplace"), len(texts))
             with self._waiting:
                 self._bytes -= size  # only now: what is being written takes memory as well
-                if not self._lines:
-                    self._none.set()
 
     def _write(self, data: bytes, lines: int) -> None:
         try:

@@ -68,3 +68,13 @@ def test_what_is_wrong_is_refused_and_why(
     refusal = read(repository)[network].refusal
     assert refusal is not None
     assert re.search(reason, refusal), refusal
+
+
+def test_files_that_cannot_be_read_or_have_odd_names_spoil_nothing(repository: Path) -> None:
+    odd = repository / "lite_frame"
+    (odd / "loop").symlink_to("loop")
+    (odd / "\u00b2").mkdir()  # a digit to Python, and no number
+    (odd / "\u00b2" / "model.onnx").touch()
+    folders = read(repository)
+    assert all(folder.refusal is None for folder in folders.values())
+    assert folders["lite_frame"].versions == (1,)

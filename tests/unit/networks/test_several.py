@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from service.networks.several import MOST_TRIES, SeveralTritons
 from service.networks.triton import TritonClient
 from service.networks.urgency import Latency, become
 from service.settings import Settings
+from service.telemetry.metrics import METRICS
 from service.testing.networks import FakeServer
 
 CROP: Tensors = {"image": np.zeros((1, 192, 192, 3), np.uint8)}
@@ -247,6 +249,28 @@ def test_the_catalogue_is_what_any_of_them_has() -> None:
     on(2, scene)
 
 
+def test_what_a_lost_one_alone_had_is_not_ready_and_not_unknown() -> None:
+    async def scene(server: SeveralTritons, tritons: list[FakeTriton]) -> None:
+        del tritons[0]._configs["person"], tritons[0]._configs["lite_frame"], tritons[0]._configs["lite_clip"]
+        catalogue = Catalogue(server, "lite", None, 60)
+        await catalogue.read()
+        assert catalogue.named("lite").ready
+        tritons[1].away = Unavailable("gone")
+        assert await eventually(lambda: not server.members[tritons[1].url].is_up)
+        await catalogue.read()
+        with pytest.raises(Unavailable):  # not: there is no such model
+            catalogue.named("lite")
+        with pytest.raises(Unavailable):  # without it people would be missed
+            _ = catalogue.detector
+        tritons[1].away = None
+        assert await eventually(lambda: server.members[tritons[1].url].is_up)
+        await catalogue.read()
+        assert catalogue.named("lite").ready
+        assert catalogue.detector is not None
+
+    on(2, scene)
+
+
 def test_nobody_answers() -> None:
     async def scene(server: SeveralTritons, tritons: list[FakeTriton]) -> None:
         for triton in tritons:
@@ -300,10 +324,54 @@ def test_addresses_come_and_go() -> None:
     asyncio.run(scene())
 
 
+def test_one_that_leaves_while_the_service_stops_ends_nothing_else() -> None:
+    async def scene() -> None:
+        async with several(2) as (server, tritons):
+            tritons[0].samples = 1  # it is in work, and would be waited for
+            server._resolver = Resolver(["127.0.0.2:8001"])
+            await server.look_up()
+            await asyncio.sleep(0.01)
+        assert all(triton.is_closed for triton in tritons)
+
+    asyncio.run(scene())
+
+
+def test_the_metric_of_one_that_is_back_at_its_address_stays() -> None:
+    def up() -> float | None:
+        return METRICS.registry.get_sample_value("deephar_triton_up", {"address": "127.0.0.1:8001"})
+
+    async def scene(server: SeveralTritons, tritons: list[FakeTriton]) -> None:
+        first = tritons[0].samples = 1
+        server._resolver = Resolver(["127.0.0.2:8001"])
+        await server.look_up()
+        server._resolver = Resolver(["127.0.0.1:8001", "127.0.0.2:8001"])
+        await server.look_up()
+        tritons[0].samples -= first
+        assert await eventually(lambda: tritons[0].is_closed)
+        assert await eventually(lambda: up() == 1)
+
+    on(2, scene)
+
+
 def test_addresses_are_read_from_the_settings() -> None:
     settings = Settings(triton_url=" a:8001, 10.0.0.1:8001 ,")
     assert settings.triton_urls == ("a:8001", "10.0.0.1:8001")
     assert [is_name(address) for address in ("a:8001", "10.0.0.1:8001", "[::1]:8001")] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "found"),
+    [(("::1", "127.0.0.1", "127.0.0.2"), ["127.0.0.1:8001", "127.0.0.2:8001"]), (("::1",), ["[::1]:8001"])],
+)
+def test_a_server_that_has_addresses_of_both_families_is_one(hosts: tuple[str, ...], found: list[str]) -> None:
+    async def lookup(*_: Any, **__: Any) -> list[Any]:
+        return [place for host in hosts for place in socket.getaddrinfo(host, 8001, type=socket.SOCK_STREAM)]
+
+    async def scene() -> None:
+        asyncio.get_running_loop().getaddrinfo = lookup  # type: ignore[method-assign]
+        assert await Resolver(["triton:8001"]).addresses() == found
+
+    asyncio.run(scene())
 
 
 def test_a_name_is_looked_up_and_kept_when_that_fails(caplog: pytest.LogCaptureFixture) -> None:

@@ -145,3 +145,36 @@ def test_below_info_there_are_no_access_lines() -> None:
     done = subprocess.run([sys.executable, "-c", quiet], capture_output=True, text=True, cwd=Path.cwd())
     assert "healthz" not in done.stderr
     assert "old" in done.stderr
+
+
+DESTROYED_AT_ANY_MOMENT = """
+import gc, logging, threading
+from service.telemetry import logs
+from service.telemetry.observation import begun, ended
+logs.install("info", "json")
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        logging.info("destroyed")  # as asyncio does, of a task whose error nobody has asked for
+
+def work():
+    for _ in range(3000):
+        Cycle()
+        ended(begun("rest", "/healthz", "GET"), "200")
+
+gc.set_threshold(3)
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_the_garbage_collector_may_log_while_something_is_logged() -> None:
+    script = [sys.executable, "-c", DESTROYED_AT_ANY_MOMENT]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=Path.cwd(), timeout=30)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "destroyed" in done.stderr
