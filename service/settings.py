@@ -214,20 +214,6 @@ class Settings(BaseSettings):
                 raise ValueError("must be origins as https://example.org, without a path, several by commas; or *")
         return value
 
-    @field_validator("key_rate")
-    @classmethod
-    def _is_rate(cls, value: str) -> str:
-        if value:
-            import limits  # slow, and few need it
-
-            try:
-                right = limits.parse(value).amount > 0 and len(limits.parse_many(value)) == 1
-            except ValueError:
-                right = False
-            if not right:
-                raise ValueError("must be a rate as 600/minute or 10/second")
-        return value
-
     @model_validator(mode="after")
     def _are_right_together(self) -> Settings:
         if faults := list(self._faults()):

@@ -242,11 +242,6 @@ def test_other_addresses_are_taken(variables: dict[str, str]) -> None:
     ("variable", "wrong", "right"),
     [
         (
-            "KEY_RATE",
-            ["often", "600", "0/minute", "-1/second", "10/second;600/hour"],
-            ["600/minute", "10 per 5 second"],
-        ),
-        (
             "TRITON_URL",
             ["triton", "http://triton:8001", ":8001", "triton:0", "triton:65536", "a:1,b", "a:1/x"],
             ["triton:8001", "a:1,b:2", "[::1]:8001", " a:1 , b:2 "],
