@@ -119,6 +119,7 @@ def test_refused_callers_are_counted_and_told_without_what_they_sent(
     assert key not in repr(Credentials(f"Bearer {key}", key))
 
 
-def test_a_wrong_rate_ends_the_start() -> None:
-    with pytest.raises(UnusableFile, match="DEEPHAR_KEY_RATE: rate must allow 1 to 10000"):
-        Access(Settings(key_rate="20000/second"))
+@pytest.mark.parametrize("rate", ["often", "600", "0/minute", "-1/second", "10/second;600/hour", "20000/second"])
+def test_a_wrong_rate_ends_the_start(rate: str) -> None:
+    with pytest.raises(UnusableFile, match="DEEPHAR_KEY_RATE: rate must "):
+        Access(Settings(key_rate=rate))
