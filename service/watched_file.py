@@ -61,6 +61,8 @@ class WatchedFiles(Generic[T]):
             version = await asyncio.to_thread(self._checked)
         except UnusableFile as error:
             log.error("%s: the new version is not used, the last one holds: %s", self._what, error)
+        except Exception as error:  # unforeseen: later versions are read all the same
+            log.error("%s: the new version is not used, the last one holds", self._what, exc_info=error)
         else:
             self._changed(version)
             log.info("%s: read again", self._what)
@@ -80,6 +82,7 @@ def _state(paths: Sequence[Path]) -> _State:
             found = path.stat()
         except OSError:
             return None
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        # The time of change as well: a file that could not be read may be given other rights, and nothing else.
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     return tuple(of(path) for path in paths)
