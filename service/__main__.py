@@ -141,6 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_contents(configuration.settings)
         print(*lines_of(["the configuration is valid", *configuration.differences()]), sep="\n")
     else:
+        # Otherwise gRPC writes a line of its own for each handshake that fails, past the log, from threads that then
+        # wait for whoever reads it.
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         settings = configured().settings
         check_contents(settings)
         check_ports(settings)
