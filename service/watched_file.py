@@ -50,7 +50,10 @@ class WatchedFiles(Generic[T]):
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            await self._look()
+            try:
+                await self._look()
+            except Exception as error:  # unforeseen, or there is no memory for a thread: later versions are read
+                log.error("%s: the new version is not used, the last one holds", self._what, exc_info=error)
 
     async def _look(self) -> None:
         before, self._seen = self._seen, await asyncio.to_thread(_state, self._paths)
@@ -61,8 +64,6 @@ class WatchedFiles(Generic[T]):
             version = await asyncio.to_thread(self._checked)
         except UnusableFile as error:
             log.error("%s: the new version is not used, the last one holds: %s", self._what, error)
-        except Exception as error:  # unforeseen: later versions are read all the same
-            log.error("%s: the new version is not used, the last one holds", self._what, exc_info=error)
         else:
             self._changed(version)
             log.info("%s: read again", self._what)
