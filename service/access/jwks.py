@@ -152,7 +152,8 @@ class JwksUrl:
 
     async def _fetch_now(self) -> None:
         try:
-            self._keys = parsed(await asyncio.to_thread(fetched, self._url), self._shown)
+            async with asyncio.timeout(2 * FETCH_S):  # looking its name up has no limit of its own
+                self._keys = parsed(await asyncio.to_thread(fetched, self._url), self._shown)
         except (OSError, ValueError, HTTPException, UnusableFile) as error:
             if not self._told:
                 log.error("keys of tokens: %s: %s; asked again every %g s", self._shown, _reason(error), AGAIN_S)
@@ -169,7 +170,7 @@ class JwksUrl:
 
 
 def _reason(error: Exception) -> str:
-    return ascii(str(error))[1:-1][:200]
+    return ascii(str(error) or "no answer in time")[1:-1][:200]
 
 
 def _check(url: str) -> None:

@@ -152,6 +152,24 @@ def test_an_unforeseen_error_does_not_end_the_refresh(monkeypatch: pytest.Monkey
         asyncio.run(run(server))
 
 
+def test_callers_do_not_wait_for_a_name_that_is_never_found(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = threading.Event()
+    monkeypatch.setattr(module, "FETCH_S", 0.05)
+    monkeypatch.setattr(module, "fetched", lambda _: found.wait(10))
+
+    async def run() -> None:
+        keys = JwksUrl("https://issuer.example/jwks")
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable):
+                await keys.key("old")
+        found.set()
+
+    asyncio.run(run())
+    assert "no answer in time" in caplog.text
+
+
 def test_what_may_be_secret_in_a_url_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def run(server: JwksServer) -> None:
         server.content = b"{}"
