@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
-from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from service.bare_url import bare
 from service.errors import quoted
 from service.settings import PREFIX, Settings, WrongTogether, variable_of
 
@@ -212,15 +212,8 @@ def _is_of_kubernetes(variable: str, value: str) -> bool:
 
 def _shown(value: object) -> str:
     """Returns a value for people to read: URLs without what may be secret in them."""
-    return ",".join(_bare(part.strip()) for part in str(value).split(","))
-
-
-def _bare(url: str) -> str:
-    if "://" not in url:
-        return url
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}{'?...' if parts.query else ''}"
+    parts = (part.strip() for part in str(value).split(","))
+    return ",".join(bare(part) if "://" in part else part for part in parts)
 
 
 def _file_fault(path: Path) -> str | None:

@@ -68,7 +68,7 @@ async def serve(settings: Settings) -> None:
     metrics_socket = listening(settings)
     if settings.otlp_endpoint:
         TRACES.start(settings.otlp_endpoint)
-    async with running(settings) as parts, _metrics_on(metrics_socket, triton_metrics(settings, parts)):
+    async with running(settings) as parts, _metrics_on(metrics_socket, settings, triton_metrics(settings, parts)):
         rest = RestServer(rest_config(settings, parts))
         gc.freeze()  # what exists now stays: the garbage collector need not go through it during requests
         stop = _stop_on_signals(parts)
@@ -96,13 +96,26 @@ def triton_metrics(settings: Settings, parts: Parts) -> TritonMetrics:
 
 
 @contextlib.asynccontextmanager
-async def _metrics_on(listening: socket.socket | None, triton: TritonMetrics) -> AsyncIterator[None]:
+async def _metrics_on(
+    listening: socket.socket | None, settings: Settings, triton: TritonMetrics
+) -> AsyncIterator[None]:
     """Serves the metrics alone until the context ends: also while the service stops."""
     if listening is None:
         yield
         return
     app = Observed(metrics_app(triton), PATHS)
-    server = RestServer(uvicorn.Config(app, lifespan="off", log_config=None, log_level="error", access_log=False))
+    config = uvicorn.Config(
+        app,
+        http=connections(settings),  # type: ignore[arg-type] # no key is asked for here: the limits hold all the more
+        ws="none",
+        timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type] # any number of seconds
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+    )
+    server = RestServer(config)
     serving = asyncio.create_task(server.serve([listening]), name="metrics")
     try:
         yield

@@ -50,7 +50,10 @@ class WatchedFiles(Generic[T]):
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            await self._look()
+            try:
+                await self._look()
+            except Exception as error:  # unforeseen, or there is no memory for a thread: later versions are read
+                log.error("%s: the new version is not used, the last one holds", self._what, exc_info=error)
 
     async def _look(self) -> None:
         before, self._seen = self._seen, await asyncio.to_thread(_state, self._paths)
@@ -80,6 +83,7 @@ def _state(paths: Sequence[Path]) -> _State:
             found = path.stat()
         except OSError:
             return None
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        # The time of change as well: a file that could not be read may be given other rights, and nothing else.
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     return tuple(of(path) for path in paths)

@@ -18,6 +18,7 @@ from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 from service.background import BackgroundTask
+from service.bare_url import bare
 from service.errors import Unavailable, UnusableFile
 from service.watched_file import WatchedFiles
 
@@ -107,7 +108,7 @@ class JwksUrl:
 
     def __init__(self, url: str) -> None:
         _check(url)
-        self._url = url
+        self._url, self._shown = url, bare(url)
         self._keys: _Found = ()
         self._fetched_s = -AGAIN_S
         self._fetching: asyncio.Task[None] | None = None
@@ -151,21 +152,25 @@ class JwksUrl:
 
     async def _fetch_now(self) -> None:
         try:
-            self._keys = parsed(await asyncio.to_thread(fetched, self._url), self._url)
+            async with asyncio.timeout(2 * FETCH_S):  # looking its name up has no limit of its own
+                self._keys = parsed(await asyncio.to_thread(fetched, self._url), self._shown)
         except (OSError, ValueError, HTTPException, UnusableFile) as error:
             if not self._told:
-                log.error("keys of tokens: %s: %s; asked again every %g s", self._url, _reason(error), AGAIN_S)
+                log.error("keys of tokens: %s: %s; asked again every %g s", self._shown, _reason(error), AGAIN_S)
+            self._told = True
+        except Exception as error:  # unforeseen, or there is no memory for a thread: it is asked again
+            log.error("keys of tokens: %s", self._shown, exc_info=error)
             self._told = True
         else:
             if self._told:
-                log.info("keys of tokens: %s answers again", self._url)
+                log.info("keys of tokens: %s answers again", self._shown)
             self._told = False
         finally:
             self._fetched_s, self._fetching = time.monotonic(), None
 
 
 def _reason(error: Exception) -> str:
-    return ascii(str(error))[1:-1][:200]
+    return ascii(str(error) or "no answer in time")[1:-1][:200]
 
 
 def _check(url: str) -> None:

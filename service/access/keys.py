@@ -64,7 +64,7 @@ def read_keys(path: Path, otherwise: CallerLimits) -> Keys:
     """
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-    except ValueError as error:  # of TOML, or of UTF-8
+    except (ValueError, RecursionError) as error:  # of TOML, or of UTF-8
         raise UnusableFile(f"{path}: this is not TOML: {error}") from None
     entries = document.pop("keys", None)
     if document or not isinstance(entries, dict):

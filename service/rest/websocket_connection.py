@@ -8,6 +8,7 @@ from contextvars import copy_context
 from http import HTTPStatus
 from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.http11 import Request, Response
@@ -55,12 +56,22 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
         self.conn.accept = accept_or_tell  # type: ignore[assignment, method-assign]
         super().handle_connect(event)
+        if not self.close_sent and not self.read_paused:
+            # Until the application receives the opening, which it does when it accepts it: whoever has shown no key
+            # yet, or waits for it to be checked, could send a message of the largest size.
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def _tell_refusal(self, asked: Request, response: Response) -> None:
         sent_ids = asked.headers.get_all("X-Request-ID")
         request = begun("websocket", OTHER_ROUTE, sent_id=sent_ids[0] if sent_ids else None)
         response.headers["X-Request-ID"] = request.id
         ended(request, str(response.status_code))
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # uvicorn takes a refusal for a fault, and would log each as an error
 
     def handle_close(self, event: Frame) -> None:
         self._left.set()

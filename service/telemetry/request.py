@@ -14,7 +14,7 @@ from time import perf_counter
 LONGEST_ID = 128
 OTHER_ROUTE = "other"
 _ID = re.compile(rf"[ -~]{{1,{LONGEST_ID}}}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.ASCII)
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-[ -~]*)?", re.ASCII)
 _NO_TRACE = "0" * 32
 
 

@@ -17,6 +17,7 @@ from fastapi.telemetry import TelemetryConfig
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Span, SpanKind, Tracer
 
+from service.bare_url import bare
 from service.telemetry.request import observed
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Traces:
         resource = Resource.create({"service.name": "deephar-serve", "service.version": __version__})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(_noting())
-        exporter = _told_once(OTLPSpanExporter(endpoint=url, timeout=EXPORT_TIMEOUT_S), url)
+        exporter = _told_once(OTLPSpanExporter(endpoint=url, timeout=EXPORT_TIMEOUT_S), bare(url))
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("deephar-serve", __version__)
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it would tell of each span that is lost

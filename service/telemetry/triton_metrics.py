@@ -7,8 +7,8 @@ import logging
 import urllib.error
 import urllib.request
 from http.client import HTTPException
-from urllib.parse import urlsplit
 
+from service.bare_url import host_of
 from service.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class TritonMetrics:
     @staticmethod
     def of_setting(urls: str) -> TritonMetrics:
         """Returns those of URLs by commas; their addresses are the URLs' hosts and ports."""
-        return TritonMetrics({urlsplit(url).netloc: url for url in (part.strip() for part in urls.split(",")) if url})
+        return TritonMetrics({host_of(url): url for url in (part.strip() for part in urls.split(",")) if url})
 
     async def read(self) -> str:
         """Returns the metrics in Prometheus' text format; those of a Triton that does not answer are left out.

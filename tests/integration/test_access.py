@@ -119,6 +119,7 @@ def test_websockets_take_keys_in_headers_and_subprotocols(guarded: Guarded) -> N
     for refused in ([], ["deephar"], ["deephar", "deephar.key.dh_x"], [key], [f"deephar.key.{STRANGER.token()}"]):
         assert status_of(service, refused) == 401
     assert status_of(service, ["deephar", f"deephar.key.{key}"], Origin="https://elsewhere.example") == 403
+    assert " ERROR " not in service.log.read_text()  # strangers must not fill it
 
 
 def test_grpc_takes_keys_and_tokens_and_health_needs_none(guarded: Guarded) -> None:

@@ -398,6 +398,16 @@ def test_metrics_alone_and_those_of_triton(own: ServiceProcess, metrics_port: in
     assert answer.text.endswith("# EOF\n")
 
 
+def test_the_metrics_port_has_the_limits_of_connections(own: ServiceProcess, metrics_port: int) -> None:
+    def answer(sent: bytes) -> bytes:
+        with sockets.create_connection(("127.0.0.1", metrics_port), timeout=10) as connection:
+            connection.sendall(sent)
+            return connection.makefile("rb").readline()
+
+    assert answer(b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 100_000).startswith(b"HTTP/1.1 431")
+    assert answer(b"GET /metrics HTTP/1.1\r\nX: x").startswith(b"HTTP/1.1 408")
+
+
 def test_the_embedded_triton_listens_on_loopback_alone(own: ServiceProcess) -> None:
     inodes = set()
     for pid in own.triton_pids():

@@ -20,6 +20,8 @@ PATIENCE_S = 10.0
 
 def read(path: Path) -> str:
     text = path.read_text()
+    if "unforeseen" in text:
+        raise RecursionError("too deep")
     if "broken" in text:
         raise UnusableFile(f"{path}: this is broken")
     return text
@@ -106,6 +108,43 @@ def test_a_broken_version_is_told_once_and_the_last_good_one_holds(
 
     watched(path, work)
     assert ["this is broken" in told()[0], "No such file" in told()[1]] == [True, True]
+
+
+def test_an_unforeseen_error_does_not_end_the_watch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "file"
+    path.write_text("one")
+
+    async def work(seen: list[str]) -> None:
+        replaced(path, "unforeseen")
+        await until(lambda: "the last one holds" in caplog.text)
+        replaced(path, "two")
+        await until(lambda: seen == ["one", "two"])
+
+    watched(path, work)
+
+
+def test_a_file_that_gets_other_rights_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, forbidden = tmp_path / "file", tmp_path / "forbidden"
+    path.write_text("one")
+    plain = Path.read_text
+
+    def guarded(self: Path) -> str:  # root may read everything
+        if self.stat().st_mode & 0o400 == 0:
+            raise PermissionError(13, "Permission denied", str(self))
+        return plain(self)
+
+    monkeypatch.setattr(Path, "read_text", guarded)
+
+    async def work(seen: list[str]) -> None:
+        forbidden.write_text("two")
+        forbidden.chmod(0)
+        forbidden.replace(path)
+        await asyncio.sleep(10 * LOOK_S)
+        assert seen == ["one"]
+        path.chmod(0o600)
+        await until(lambda: seen == ["one", "two"])
+
+    watched(path, work)
 
 
 @pytest.mark.parametrize("text", ["broken", None])

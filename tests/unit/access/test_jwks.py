@@ -127,3 +127,61 @@ def test_a_server_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_so_many_keys_are_kept() -> None:
     many = [{**OLD.jwk, "kid": str(i)} for i in range(module.MOST_KEYS + 50)]
     assert len(module.parsed(json.dumps({"keys": many}), "there")) == module.MOST_KEYS
+
+
+def test_an_unforeseen_error_does_not_end_the_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AGAIN_S", 0.02)
+
+    def without_memory(_: str) -> bytes:
+        raise RuntimeError("can't start new thread")
+
+    async def run(server: JwksServer) -> None:
+        monkeypatch.setattr(module, "fetched", without_memory)
+        keys = JwksUrl(server.url)
+        keys.start()
+        with pytest.raises(Unavailable):
+            await keys.key("old")
+        monkeypatch.setattr(module, "fetched", fetched)
+        async with asyncio.timeout(10):
+            while not server.asked:
+                await asyncio.sleep(0.01)
+        assert await keys.key("old") is not None
+        await keys.stop()
+
+    with JwksServer(jwks(OLD)).running() as server:
+        asyncio.run(run(server))
+
+
+def test_callers_do_not_wait_for_a_name_that_is_never_found(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = threading.Event()
+    monkeypatch.setattr(module, "FETCH_S", 0.05)
+    monkeypatch.setattr(module, "fetched", lambda _: found.wait(10))
+
+    async def run() -> None:
+        keys = JwksUrl("https://issuer.example/jwks")
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable):
+                await keys.key("old")
+        found.set()
+
+    asyncio.run(run())
+    assert "no answer in time" in caplog.text
+
+
+def test_what_may_be_secret_in_a_url_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def run(server: JwksServer) -> None:
+        server.content = b"{}"
+        keys = JwksUrl(server.url.replace("http://", "http://hush@") + "?token=geheim")
+        with pytest.raises(Unavailable):
+            await keys.key("old")
+        keys = JwksUrl(server.url + "?token=geheim")
+        with pytest.raises(Unavailable):
+            await keys.key("old")
+
+    with JwksServer(jwks(OLD)).running() as server:
+        asyncio.run(run(server))
+    assert caplog.text.count("keys of tokens: http://127.0.0.1:") == 2
+    assert "hush" not in caplog.text
+    assert "geheim" not in caplog.text

@@ -59,6 +59,7 @@ def test_a_table_without_keys_takes_nobody(tmp_path: Path) -> None:
         ("x = 1\n[keys]\n", "and nothing else"),
         ("keys = 3", "must have a table"),
         ("[keys", "this is not TOML"),
+        ("keys = " + "[" * 10_000 + "]" * 10_000, "this is not TOML"),
         ("[keys.a]\n", "sha256 must have 64"),
         ('[keys.a]\nsha256 = "abc"\n', "sha256 must have 64"),
         ("[keys.a]\nsha256 = []\n", "sha256 must have 64"),

@@ -36,6 +36,8 @@ def test_a_trace_context(sent: str) -> None:
         f"00-{'0' * 32}-b7ad6b7169203331-01",
         f"00-{TRACE}-b7ad6b7169203331-01\n",
         f"cc-{TRACE}-b7ad6b7169203331-01-{'x' * 200}",
+        f"cc-{TRACE}-b7ad6b7169203331-01-é",  # gRPC, over which it goes on, takes ASCII that can be seen
+        f"cc-{TRACE}-b7ad6b7169203331-01-\t",
     ],
 )
 def test_what_is_none(sent: str | None) -> None:

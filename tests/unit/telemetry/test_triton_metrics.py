@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,14 @@ def test_one_that_is_away_does_not_hide_the_other(monkeypatch: pytest.MonkeyPatc
     port = url.split(":")[2].split("/")[0]
     assert f'nv_cpu_utilization{{address="127.0.0.1:{port}"}} 0.25' in text
     assert "127.0.0.1:9" not in text
+
+
+def test_what_may_be_secret_in_a_url_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(Unavailable):
+        asyncio.run(TritonMetrics.of_setting("http://hush:geheim@127.0.0.1:9/metrics?token=geheim").read())
+    assert "the metrics of the Triton at 127.0.0.1:9 cannot be read" in caplog.text
+    assert "geheim" not in caplog.text
 
 
 @pytest.mark.parametrize("body", [b"x" * (LARGEST + 1), b"\xff"])
