@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from service.rest.websocket_connection import WebSocketConnection, connections
+from service.rest.connection import connections
+from service.rest.websocket_connection import WebSocketConnection
 from service.serving import RestServer
 from service.settings import Settings
 
