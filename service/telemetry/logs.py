@@ -100,12 +100,18 @@ class LogWriter(logging.Handler):
             with self._waiting:
                 lines, self._lines = self._lines, deque()
                 lost, size, self._lost = self._lost, self._bytes, 0
-            texts = [line if isinstance(line, str) else self._form.of_access(line) for line in lines]
-            if lost:
-                texts.append(self._form.of_record(_loss(lost)))
-            self._write("".join(f"{text}\n" for text in texts).encode("utf-8", "backslashreplace"), len(texts))
+            try:
+                self._write_lines(lines, lost)
+            except MemoryError:  # the lines are lost, and this thread must not be
+                self._lost_in_all.inc(len(lines))
             with self._waiting:
                 self._bytes -= size  # only now: what is being written takes memory as well
+
+    def _write_lines(self, lines: deque[str | Access], lost: int) -> None:
+        texts = [line if isinstance(line, str) else self._form.of_access(line) for line in lines]
+        if lost:
+            texts.append(self._form.of_record(_loss(lost)))
+        self._write("".join(f"{text}\n" for text in texts).encode("utf-8", "backslashreplace"), len(texts))
 
     def _write(self, data: bytes, lines: int) -> None:
         try:

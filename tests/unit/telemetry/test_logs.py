@@ -85,6 +85,21 @@ def test_a_reader_that_sleeps_blocks_nobody_and_is_told_what_was_lost(pipe: tupl
     assert text.count(b"/healthz") >= many - lost
 
 
+def test_a_moment_without_memory_does_not_end_the_log(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(_: Access) -> str:
+        raise MemoryError
+
+    form = TextFormat()
+    writer = LogWriter(form, pipe[1])
+    monkeypatch.setattr(form, "of_access", exhausted)
+    writer.note(ACCESS)
+    writer.flush()
+    monkeypatch.undo()
+    writer.note(ACCESS)
+    writer.flush()
+    assert os.read(pipe[0], 2**16).count(b"\n") == 1
+
+
 def test_a_reader_that_is_gone_ends_nothing() -> None:
     read, write = os.pipe()
     os.close(read)
