@@ -84,13 +84,19 @@ class Traces:
         ) as span:
             yield span
 
+    @property
+    def are_on(self) -> bool:
+        return self._tracer is not None
+
+    def passed_on(self) -> tuple[tuple[str, str], ...]:
+        """Returns the metadata that take the caller's own trace to Triton, while there are none of this service."""
+        request = observed()
+        return (("traceparent", request.traceparent),) if request is not None and request.traceparent else ()
+
     @contextmanager
     def of_inference(self, network: str, rows: int) -> Iterator[tuple[tuple[str, str], ...]]:
-        """Returns the context of a call to Triton; yields the metadata that take the trace there."""
-        if self._tracer is None:
-            request = observed()
-            yield (("traceparent", request.traceparent),) if request is not None and request.traceparent else ()
-            return
+        """Returns the context of a call to Triton, while there are traces; yields the metadata that take it there."""
+        assert self._tracer is not None
         attributes = {"rpc.system": "grpc", "rpc.method": "ModelInfer", "deephar.network": network}
         with self._tracer.start_as_current_span(
             f"ModelInfer {network}", None, SpanKind.CLIENT, attributes, record_exception=False

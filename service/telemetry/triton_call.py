@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from time import perf_counter
 
 from service.telemetry.metrics import METRICS
 from service.telemetry.traces import TRACES
+
+_TRITON = METRICS.stage("triton")
+_batch_size, _calls = cache(METRICS.batch_size.labels), cache(METRICS.triton_calls.labels)  # by network, and code
 
 
 @contextmanager
@@ -19,15 +24,20 @@ def triton_call(network: str, rows: int) -> Iterator[tuple[tuple[str, str], ...]
         rows: Size of the batch.
     """
     code = "OK"
-    METRICS.batch_size.labels(network).observe(rows)
+    _batch_size(network).observe(rows)
+    began_s = perf_counter()
     try:
-        with METRICS.stage("triton").time(), TRACES.of_inference(network, rows) as metadata:
-            yield metadata
+        if TRACES.are_on:
+            with TRACES.of_inference(network, rows) as metadata:
+                yield metadata
+        else:
+            yield TRACES.passed_on()
     except BaseException as error:
         code = _code_of(error)
         raise
     finally:
-        METRICS.triton_calls.labels(network, code).inc()
+        _TRITON.observe(perf_counter() - began_s)
+        _calls(network, code).inc()
 
 
 def _code_of(error: BaseException) -> str:
