@@ -18,6 +18,7 @@ if [ -n "$certificate$key" ]; then
   [ -n "$certificate" ] || fail "DEEPHAR_TLS_KEY is set without DEEPHAR_TLS_CERTIFICATE"
   [ -n "$key" ] || fail "DEEPHAR_TLS_CERTIFICATE is set without DEEPHAR_TLS_KEY"
   tls="  ssl_certificate $certificate; ssl_certificate_key $key; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:4m;"
+  tls="$tls add_header Strict-Transport-Security max-age=31536000 always;" # the gateways do not know of TLS
   listen=" ssl"
 fi
 if [ -n "$client_ca" ]; then

@@ -87,6 +87,7 @@ def test_rest_is_served_with_tls_and_never_plain(stack: Stack, authority: trustm
     headers = {"Content-Type": "image/jpeg"}
     answer = httpx.post(url, content=PICTURE.read_bytes(), headers=headers, verify=trusting(authority), timeout=60)
     assert answer.json()["people"]
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
     assert httpx.get(f"http://localhost:{stack.http_port}/readyz", timeout=10).status_code == 400
 
 
