@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
 from service.telemetry.metrics import METRICS
-from service.video.film import OUT_OF_MEMORY, Film, film_of, pictures_of
+from service.video.film import Film, film_of, is_short_of_memory, pictures_of
 from service.video.frame import Frame
 from service.video.mp4_boxes import check_counts, lacks_index
 from service.video.sampling import Sampler
@@ -211,9 +211,9 @@ class _Decoder:
         }
         try:
             return av.open(self._file, mode="r", options=options)
-        except OUT_OF_MEMORY as error:
-            raise MemoryError from error
         except (av.FFmpegError, ValueError, OSError) as error:
+            if is_short_of_memory(error):
+                raise MemoryError from error
             if lacks_index(self._file):
                 raise InvalidVideo(_CUT_OFF) from error
             raise InvalidVideo(
@@ -290,9 +290,9 @@ def _damage_named() -> Iterator[None]:
         yield
     except DeepharError:
         raise
-    except OUT_OF_MEMORY as error:
-        raise MemoryError from error
     except (av.FFmpegError, ValueError, OSError) as error:
+        if is_short_of_memory(error):
+            raise MemoryError from error
         raise InvalidVideo(
             "the video is damaged or of a kind that FFmpeg cannot decode; send it whole, as MP4 or WebM"
         ) from error

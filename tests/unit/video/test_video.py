@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import subprocess
+import sys
 import threading
 
 import av
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from service.errors import DeepharError, InvalidVideo, PayloadTooLarge, UnsupportedMediaType
+from service.settings import ROOT
 from service.video.reader import VideoLimits, VideoReader
 from service.workers import Workers
 from tests.unit.video.reading import LIMITS, all_of, read, rgb
@@ -143,3 +146,16 @@ def test_a_file_that_cannot_be_read(readings: int) -> None:
 
     with pytest.raises(InvalidVideo):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize(("spare_mb", "is_short"), [(500, False), (32, True)])
+def test_want_of_memory_is_told_from_a_file_that_declares_more_than_there_is(spare_mb: int, is_short: bool) -> None:
+    code = f"""
+import resource, av
+from service.video.film import is_short_of_memory
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + {spare_mb} * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+print(is_short_of_memory(av.error.MemoryError(12, "")))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(is_short)

@@ -32,7 +32,7 @@ _DISPLAY_MATRIX = SideData.DISPLAYMATRIX
 _LEAP_NS = 300 * NS  # a longer gap between two frames is a restarted clock, in any container
 _STILL_RATIO = 10  # a track is a still if another one has more than ten times its frames
 _DEFAULT_RATE = Fraction(25)
-OUT_OF_MEMORY = av.error.MemoryError, av.error.BlockingIOError  # the second: no thread can be started
+_SPARE = 64 * 2**20  # bytes
 
 
 class Shape(NamedTuple):
@@ -48,6 +48,19 @@ class Shape(NamedTuple):
     def size(self) -> tuple[int, int]:
         """Width and height as shown."""
         return (self.height, self.width) if self.transposed else (self.width, self.height)
+
+
+def is_short_of_memory(error: Exception) -> bool:
+    """Returns whether FFmpeg failed for want of memory, or of a thread.
+
+    It says the same of a damaged file that declares more than any machine has: there is memory then.
+    """
+    if isinstance(error, av.error.MemoryError):
+        try:
+            bytearray(_SPARE)
+        except MemoryError:
+            return True
+    return isinstance(error, av.error.BlockingIOError)
 
 
 class Film:
@@ -88,9 +101,9 @@ class Film:
                 return
             try:
                 decoded = self._decoded(packet)
-            except OUT_OF_MEMORY:
-                raise
-            except av.FFmpegError:
+            except av.FFmpegError as error:
+                if is_short_of_memory(error):
+                    raise
                 self.lost += 1
                 decoded = []
                 if self._decoding:
