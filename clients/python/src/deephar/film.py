@@ -6,6 +6,7 @@ The service and its Python client each have this module, and a test holds both e
 from __future__ import annotations
 
 import struct
+import threading
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
@@ -53,14 +54,16 @@ class Shape(NamedTuple):
 def is_short_of_memory(error: Exception) -> bool:
     """Returns whether FFmpeg failed for want of memory, or of a thread.
 
-    It says the same of a damaged file that declares more than any machine has: there is memory then.
+    It says the same of damaged files, as of one that declares more than any machine has: there are both then.
     """
-    if isinstance(error, av.error.MemoryError):
-        try:
-            bytearray(_SPARE)
-        except MemoryError:
-            return True
-    return isinstance(error, av.error.BlockingIOError)
+    if not isinstance(error, av.error.MemoryError | av.error.BlockingIOError):
+        return False
+    try:
+        bytearray(_SPARE)
+        threading.Thread(target=int).start()
+    except (MemoryError, RuntimeError):
+        return True
+    return False
 
 
 class Film:
