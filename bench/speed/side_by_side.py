@@ -24,7 +24,7 @@ from bench.speed import http_load
 from bench.speed.http_load import Caller
 from bench.speed.processes import family
 from bench.speed.report import Cell, Options, Table, median_ratio
-from service.embedded_triton.supervisor import free_loopback_port
+from service.testing.ports import free_loopback_port
 from service.testing.running import ROOT, running_service
 
 CALLERS = (1, 8)

@@ -7,14 +7,14 @@ import contextlib
 import itertools
 import logging
 import os
-import random
 import re
 import signal
 import socket
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import IO
 
 from service.embedded_triton.leftovers import clear_dead_gateways, own_name, remove_regions
@@ -29,17 +29,22 @@ STEADY_S = 20.0  # a server that ran this long is restarted without back-off
 LAST_WORDS_S = 1.0  # within which the rest of an ended server's log is read
 REASON_CHARACTERS = 300  # of the logged reason of an end
 DIFFERENT_ERRORS = 100  # logged as warnings in one run of the server
+_PORTS = range(26000, 32000)
 _LAUNCHER = ROOT / "service" / "embedded_triton" / "launcher.py"
 _PREFIX = re.compile(r"(?P<level>[IWEF])\d{4} [\d:.]+ \d+ ")  # of Triton's log lines: level, time, thread
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 
-def free_loopback_port() -> int:
-    """Returns a free port below the kernel's ephemeral ports: no client's connection takes it before it is used."""
-    for port in random.sample(range(20000, 32000), 200):
+def free_loopback_ports(start: int) -> Iterator[int]:
+    """Yields free ports of Triton's range, from its `start`-th on.
+
+    They are below the kernel's ephemeral ports, so that no client's connection takes one before it is used.
+    """
+    for place in range(len(_PORTS)):
+        port = _PORTS[(start + place) % len(_PORTS)]
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            yield port
     raise RuntimeError("no port on loopback is free")
 
 
@@ -55,9 +60,10 @@ class TritonSupervisor:
     """
 
     def __init__(self, settings: Settings, ended: Callable[[str], None] = lambda _: None) -> None:
-        port = metrics_port = free_loopback_port()
-        while metrics_port == port:
-            metrics_port = free_loopback_port()
+        # Services that start at the same moment begin at different ports: none is bound yet.
+        free = free_loopback_ports(2 * os.getpid())
+        taken = (settings.http_port, settings.grpc_port, settings.metrics_port)
+        port, metrics_port = islice((port for port in free if port not in taken), 2)
         self.url = f"127.0.0.1:{port}"
         self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
         self.server_id = own_name(port)

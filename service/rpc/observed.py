@@ -82,6 +82,8 @@ class _Counted(AsyncIterator[bytes]):
 
 def _code_of(context: Context, otherwise: str) -> str:
     """Returns the name of a call's code; `otherwise`, where none was set."""
+    if context.cancelled():  # by the caller, whatever became of the call here
+        return LEFT_CALL
     code = context.code()
     if not isinstance(code, grpc.StatusCode):
         code = next((known for known in grpc.StatusCode if known.value[0] == code), None)

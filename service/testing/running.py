@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from service.embedded_triton.supervisor import free_loopback_port
+from service.testing.ports import free_loopback_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_PATIENCE_S = 180.0  # thirteen networks in bf16 that the processor does not know take a minute

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from service.embedded_triton.supervisor import free_loopback_port
+from service.testing.ports import free_loopback_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "samples" / "person.jpg"

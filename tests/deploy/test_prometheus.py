@@ -13,7 +13,7 @@ import yaml
 from deephar import Client
 from deephar.video import frames_of
 
-from service.embedded_triton.supervisor import free_loopback_port
+from service.testing.ports import free_loopback_port
 from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
 from tests.deploy.manifests import KUBERNETES

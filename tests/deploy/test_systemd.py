@@ -21,8 +21,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.embedded_triton.supervisor import free_loopback_port
 from service.settings import Settings
+from service.testing.ports import free_loopback_port
 from service.testing.running import processes_with
 from tests.deploy.programs import program
 

@@ -26,7 +26,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from service.access.keys import new_key
-from service.embedded_triton.supervisor import free_loopback_port
+from service.testing.ports import free_loopback_port
 from service.testing.running import ServiceProcess, running_service
 from tests.conftest import ROOT, SAMPLES
 from tests.integration.sockets import Socket, socket

@@ -18,9 +18,9 @@ from deephar.video import frames_of
 from websockets.asyncio.client import connect
 
 from service.composition import Parts, running
-from service.embedded_triton.supervisor import free_loopback_port
 from service.serving import RestServer, rest_config
 from service.settings import Settings
+from service.testing.ports import free_loopback_port
 from service.video.frame import Frame
 from tests.conftest import SAMPLES
 from tests.integration.sockets import message

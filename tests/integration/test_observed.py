@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect as connect_websocket
 
-from service.embedded_triton.supervisor import free_loopback_port
+from service.testing.ports import free_loopback_port
 from service.testing.running import ServiceProcess, running_service
 from tests.integration.callers import METHOD, answer_of, connect, post_head
 from tests.integration.collector import Collector, collecting

@@ -20,7 +20,7 @@ import pytest
 from tritonclient.grpc import service_pb2
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
-from service.embedded_triton.supervisor import free_loopback_port
+from service.testing.ports import free_loopback_port
 from service.testing.running import ROOT, ServiceProcess, running_service
 from tests.integration.waiting import wait_for
 

@@ -13,8 +13,8 @@ import yaml
 from deephar.version import __version__
 
 from service.configuration import OTHERS, Configuration, Misconfigured, read
-from service.embedded_triton.supervisor import free_loopback_port
 from service.settings import LIMITS, Settings, variable_of
+from service.testing.ports import free_loopback_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "dh_c2VjcmV0"

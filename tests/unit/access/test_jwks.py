@@ -13,8 +13,8 @@ import pytest
 
 from service.access import jwks as module
 from service.access.jwks import JwksUrl, fetched
-from service.embedded_triton.supervisor import free_loopback_port
 from service.errors import Unavailable
+from service.testing.ports import free_loopback_port
 from tests.unit.access.jwks_server import JwksServer
 from tests.unit.access.made_tokens import Signer, jwks
 

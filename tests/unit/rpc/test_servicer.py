@@ -12,10 +12,10 @@ from deephar.v1 import inference_pb2_grpc as pb_grpc
 from deephar.video import frames_of
 
 from service.access.access import Access
-from service.embedded_triton.supervisor import free_loopback_port
 from service.errors import InvalidArgument
 from service.rpc.calls import parsed
 from service.rpc.server import GrpcServer
+from service.testing.ports import free_loopback_port
 from tests.conftest import SAMPLES
 from tests.unit.parts import Gateway, with_gateway
 
