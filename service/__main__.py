@@ -141,8 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_contents(configuration.settings)
         print(*lines_of(["the configuration is valid", *configuration.differences()]), sep="\n")
     else:
-        # gRPC writes a line for each handshake that fails, past the log and its format, unless it is told not to.
-        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+        # Otherwise gRPC writes lines of its own about callers, past the log and its format: for handshakes that fail, say.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         settings = configured().settings
         check_contents(settings)
         check_ports(settings)
