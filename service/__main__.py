@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_contents(configuration.settings)
         print(*lines_of(["the configuration is valid", *configuration.differences()]), sep="\n")
     else:
-        # Otherwise gRPC writes lines of its own about callers, past the log and its format: for handshakes that fail, say.
+        # Otherwise gRPC writes lines of its own past the log: for a handshake that fails, or a compressed message.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         settings = configured().settings
         check_contents(settings)
