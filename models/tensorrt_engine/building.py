@@ -49,7 +49,7 @@ def build_model(
         order: Folders and precisions.
         tensorrt: The installed TensorRT.
         say: Prints a line of progress.
-        progress: Where it is told how far the engines are.
+        progress: Receives the state of the build.
 
     Raises:
         EngineProblem: An engine cannot be built, or differs from the ONNX file by more than the tolerance.

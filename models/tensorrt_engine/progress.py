@@ -74,7 +74,7 @@ class Progress:
             "began_s": self._began_s,
         }
         part = self._file.with_name(f"{FILE}.part")
-        with self._lock, suppress(OSError):  # engines are worth more than what is told of them
+        with self._lock, suppress(OSError):  # a full disk must not end the build
             part.write_text(json.dumps(told))
             os.replace(part, self._file)
             self._written = time.monotonic()

@@ -6,12 +6,8 @@ import os
 import re
 import shutil
 import signal
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ import httpx
 import pytest
 
 from service.testing.running import ROOT, ServiceProcess, running_service
+from tests.integration.asking import asking
 from tests.integration.waiting import wait_for
 
 REPOSITORY = ROOT / "model_repository"
@@ -61,47 +58,6 @@ def state_of(service: ServiceProcess, name: str) -> dict[str, Any]:
     return next((model for model in models if model["name"] == name), {"name": name, "ready": None, "version": ""})
 
 
-class Load:
-    """Requests of one model, one after another in each of some threads."""
-
-    def __init__(self, service: ServiceProcess, model: str, image: bytes, clip: bytes) -> None:
-        self.answers: Counter[tuple[int, str]] = Counter()
-        self._service, self._model, self._image, self._clip = service, model, image, clip
-        self._stop = threading.Event()
-
-    def pictures(self) -> None:
-        self._ask("/v1/pose", content=self._image)
-
-    def videos(self) -> None:
-        self._ask("/v1/actions", files={"video": self._clip})
-
-    def _ask(self, path: str, **request: object) -> None:
-        with httpx.Client(base_url=self._service.url, timeout=60) as client:
-            while not self._stop.is_set():
-                answer = client.post(path, params={"model": self._model}, **request)  # type: ignore[arg-type]
-                self.answers[answer.status_code, answer.json().get("code", "")] += 1
-
-    def stop(self) -> None:
-        self._stop.set()
-
-
-@contextmanager
-def load(service: ServiceProcess, model: str, image: bytes, clip: bytes) -> Iterator[Load]:
-    asking = Load(service, model, image, clip)
-    with ThreadPoolExecutor(3) as pool:
-        asked: list[Future[None]] = [pool.submit(asking.pictures), pool.submit(asking.pictures)]
-        asked.append(pool.submit(asking.videos))
-        try:
-            assert wait_for(lambda: sum(asking.answers.values()) > 3, 30)
-            yield asking
-            before = sum(asking.answers.values())
-            assert wait_for(lambda: sum(asking.answers.values()) > before + 3, 30)
-        finally:
-            asking.stop()
-    for each in asked:
-        each.result()
-
-
 def line(service: ServiceProcess, start: int, text: str) -> list[str]:
     return [line for line in service.log.read_text()[start:].splitlines() if text in line]
 
@@ -114,7 +70,7 @@ def test_models_change_under_load_and_no_request_fails(
     def told(text: str, times: int = 1) -> bool:
         return wait_for(lambda: len(line(rolling, start, text)) >= times, CHANGED_S)
 
-    with load(rolling, "other", person_jpeg, clip_mp4) as asking:
+    with asking(rolling, person_jpeg, 2, clip_mp4, least=3, params={"model": "other"}) as asked:
         frame, clip = repository / "other_frame", repository / "other_clip"
         # A new version of both networks.
         shutil.copytree(clip / "1", clip / "2")
@@ -150,12 +106,12 @@ def test_models_change_under_load_and_no_request_fails(
         # A folder that is none of ours.
         (repository / "strange").mkdir()
         assert told("strange is refused: its name ends neither in _frame"), rolling.log.read_text()
-        assert set(asking.answers) == {(200, "")}, rolling.log.read_text()
+        assert asked.answers() == {(200, "")}, rolling.log.read_text()
         # Both are removed: what runs is answered, and what comes later told.
         shutil.rmtree(frame)
         shutil.rmtree(clip)
-        assert wait_for(lambda: (404, "unknown_model") in asking.answers, CHANGED_S)
-    assert set(asking.answers) == {(200, ""), (404, "unknown_model")}, (asking.answers, rolling.log.read_text())
+        assert wait_for(lambda: (404, "unknown_model") in asked.answers(), CHANGED_S)
+    assert asked.answers() == {(200, ""), (404, "unknown_model")}, (asked.answers(), rolling.log.read_text())
     assert told("other_frame is unloaded"), rolling.log.read_text()
     assert len(line(rolling, start, "model other is gone from the repository")) == 1
     assert "Traceback" not in rolling.log.read_text()

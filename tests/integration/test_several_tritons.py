@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from service.testing.ports import free_loopback_port
 from service.testing.running import ROOT, ServiceProcess, running_service
+from tests.integration.asking import Asking, asking
 from tests.integration.waiting import wait_for
 
 LAUNCHER = ROOT / "service" / "embedded_triton" / "launcher.py"
@@ -89,43 +89,23 @@ def gateway(tritons: list[TritonProcess]) -> Iterator[ServiceProcess]:
         yield service
 
 
-class Asked:
-    """Answers to requests, and how long the slowest took."""
-
-    def __init__(self) -> None:
-        self.answers: Counter[int] = Counter()
-        self.readiness: Counter[int] = Counter()
-        self.slowest_s = 0.0
-
-
 @contextmanager
-def load(service: ServiceProcess, image: bytes, clip: bytes) -> Iterator[Asked]:
-    asked, stop = Asked(), threading.Event()
-
-    def keep_asking(path: str, **request: Any) -> None:
-        with httpx.Client(base_url=service.url, timeout=60) as client:
-            while not stop.is_set():
-                began = time.monotonic()
-                asked.answers[client.post(path, **request).status_code] += 1
-                asked.slowest_s = max(asked.slowest_s, time.monotonic() - began)
+def load(service: ServiceProcess, image: bytes, clip: bytes) -> Iterator[tuple[Asking, Counter[int]]]:
+    """Asks, and looks at the readiness."""
+    readiness: Counter[int] = Counter()
+    stop = threading.Event()
 
     def keep_looking() -> None:
-        while not stop.is_set():
-            asked.readiness[httpx.get(f"{service.url}/readyz", timeout=10).status_code] += 1
-            time.sleep(0.1)
+        while not stop.wait(0.1):
+            readiness[httpx.get(f"{service.url}/readyz", timeout=10).status_code] += 1
 
-    with ThreadPoolExecutor(5) as pool:
-        working = [pool.submit(keep_asking, "/v1/pose", content=image) for _ in range(3)]
-        working += [pool.submit(keep_asking, "/v1/actions", files={"video": clip}), pool.submit(keep_looking)]
+    with asking(service, image, 3, clip, least=10) as asked, ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(keep_looking)
         try:
-            assert wait_for(lambda: sum(asked.answers.values()) > 10, 30)
-            yield asked
-            before = sum(asked.answers.values())
-            assert wait_for(lambda: sum(asked.answers.values()) > before + 10, 30)
+            yield asked, readiness
         finally:
             stop.set()
-    for each in working:
-        each.result()
+    looking.result()
 
 
 def said(service: ServiceProcess, start: int, text: str) -> int:
@@ -141,11 +121,11 @@ def test_work_is_shared(
     gateway: ServiceProcess, tritons: list[TritonProcess], person_jpeg: bytes, clip_mp4: bytes
 ) -> None:
     before = [triton.inferences("lite_frame") for triton in tritons]
-    with load(gateway, person_jpeg, clip_mp4) as asked:
-        assert wait_for(lambda: asked.answers[200] > 60, 60)
+    with load(gateway, person_jpeg, clip_mp4) as (asked, _):
+        assert wait_for(lambda: asked.count(200) > 60, 60)
     done = [triton.inferences("lite_frame") - count for triton, count in zip(tritons, before, strict=True)]
     assert min(done) > 0.3 * sum(done), done
-    assert set(asked.answers) == {200}
+    assert asked.answers() == {(200, "")}
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
@@ -153,11 +133,11 @@ def test_no_request_fails_when_one_is_lost(
     gateway: ServiceProcess, tritons: list[TritonProcess], person_jpeg: bytes, clip_mp4: bytes, how: signal.Signals
 ) -> None:
     lost, start = tritons[1], len(gateway.log.read_text())
-    with load(gateway, person_jpeg, clip_mp4) as asked:
+    with load(gateway, person_jpeg, clip_mp4) as (asked, readiness):
         lost.signal(how)
         assert wait_for(lambda: said(gateway, start, f"Triton at {lost.address} is lost") == 1, 10)
-        during = asked.answers[200]
-        assert wait_for(lambda: asked.answers[200] > during + 20, 30), gateway.log.read_text()
+        during = asked.count(200)
+        assert wait_for(lambda: asked.count(200) > during + 20, 30), gateway.log.read_text()
         if how == signal.SIGKILL:
             lost.start()
         else:
@@ -165,10 +145,10 @@ def test_no_request_fails_when_one_is_lost(
         assert wait_for(lost.is_ready, BACK_S)
         assert wait_for(lambda: said(gateway, start, f"Triton at {lost.address} is back after") == 1, 5)
         assert is_used(lost), gateway.log.read_text()
-    print(how, asked.slowest_s, asked.answers, file=sys.stderr)
-    assert set(asked.answers) == {200}, gateway.log.read_text()
-    assert set(asked.readiness) == {200}
-    assert asked.slowest_s < 8
+    print(how, asked.longest_s(), asked.answers(), file=sys.stderr)
+    assert asked.answers() == {(200, "")}, gateway.log.read_text()
+    assert set(readiness) == {200}
+    assert asked.longest_s() < 8
     assert said(gateway, start, "is lost") == 1
     assert "Traceback" not in gateway.log.read_text()
 
