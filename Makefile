@@ -10,6 +10,8 @@ TRITON := .venv-triton
 MODELS := .venv-models
 PEERS := .venv-peers
 BENCH := .venv-bench
+DOCS := .venv-docs
+RAY := .venv-ray
 MADE := build/made
 CUT := build/made_cut
 
@@ -86,6 +88,8 @@ lock: $(GATEWAY)/dev
 	$(LOCK) --group dev --constraints requirements/gateway.txt --output-file requirements/dev.txt
 	$(LOCK) --group models requirements/torch.txt --no-emit-package torch --output-file requirements/models.txt
 	$(LOCK) --group peers --output-file requirements/peers.txt
+	$(LOCK) --group docs --output-file requirements/docs.txt
+	$(LOCK) --group ray --output-file requirements/ray.txt
 	$(LOCK) --group bench --output-file requirements/bench.txt
 	$(LOCK) --group bench-mlserver --output-file requirements/bench-mlserver.txt
 	$(LOCK) --group triton --no-deps --output-file requirements/triton.txt
@@ -137,7 +141,7 @@ bench-overload: bench-setup
 bench-setup: setup $(GATEWAY)/dev $(BENCH)/done $(BENCH)-mlserver/done
 
 clean:
-	rm -rf $(GATEWAY) $(TRITON) $(MODELS) $(PEERS) $(BENCH) $(BENCH)-mlserver build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(GATEWAY) $(TRITON) $(MODELS) $(PEERS) $(DOCS) $(RAY) $(BENCH) $(BENCH)-mlserver build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 CLIENT := clients/python/pyproject.toml clients/python/src/deephar/version.py
 
@@ -175,7 +179,13 @@ $(MODELS)/done: requirements/models.txt requirements/torch.txt $(CLIENT)
 	$(MODELS)/bin/pip install -q --no-deps -e . -e clients/python
 	touch $@
 
-$(PEERS)/done $(BENCH)/done $(BENCH)-mlserver/done: .venv-%/done: requirements/%.txt
+$(RAY)/done: requirements/ray.txt $(CLIENT)
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/pip install -q --require-hashes -r requirements/ray.txt
+	$(RAY)/bin/pip install -q --no-deps -e clients/python
+	touch $@
+
+$(PEERS)/done $(DOCS)/done $(BENCH)/done $(BENCH)-mlserver/done: .venv-%/done: requirements/%.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install -q --require-hashes -r $<
 	touch $@
