@@ -26,7 +26,7 @@ def draw_people(image: Image, people: list[Person], layout: Layout) -> Image:
 
     Args:
         image: (H, W, 3), RGB.
-        people: Their keypoints are in pixels of the picture; those with low scores are left out.
+        people: Their keypoints are in pixels of the picture; those with low scores are left out, as are missing ones.
         layout: The layout of the keypoints.
     """
     canvas = image.copy()
@@ -34,9 +34,10 @@ def draw_people(image: Image, people: list[Person], layout: Layout) -> Image:
         size = max(person.box.width, person.box.height, 40.0)
         thickness = min(max(_THINNEST, round(size / 90)), _THICKEST)
         reach = max(canvas.shape[:2])  # how far outside of the picture a joint is drawn to
-        points = np.clip(person.keypoints_px, -reach, 2 * reach).round().astype(int)
-        shown = person.scores >= DRAWN_FROM_SCORE
-        if shown.mean() < DRAWN_SHARE:
+        known = ~np.isnan(person.keypoints_px[:, 0])  # a missing joint has no place
+        points = np.clip(np.nan_to_num(person.keypoints_px), -reach, 2 * reach).round().astype(int)
+        shown = known & (person.scores >= DRAWN_FROM_SCORE)
+        if shown.sum() < DRAWN_SHARE * known.sum():
             _draw_box(canvas, person.box)
         for a, b in layout.edges:
             if shown[a] and shown[b]:
