@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn
 
 import click
@@ -70,13 +71,14 @@ class LazyCommands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    # Click ends the process itself where a pipe is broken, as if something had failed.
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        with _broken_pipe_told_apart():
+            return super().make_context(*arguments, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command. Click ends the process itself where a pipe is broken, as if something had failed."""
-        try:
+        with _broken_pipe_told_apart():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            _leave_stdout()
-            ctx.exit(BROKEN_PIPE)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -127,6 +129,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         tell(text_of(error))
         return exit_code_of(error)
     return status if isinstance(status, int) else DONE
+
+
+@contextmanager
+def _broken_pipe_told_apart() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        _leave_stdout()
+        raise click.exceptions.Exit(BROKEN_PIPE) from None
 
 
 def _leave_stdout() -> None:
