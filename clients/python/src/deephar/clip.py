@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from deephar.frames import Frame
+from deephar.frames import Flush, Frame
 from deephar.results import Size, VideoFacts
 
 
@@ -16,14 +16,15 @@ class Clip:
         frames: With rising times.
     """
 
-    def __init__(self, frames: Iterable[Frame]) -> None:
+    def __init__(self, frames: Iterable[Frame | Flush]) -> None:
         self._frames = frames
         self._count, self._first_ns, self._last_ns = 0, 0, 0
         self._size = Size(0, 0)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[Frame | Flush]:
         for frame in self._frames:
-            self.count(frame)
+            if isinstance(frame, Frame):
+                self.count(frame)
             yield frame
 
     def count(self, frame: Frame) -> None:
@@ -41,7 +42,7 @@ class Clip:
         return VideoFacts(self._size.width, self._size.height, self._count, lost, round(fps, 3), round(duration_s, 3))
 
 
-def opened(video: Path | Iterable[Frame]) -> Iterable[Frame]:
+def opened(video: Path | Iterable[Frame | Flush]) -> Iterable[Frame | Flush]:
     """Returns the frames of a video file, or those that are given."""
     if isinstance(video, Path):
         from deephar.video import frames_of
