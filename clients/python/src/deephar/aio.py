@@ -14,7 +14,7 @@ from deephar.async_stream import events_of
 from deephar.client import connecting_to
 from deephar.errors import DeepharError
 from deephar.events import Event
-from deephar.inputs import AsyncVideoLike, PictureLike, async_items_of, encoded
+from deephar.inputs import async_items_of, encoded
 from deephar.options import BoxLike, Camera, DropPolicy, Effort, People, PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Model, PoseAnswer
 from deephar.retries import Retries
@@ -22,6 +22,8 @@ from deephar.transport import AsyncTransport, Connecting
 
 if TYPE_CHECKING:
     import grpc
+
+    from deephar.inputs import AsyncVideoLike, PictureLike
 
 T = TypeVar("T")
 

@@ -56,6 +56,7 @@ class Capture:
                     raise NotAVideo(f"{self.source} has no pictures in it")
                 began_s = time.monotonic()
                 for number, frame in enumerate(container.decode(video=0)):
-                    yield Frame(frame.to_ndarray(format="rgb24"), time.monotonic() - began_s, number)
+                    pixels = frame.to_ndarray(format="rgb24").astype("uint8", copy=False)
+                    yield Frame(pixels, time.monotonic() - began_s, number)
         except (av.FFmpegError, OSError) as error:
             raise NotAVideo(f"{self.source} cannot be read: {error}") from error
