@@ -165,7 +165,6 @@ class VideoOptions(RequestOptions):
     hop: Count | None = Field(None, description="sampled frames between two windows; absent: a quarter of a window")
     top_k: Count | None = Field(None, description="how many actions to name; absent: 5")
     people: Literal["main", "all"] = Field("main", description="tracked people: the main one, or all, each with an id")
-    want_keypoints: bool = Field(False, description="a pose event for every frame, not only for the sampled ones")
     smooth: bool = Field(True, description="One-Euro filter on the joints of pose events; false: with jitter")
 
     @property
@@ -202,6 +201,7 @@ class StreamOptions(VideoOptions):
     people: Literal["main", "all", "boxes"] = Field(  # type: ignore[assignment] # more than of uploads
         "main", description="whom to follow: the main person, all with an id each, or those in the frames' boxes"
     )
+    want_keypoints: bool = Field(False, description="a pose event for every frame, not only for the sampled ones")
     drop_policy: Policy = Field(
         "lossless", description="where frames come too fast: they wait, or only the latest is kept"
     )

@@ -8,7 +8,7 @@ from typing import Literal
 from service.errors import InvalidArgument
 from service.networks.model import Model
 from service.pipeline.effort import Choice
-from service.pipeline.options import VideoOptions, people_limit
+from service.pipeline.options import StreamOptions, VideoOptions, people_limit
 from service.vision.boxes import Box
 from service.vision.layouts import Layout, layout_named
 
@@ -68,7 +68,7 @@ def plan_video(options: VideoOptions, is_live: bool, choice: Choice, most_people
         interval_s=clip.interval_s,
         labels=clip.labels,
         box=options.box,
-        every_frame=options.want_keypoints,
+        every_frame=isinstance(options, StreamOptions) and options.want_keypoints,
         is_live=is_live,
         people=options.people,
         max_people=people_limit(options.max_people, most_people),

@@ -114,11 +114,6 @@ def test_tracks_of_a_video_by_accept(service: ServiceProcess, pose_events: list[
     assert rows[:, 2:6] == pytest.approx(np.array([event["people"][0]["box"] for event in pose_events]), abs=0.6)
 
 
-def test_tracks_of_every_frame(service: ServiceProcess) -> None:
-    asked = ask(service, "/v1/actions", format="mot", want_keypoints="true")
-    assert np.loadtxt(io.StringIO(asked.text), delimiter=",")[:, 0].tolist() == list(range(1, 101))
-
-
 def test_clips_as_frames_have_formats_too(service: ServiceProcess, person_jpeg: bytes) -> None:
     files = [("frames", (f"{number}.jpg", person_jpeg)) for number in range(3)]
     asked = httpx.post(f"{service.url}/v1/actions", files=files, data={"fps": "10", "format": "csv"}, timeout=60)
