@@ -7,7 +7,7 @@ from deephar.timeline import Timeline
 
 
 def _person(x: float, y: float = 100, size: float = 100) -> Drawn:
-    return Drawn(np.array([[x, y], [x + size, y + size]]), np.ones(2), (x, y, size, size))
+    return Drawn(np.array([[x, y], [x + size, y + size]], float), np.ones(2), (x, y, size, size))
 
 
 def _x(timeline: Timeline, time_s: float) -> list[float]:

@@ -1,7 +1,4 @@
-"""Who is drawn at a moment of a video, with which caption: from events at samples to any frame between them.
-
-Needs NumPy.
-"""
+"""Who is drawn at a moment of a video, with which caption: from events at samples to any frame between them."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 if TYPE_CHECKING:
     from deephar.drawing import Drawn
