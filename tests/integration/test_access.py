@@ -16,7 +16,8 @@ import grpc
 import httpx
 import jwt
 import pytest
-from deephar import cli
+from deephar import Client, cli
+from deephar.errors import Unauthenticated
 from deephar.v1 import inference_pb2 as pb
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -134,6 +135,11 @@ def test_grpc_takes_keys_and_tokens_and_health_needs_none(guarded: Guarded) -> N
                 with pytest.raises(grpc.RpcError) as raised:
                     call()
                 assert code_of(raised) == (grpc.StatusCode.UNAUTHENTICATED, "unauthenticated")
+    for where in (address, guarded.url):
+        with Client(where, api_key="dh_wrong") as client:
+            for call in (client.models, lambda: client.pose(PERSON), lambda: list(client.stream([]))):
+                with pytest.raises(Unauthenticated, match="not known here"):
+                    call()
     with grpc.insecure_channel(address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
