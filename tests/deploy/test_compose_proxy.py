@@ -13,13 +13,12 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from deephar import Client
 from deephar.v1 import inference_pb2 as pb
-from deephar.video import frames_of
 from websockets.sync.client import connect
 
 from tests.deploy.load import Load
 from tests.deploy.stack import PICTURE, ROOT, Stack, image_or_stand_in, run, wait_until, works
+from tests.grpc_calls import GrpcCalls, frames_of
 from tests.integration.sockets import Socket
 
 pytestmark = pytest.mark.docker
@@ -90,7 +89,7 @@ print(sorted({int(port, 16) for address, port in places if not address.endswith(
 
 
 def test_grpc_answers_and_streams(both: Stack) -> None:
-    with Client(f"127.0.0.1:{both.grpc_port}") as client:
+    with GrpcCalls(f"127.0.0.1:{both.grpc_port}") as client:
         assert client.pose(PICTURE.read_bytes()).people
         events = [event.WhichOneof("event") for event in client.stream(frames_of(str(VIDEO)))]
     assert events.count("action") > 0
@@ -162,7 +161,7 @@ def test_a_stream_gets_its_segment_and_unavailable_when_its_gateway_goes(both: S
     restarting = threading.Thread(target=restart)
     restarting.start()
     error: Any = None
-    with Client(f"127.0.0.1:{both.grpc_port}") as client:
+    with GrpcCalls(f"127.0.0.1:{both.grpc_port}") as client:
         try:
             for event in client.stream(frames()):
                 events.append(str(event.WhichOneof("event")))
@@ -201,7 +200,7 @@ def test_without_a_gateway_the_proxy_says_so(both: Stack) -> None:
     both("stop", "gateway")
     answer = both.pose()
     assert (answer.status_code, answer.headers["Retry-After"], answer.json()["code"]) == (503, "1", "unavailable")
-    with Client(f"127.0.0.1:{both.grpc_port}") as client, pytest.raises(grpc.RpcError) as refused:
+    with GrpcCalls(f"127.0.0.1:{both.grpc_port}") as client, pytest.raises(grpc.RpcError) as refused:
         client.pose(PICTURE.read_bytes())
     error: Any = refused.value
     assert (error.code(), error.details()) == (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from deephar.events import ActionEvent, Event, Flushed, FrameErrorEvent, PoseEvent, SegmentEvent, Started
 from deephar.frames import NS, Flush, Frame, pixels_of
@@ -29,7 +29,6 @@ _EFFORT_NAMES = {number: name for name, number in _EFFORTS.items()}
 _UNITS = {pb.UNIT_PX: "px", pb.UNIT_MM_FROM_ROOT: "mm_from_root"}
 _FOLLOWING = {"main": pb.FOLLOWING_MAIN, "all": pb.FOLLOWING_ALL, "boxes": pb.FOLLOWING_BOXES}
 _POLICIES = {"lossless": pb.DROP_POLICY_LOSSLESS, "latest": pb.DROP_POLICY_LATEST}
-_HAS_NULLS = pb.Keypoint.DESCRIPTOR.fields_by_name["x"].has_presence
 
 
 def pose_request(picture: bytes, options: PoseOptions) -> pb.EstimatePoseRequest:
@@ -225,9 +224,9 @@ def _keypoint(message: pb.Keypoint) -> Keypoint:
     )
 
 
-def _coordinate(message: pb.Keypoint, name: str) -> float | None:
-    """Returns x or y; None of a joint that the model lacks. A service from before that leaves out what is 0."""
-    if _HAS_NULLS and not message.HasField(name) and not message.score:
+def _coordinate(message: pb.Keypoint, name: Literal["x", "y"]) -> float | None:
+    """Returns x or y; None of a joint that the model lacks. Older services leave out what is 0, with a score."""
+    if not message.HasField(name) and not message.score:
         return None
     value: float = getattr(message, name)
     return value
