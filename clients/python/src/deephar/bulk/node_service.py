@@ -54,7 +54,12 @@ class NodeService:
             log = Path(folder) / "service.log"
             http, grpc = _free_ports()
             environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_CLUSTER}
-            environment |= {"DEEPHAR_HOST": "127.0.0.1", "DEEPHAR_HTTP_PORT": http, "DEEPHAR_GRPC_PORT": grpc, **settings}
+            environment |= {
+                "DEEPHAR_HOST": "127.0.0.1",
+                "DEEPHAR_HTTP_PORT": http,
+                "DEEPHAR_GRPC_PORT": grpc,
+                **settings,
+            }
             with log.open("wb") as output:
                 self._guard = subprocess.Popen(  # noqa: S603 - what the user named
                     [sys.executable, "-m", "deephar.bulk.guard", *command],

@@ -135,8 +135,8 @@ class _Parts:
 
 def _people(output: OutputFolder, id: str) -> Iterator[Row]:
     """Yields a row for each person of a picture or frame, and one without a person where nobody was seen."""
-    for poses in poses_in(lines_of(output, id)):
-        about, size = poses.about, poses.about.get("image") or {}
+    for poses in poses_in(output, id):
+        about, size = poses.about, poses.size
         row = {
             "file": _text(poses.file),
             "kind": poses.kind,

@@ -88,7 +88,10 @@ class Progress:
 
     def _line(self) -> None:
         seen = self.before + self.done
-        parts = [f"{seen:,} of {self._total:,}" if self._total is not None else f"{seen:,}", f"{self.rate:.1f} a second"]
+        parts = [
+            f"{seen:,} of {self._total:,}" if self._total is not None else f"{seen:,}",
+            f"{self.rate:.1f} a second",
+        ]
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         if self._total is not None and self.done:

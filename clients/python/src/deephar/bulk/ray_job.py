@@ -118,8 +118,13 @@ def _blocks(inputs: Iterator[Input], kind: Kind, workers: int) -> Iterator[pa.Ta
     rest = itertools.chain(first, inputs)
     while block := list(itertools.islice(rest, size)):
         ids, paths = ([os.fsencode(text) for text in column] for column in zip(*((i.id, i.path) for i in block)))
-        yield pa.table({"id": pa.array(ids, pa.binary()), "path": pa.array(paths, pa.binary()),
-                        "known": [input.kind is not None for input in block]})
+        yield pa.table(
+            {
+                "id": pa.array(ids, pa.binary()),
+                "path": pa.array(paths, pa.binary()),
+                "known": [input.kind is not None for input in block],
+            }
+        )
 
 
 class _Services:
@@ -159,9 +164,7 @@ class _Serving:
 class _Worker:
     """Does the inputs of a task. Ray starts one on each node, and another one where it is lost."""
 
-    def __init__(
-        self, folder: Path, options: BatchOptions, cluster: Cluster, services: Any, kind: Kind
-    ) -> None:
+    def __init__(self, folder: Path, options: BatchOptions, cluster: Cluster, services: Any, kind: Kind) -> None:
         self._output = OutputFolder(folder)
         self._kind, self._wait_s = kind, cluster.wait_s
         self._loop = asyncio.new_event_loop()
@@ -207,5 +210,7 @@ class _Worker:
 
 
 def _answers(rows: list[tuple[bytes | None, str | None, str | None]]) -> pa.Table:
-    columns = zip(("id", "code", "detail"), (pa.binary(), pa.string(), pa.string()), zip(*rows, strict=True), strict=True)
+    columns = zip(
+        ("id", "code", "detail"), (pa.binary(), pa.string(), pa.string()), zip(*rows, strict=True), strict=True
+    )
     return pa.table({name: pa.array(values, kind) for name, kind, values in columns})

@@ -18,6 +18,7 @@ class Poses:
     file: str
     kind: Kind
     about: dict[str, Any]  # the line of the picture, or the video's event `started`: model, version, layout
+    size: dict[str, Any]  # width and height
     frame_id: int | None
     time_s: float | None
     people: list[dict[str, Any]]
@@ -30,14 +31,23 @@ def lines_of(output: OutputFolder, id: str) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def poses_in(lines: Iterator[dict[str, Any]]) -> Iterator[Poses]:
+def poses_in(output: OutputFolder, id: str) -> Iterator[Poses]:
     """Yields a picture's people, or those of each frame of a video whose events were kept."""
-    started: dict[str, Any] = {}
-    for line in lines:
+    about: dict[str, Any] = {}
+    size = None
+    for line in lines_of(output, id):
         event = line.get("event")
         if event is None:
-            yield Poses(line["file"], "picture", line, None, None, line["people"])
+            yield Poses(line["file"], "picture", line, line["image"], None, None, line["people"])
         elif event == "started":
-            started = line
+            about, size = line, size or _size_of_video(output, id)
         elif event == "pose":
-            yield Poses(line["file"], "video", started, line["frame_id"], line["time_s"], line["people"])
+            yield Poses(line["file"], "video", about, size or {}, line["frame_id"], line["time_s"], line["people"])
+
+
+def _size_of_video(output: OutputFolder, id: str) -> dict[str, Any]:
+    """Returns width and height, which the last line has."""
+    last: dict[str, Any] = {}
+    for last in lines_of(output, id):  # noqa: B007 - the last one is wanted
+        pass
+    return last.get("video") or {}

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
 from deephar.cli.connection import Connection, api_key, with_connection
 from deephar.cli.exits import DONE, INPUT_FAILED, INTERRUPTED, Failure
 from deephar.cli.inputs import STDIN
@@ -60,8 +59,12 @@ The same command goes on where it was interrupted.
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=600.0, show_default=True, metavar="SECONDS",
               help="For a service that went away.")  # fmt: skip
 @click.option("--ray", metavar="ADDRESS", help="Do it on this Ray cluster: auto, or host:port. DIR is shared.")
-@click.option("--serve", default="", metavar="COMMAND", help="With --ray: the service's program.  [default: deephar-serve]")
-@click.option("--triton-urls", "tritons", default="", metavar="URLS", help="With --ray: the Tritons of the services, by commas.")
+@click.option(
+    "--serve", default="", metavar="COMMAND", help="With --ray: the service's program.  [default: deephar-serve]"
+)
+@click.option(
+    "--triton-urls", "tritons", default="", metavar="URLS", help="With --ray: the Tritons of the services, by commas."
+)
 @click.option("--services", default="", metavar="ADDRESSES", help="With --ray: services that run already, by commas.")
 @with_model
 @with_connection
@@ -155,8 +158,10 @@ def _begun(source: str, output: Path, options: BatchOptions, retry_errors: bool)
 def _run_here(work: Batch, connection: Connection, in_flight: int, wait_s: float) -> None:
     from deephar.bulk import local
 
+    where = connection.address
+    address = where.url if where.is_rest else f"grpc{'s' * where.is_encrypted}://{where.target}"
     try:
-        asyncio.run(local.run(work, connection.address, api_key() or None, connection.ca, in_flight, wait_s))
+        asyncio.run(local.run(work, address, api_key() or None, connection.ca, in_flight, wait_s))
     except (local.Interrupted, KeyboardInterrupt):
         raise Interrupted from None
 
