@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO
 
-import av
 import numpy as np
-from av.video.frame import PictureType
-
 
 if TYPE_CHECKING:
     from os import PathLike

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from deephar.formats.poses import FormatError, Poses
+from deephar.formats.poses import WITHOUT_IDS, FormatError, Poses
 
 Layout = Mapping[str, Any]  # as in REST's JSON: name, joints, edges, units
 
@@ -51,9 +51,9 @@ class Format:
             person_id: Of the only person to write.
         """
         if self.needs == "ids" and not has_ids:
-            raise FormatError(f"{self.name} is of tracks, and people in pictures have no ids; send a video")
+            raise FormatError(WITHOUT_IDS)
         if self.needs == "depth" and "z" not in layout["units"]:
-            raise FormatError(f"{self.name} is of joints in space, and this model knows no depth; choose another model")
+            raise FormatError("trc is of joints in space, and this model knows no depth; choose another model")
         if person_id is not None and self.needs != "depth":
             raise FormatError(f"person_id is of trc; {self.name} has everybody, leave it out")
 

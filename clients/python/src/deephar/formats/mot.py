@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deephar.formats.format import Layout
-from deephar.formats.poses import FormatError, Poses, rounded, rounded_score
+from deephar.formats.poses import WITHOUT_IDS, FormatError, Poses, rounded, rounded_score
 
 
 class MotWriter:
@@ -21,7 +21,7 @@ class MotWriter:
         lines = []
         for person in poses.people:
             if person.get("id") is None:
-                raise FormatError("mot is of tracks, and people in pictures have no ids; send a video")
+                raise FormatError(WITHOUT_IDS)
             box = ",".join(str(rounded(number)) for number in person["box"])
             score = rounded_score(person["score"])
             lines.append(f"{poses.frame_id + 1},{person['id']},{box},{score},-1,-1,-1\n")

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+WITHOUT_IDS = "mot is of tracks, and people in pictures have no ids; send a video"
+
 
 class FormatError(ValueError):
     """The answer lacks what a format needs; the text says what to do."""
