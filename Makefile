@@ -124,7 +124,7 @@ bench-accuracy: setup $(GATEWAY)/dev $(MODELS)/done $(PEERS)/done
 	$(GATEWAY)/bin/python -m bench.accuracy.peers --data $(DATA)
 
 # make bench SECTIONS=gateway,streams SECONDS=5
-SECTIONS ?= gateway,peers,streams,growth,penn,overload,networks,gpu
+SECTIONS ?= gateway,batch,peers,streams,growth,penn,overload,networks,gpu
 SECONDS ?= 10
 COMMA := ,
 

@@ -43,7 +43,7 @@ async def run(batch: Batch, address: str, api_key: str | None, ca: Path | None, 
     """
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(_THREADS, "deephar-files") as threads:
-        async with AsyncClient(address, timeout_s=_TIMEOUT_S, api_key=api_key, ca=ca) as client:
+        async with AsyncClient(address, timeout_s=_TIMEOUT_S, retries=0, api_key=api_key, ca=ca) as client:
             await client.models()  # who cannot be reached at all is not waited for
             asking = ServiceAsking(client, batch.options, batch.output, threads)
             engine = Engine(asking, batch.done, wait_s, threads, batch.progress.tell)

@@ -34,7 +34,7 @@ class OutputFolder:
         self.folder = folder
         self._results = str(folder / RESULTS)
         self._unfinished = folder / _OWN / "unfinished"
-        self._names = (f"{uuid.uuid4().hex}-{number}" for number in itertools.count())
+        self._unique, self._numbers = uuid.uuid4().hex, itertools.count()  # other processes write into it on a cluster
 
     @contextmanager
     def owned(self, options: dict[str, Any]) -> Iterator[None]:
@@ -130,7 +130,7 @@ class OutputFolder:
     @contextmanager
     def unfinished(self) -> Iterator[str]:
         """Returns the context of a path for a file that is being made; what is still there at its end is removed."""
-        path = f"{self._unfinished}/{next(self._names)}"
+        path = f"{self._unfinished}/{self._unique}-{next(self._numbers)}"
         try:
             yield path
         finally:

@@ -178,7 +178,7 @@ class _Worker:
             self._loop.run_until_complete(self._connect(address, options, cluster))
 
     async def _connect(self, address: str, options: BatchOptions, cluster: Cluster) -> None:
-        client = AsyncClient(address, timeout_s=_TIMEOUT_S, api_key=cluster.api_key, ca=cluster.ca)
+        client = AsyncClient(address, timeout_s=_TIMEOUT_S, retries=0, api_key=cluster.api_key, ca=cluster.ca)
         self._asking = ServiceAsking(client, options, self._output, self._threads)
 
     def __call__(self, block: pa.Table) -> pa.Table:
