@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deephar.annotated import AnnotatedVideo
+    from deephar.drawing import Drawn
     from deephar.frames import Frame
-    from deephar.results import Layout, Person
+    from deephar.results import ActionScore, Layout, Person
 
 NEEDS = 'to draw videos needs PyAV and OpenCV, which are not installed: pip install "deephar-client[video,draw]"'
 MOST_WAITING = 300  # frames whose events have not come; more than a service and its connection hold
@@ -36,10 +37,11 @@ class Drawer:
 
     Args:
         frames: That are sent; `frames` of this object are sent instead.
+        with_ids: Whether captions begin with the person's id.
     """
 
-    def __init__(self, frames: Iterable[Frame]) -> None:
-        self._frames = frames
+    def __init__(self, frames: Iterable[Frame], with_ids: bool) -> None:
+        self._frames, self._with_ids = frames, with_ids
         self._sent: OrderedDict[int, Frame] = OrderedDict()
         self._layout: Layout | None = None
         self._actions: dict[int, str] = {}  # of each person, in the last window
@@ -58,33 +60,42 @@ class Drawer:
             case Started():
                 self._layout = event.layout
             case ActionEvent():
-                best = event.actions[0] if event.actions else None
-                self._actions[event.person_id] = f" {best.label} {best.score:.2f}" if best else ""
+                best = winner_of(event)
+                self._actions[event.person_id] = f"{best.label} {best.score:.2f}" if best else ""
             case PoseEvent():
                 yield from self._with_people(event.frame_id, event.people)
             case FrameErrorEvent():
                 self._sent.pop(event.frame_id, None)
 
     def _with_people(self, frame_id: int, people: tuple[Person, ...]) -> Iterator[tuple[NDArray[np.uint8], float]]:
-        import numpy as np
-
-        from deephar.drawing import Drawn, draw_people
+        from deephar.drawing import draw_people
 
         frame = self._sent.pop(frame_id, None)
         for older in [number for number in self._sent if number < frame_id]:  # dropped for later ones
             del self._sent[older]
         if frame is None or self._layout is None:
             return
-        drawn = [
-            Drawn(
-                np.array([(point.x, point.y) for point in person.keypoints], np.float64),
-                np.array([point.score for point in person.keypoints]),
-                (person.box.x, person.box.y, person.box.width, person.box.height),
-                f"{person.id or ''}{self._actions.get(person.id or 0, '')}".strip(),
-            )
-            for person in people
-        ]
+        drawn = [drawn_of(person, self._label(person)) for person in people]
         yield draw_people(pixels_of(frame), drawn, self._layout.joints, self._layout.edges), frame.time_s
+
+    def _label(self, person: Person) -> str:
+        action = self._actions.get(person.id or 0, "")
+        return f"{person.id} {action}".strip() if self._with_ids and person.id is not None else action
+
+
+def drawn_of(person: Person, label: str = "") -> Drawn:
+    """Returns a person as the drawing takes them."""
+    from deephar.drawing import Drawn
+
+    arrays = person.to_numpy()
+    return Drawn(arrays.keypoints[0, :, :2], arrays.scores[0], person.box, label)
+
+
+def winner_of(event: ActionEvent) -> ActionScore | None:
+    """Returns the best action of a window; None where what all scores lack to 1, none of the actions, is more."""
+    if not event.actions or event.actions[0].score < 1 - sum(action.score for action in event.actions):
+        return None
+    return event.actions[0]
 
 
 def pixels_of(frame: Frame) -> NDArray[np.uint8]:

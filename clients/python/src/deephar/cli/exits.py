@@ -96,4 +96,6 @@ class EachInput(Generic[Input, Answer]):
 def _is_about_everything(error: Exception) -> bool:
     if isinstance(error, DeepharError):
         return error.code in ABOUT_EVERYTHING
-    return isinstance(error, BrokenPipeError | NoVideoReader) or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
+    return isinstance(error, BrokenPipeError | NoVideoReader) or (
+        isinstance(error, OSError) and error.errno == errno.ENOSPC
+    )

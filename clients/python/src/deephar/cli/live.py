@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from deephar.events import ActionEvent, Event, FrameErrorEvent, SegmentEvent
 
 if TYPE_CHECKING:
     from deephar.cli.window import Window
+    from deephar.options import DropPolicy
 
 
 @click.command(
@@ -58,13 +59,13 @@ def live(
     read as it comes. Ctrl-C ends it.
     """
     read = source_of(source)
-    drop_policy = "latest" if (read.is_live if latest is None else latest) else "lossless"
+    drop_policy: DropPolicy = "latest" if (read.is_live if latest is None else latest) else "lossless"
     viewers = Viewers(output, show, read) if output or show else None
-    drawer = Drawer(frames_of_source(read))
+    drawer = Drawer(frames_of_source(read), options["people"] == "all")
     frames = drawer.frames() if viewers else frames_of_source(read)
     with connection.client() as client:
         events = client.stream(frames, drop_policy=drop_policy, want_keypoints=viewers is not None, **options)
-        with closing(events), viewers or nullcontext():
+        with viewers or nullcontext():
             for event in events:
                 _print(event, as_json, options["people"] == "all")
                 if viewers and not viewers.take(drawer, event):

@@ -16,7 +16,7 @@ COUNT = click.IntRange(min=0)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType[tuple[float, ...]]):
     """Numbers with commas between them.
 
     Args:

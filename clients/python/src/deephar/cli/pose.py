@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,11 +120,11 @@ def _print_keypoints(person: Person) -> None:
     has_place = any(point.position_mm is not None for point in person.keypoints)
     depth, place = ("z mm",) * has_depth, ("X mm", "Y mm", "Z mm") * has_place
     headers = ("keypoint", "x", "y", *depth, "score", *place)
-    rows = [_row(point, has_depth, has_place) for point in person.keypoints]
+    rows = [tuple(_row(point, has_depth, has_place)) for point in person.keypoints]
     print_table(rows, headers, "<" + ">" * (len(headers) - 1))
 
 
-def _row(point: Keypoint, has_depth: bool, has_place: bool) -> Iterable[str]:
+def _row(point: Keypoint, has_depth: bool, has_place: bool) -> Iterator[str]:
     yield from (point.name, _number(point.x), _number(point.y))
     if has_depth:
         yield _number(point.z)

@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 
 import click
 
+from deephar.address import Address
 from deephar.cli.connection import Connection, http_client, with_connection
 from deephar.cli.exits import DONE, REFUSED, UNREACHABLE, tell
 from deephar.cli.load import load_of
 from deephar.cli.output import print_json
 from deephar.cli.prometheus import Interval, Reading
+from deephar.transport.unreachable import unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -55,7 +57,7 @@ def top(connection: Connection, once: bool, as_json: bool, interval: float, metr
         reader = _Reader(http, url.path.rstrip("/") or "/metrics")
         before = reader.service()
         if isinstance(before, _Missing):
-            tell(f"{before.text} at {url.geturl()}; name the address of its REST with --metrics-url http://host:8080")
+            tell(f"{before.text}; name the address of REST with --metrics-url http://host:8080")
             return before.exit_code
         while True:
             time.sleep(interval)
@@ -97,7 +99,8 @@ class _Reader:
         try:
             answer = self._http.get(self._path)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            return _Missing(f"nobody answers ({error})", UNREACHABLE)
+            where = Address.of(str(self._http.base_url))
+            return _Missing(unreachable(where, str(error)).detail, UNREACHABLE)
         if answer.status_code == 401:
             return _Missing("the metrics need a key: set DEEPHAR_API_KEY", REFUSED)
         if answer.status_code != 200 or "deephar_" not in answer.text:

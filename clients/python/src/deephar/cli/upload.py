@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deephar.cli.connection import Connection, http_client
 from deephar.errors import DeepharError
+from deephar.transport.unreachable import unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -47,20 +48,11 @@ def uploaded(connection: Connection, video: Path, accept: str, query: dict[str, 
                     raise _refusal(answer)
                 yield answer.iter_bytes()
         except httpx.ConnectError as error:
-            raise unreachable(connection.address.url, error) from error
+            raise unreachable(connection.address, str(error)) from error
         except httpx.TransportError as error:
             raise DeepharError.of(
                 "unavailable", f"the connection broke before the answer was whole ({error})"
             ) from error
-
-
-def unreachable(address: str, error: Exception) -> DeepharError:
-    """Returns the error of a service that is not there."""
-    return DeepharError.of(
-        "unreachable",
-        f"nobody answers at {address} ({error}); start a service (make serve, docker compose up) or name another one "
-        "with --address or DEEPHAR_ADDRESS",
-    )
 
 
 def _refusal(answer: httpx.Response) -> DeepharError:

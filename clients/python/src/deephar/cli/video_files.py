@@ -6,14 +6,14 @@ Over REST the file is uploaded, and nothing but the core of the client is needed
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from deephar.cli.annotate import Drawer, Recording, check_can_draw
+from deephar.cli.annotate import Recording, check_can_draw
+from deephar.cli.annotate_file import annotated
 from deephar.cli.connection import Connection
 from deephar.cli.counted import CountedFrames
 from deephar.cli.output import bar, waiting, whole_file
@@ -22,6 +22,7 @@ from deephar.cli.written import print_poses
 from deephar.events import Event, PoseEvent, Started
 from deephar.options import VideoOptions
 
+MANY = 100  # actions: what their scores lack to 1 is that of none of them
 LONGEST_S = 86_400.0  # a call that ends with the video has no time limit of its own
 
 if TYPE_CHECKING:
@@ -53,12 +54,11 @@ def draw_into(target: Path, client: Client, connection: Connection, video: Path,
             _have_drawn(temporary, connection, video, options)
         return
     check_can_draw()
+    options |= {"top_k": options["top_k"] or MANY}
     with whole_file(target) as temporary, CountedFrames(video) as frames:
-        drawer, recording = Drawer(frames), Recording(temporary, audio_from=video)
-        with closing(client.stream(drawer.frames(), want_keypoints=True, **options)) as events:
-            for event in events:
-                for picture, time_s in drawer.drawn(event):
-                    recording.write(picture, time_s)
+        recording = Recording(temporary, audio_from=video)
+        for picture, time_s in annotated(video, client.stream(frames, **options), options["people"] == "all"):
+            recording.write(picture, time_s)
         recording.finish()
 
 
@@ -88,10 +88,8 @@ def print_frames(form: str, client: Client, connection: Connection, video: Path,
             for piece in pieces:
                 click.echo(piece, nl=False)
         return
-    with (
-        CountedFrames(video) as frames,
-        closing(client.stream(frames, want_keypoints=True, **options)) as events,
-    ):
+    with CountedFrames(video) as frames:
+        events = client.stream(frames, want_keypoints=True, **options)
         layout = next(event.layout for event in events if isinstance(event, Started))
         print_poses(form, _poses(events, frames.size, video.name), layout)
 

@@ -16,5 +16,5 @@ def unreachable(address: Address, why: str) -> Unreachable:
     return Unreachable(
         "unreachable",
         f"no service can be reached at {address} ({why.strip().rstrip('.')}); start one with `make serve` or "
-        "`docker compose up`, or say where it is by the address or the variable DEEPHAR_ADDRESS",
+        "`docker compose up`, or say where it is (DEEPHAR_ADDRESS, --address, or the client's address)",
     )
