@@ -117,12 +117,19 @@ def check_readable(path: str) -> None:
 
 
 def drawn(content: bytes, answer: PoseAnswer) -> bytes:
-    """Returns a picture with the people of its answer drawn in, as JPEG. Needs the extra `draw`."""
-    import cv2
+    """Returns a picture with the people of its answer drawn in, as JPEG. Needs the extra `draw`.
 
-    encoded, jpeg = cv2.imencode(".jpg", cv2.cvtColor(answer.draw(content), cv2.COLOR_RGB2BGR))
-    if not encoded:
-        raise UnreadableInput("its picture with skeletons cannot be written as JPEG")
+    Raises:
+        UnreadableInput: OpenCV cannot read the picture, as HEIC.
+    """
+    import cv2
+    import numpy as np
+
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)  # upright, as its EXIF says
+    if pixels is None:
+        raise UnreadableInput("OpenCV cannot read this kind of picture, to draw into it; leave out --annotated")
+    skeletons = answer.draw(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(skeletons, cv2.COLOR_RGB2BGR))
     return jpeg.tobytes()
 
 
