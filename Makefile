@@ -15,7 +15,7 @@ RAY := .venv-ray
 MADE := build/made
 CUT := build/made_cut
 
-.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-long test-compose images check lock format proto train-lite export-lite evaluate-lite bench \
+.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-bulk test-long test-compose images check lock format proto train-lite export-lite evaluate-lite bench \
   bench-quick bench-overload bench-setup bench-accuracy clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
@@ -37,7 +37,7 @@ test: test-gateway test-models
 
 test-gateway: setup $(GATEWAY)/dev $(CUT)/done
 	$(GATEWAY)/bin/python -m pytest tests/unit -n 2 -m "not long" --cov
-	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit \
+	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit --ignore tests/bulk \
 	  -n 2 --dist loadfile -m "not long and not accuracy and not docker and not networks and not faults"
 
 test-models: $(MODELS)/done
@@ -55,9 +55,13 @@ test-networks: setup $(GATEWAY)/dev $(MADE)/done
 test-faults: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest tests/integration -n 2 -m "faults and not long"
 
+# On a Ray cluster of two nodes, each with a service, all of this machine.
+test-bulk: setup $(RAY)/done
+	PYTHONPATH=. $(RAY)/bin/python -m pytest tests/bulk -p no:cacheprovider
+
 # Minutes each: soaking, every signal, many restarts, and fuzzing with 100,000 inputs instead of 2,000.
 test-long: setup $(GATEWAY)/dev
-	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models -m long
+	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/bulk -m long
 	FUZZ_INPUTS=100000 $(GATEWAY)/bin/python -m pytest tests/fuzz -s
 
 # Of the profiles cpu and proxy; docker-compose 1.29 does too: make images COMPOSE=docker-compose
@@ -124,7 +128,7 @@ bench-accuracy: setup $(GATEWAY)/dev $(MODELS)/done $(PEERS)/done
 	$(GATEWAY)/bin/python -m bench.accuracy.peers --data $(DATA)
 
 # make bench SECTIONS=gateway,streams SECONDS=5
-SECTIONS ?= gateway,peers,streams,growth,penn,overload,networks,gpu
+SECTIONS ?= gateway,batch,peers,streams,growth,penn,overload,networks,gpu
 SECONDS ?= 10
 COMMA := ,
 

@@ -18,13 +18,14 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.speed import gateway, gpu, growth, machine, networks, overload, penn, side_by_side, streams
+from bench.speed import batch, gateway, gpu, growth, machine, networks, overload, penn, side_by_side, streams
 from bench.speed.processes import Others
 from bench.speed.report import Options, Table
 from service.testing.running import ROOT
 
 SECTIONS: dict[str, Callable[[Options], Iterator[Table]]] = {
     "gateway": gateway.measure,
+    "batch": batch.measure,
     "peers": side_by_side.measure,
     "streams": streams.measure,
     "growth": growth.measure,

@@ -1,0 +1,144 @@
+"""Asks a service for one file of a batch, and writes what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from deephar import AsyncClient, Camera
+from deephar.bulk.engine import UnreadableInput
+from deephar.bulk.inputs import Input
+from deephar.bulk.options import BatchOptions
+from deephar.bulk.output_folder import ANNOTATED, OutputFolder
+from deephar.errors import DeepharError
+from deephar.results import PoseAnswer
+
+_VIDEO_TIMEOUT_S = 6 * 3600.0
+
+T = TypeVar("T")
+
+
+class ServiceAsking:
+    """Asks over a client of the service. Files are read and written in threads: disks may be slow.
+
+    Args:
+        client: Of the service.
+        options: Of the batch.
+        output: Where the results go.
+        threads: For files.
+    """
+
+    def __init__(
+        self, client: AsyncClient, options: BatchOptions, output: OutputFolder, threads: ThreadPoolExecutor
+    ) -> None:
+        self._client, self._options, self._output, self._threads = client, options, output, threads
+        self._of_both: dict[str, Any] = {
+            "model": options.model,
+            "layout": options.layout,
+            "effort": options.effort,
+            "max_people": options.max_people,
+        }
+        self._of_pictures = {
+            **self._of_both,
+            "boxes": options.boxes,
+            "flip": options.flip,
+            "min_score": options.min_score,
+            "camera": None if options.camera is None else camera_of(options.camera),
+        }
+        self._of_videos = {**self._of_both, "people": options.people, "hop": options.hop, "top_k": options.top_k}
+        if options.boxes:
+            self._of_videos["box"] = options.boxes[0]
+
+    async def ask(self, input: Input) -> None:
+        """Asks for a file and writes its result."""
+        await (self._picture(input) if input.kind == "picture" else self._video(input))
+
+    async def is_ready(self) -> bool:
+        """Returns whether the service has the model of the batch."""
+        try:
+            models = await self._client.models()
+        except DeepharError:
+            return False
+        return any(model.ready for model in models if self._options.model in ("", model.name))
+
+    async def _picture(self, input: Input) -> None:
+        content = await self._in_thread(lambda: read(input.path))
+        answer = await self._client.pose(content, **self._of_pictures)
+        line = line_of(input, answer.to_dict())
+
+        def write() -> None:
+            if self._options.annotated:
+                path = self._output.product_of(input.id, ANNOTATED, ".jpg")
+                self._output.write(path, drawn(content, answer), durable=True)
+            self._output.write(self._output.result_of(input.id), line)
+
+        await self._in_thread(write)
+
+    async def _video(self, input: Input) -> None:
+        await self._in_thread(lambda: check_readable(input.path))
+        with self._output.unfinished() as unfinished:
+            with open(unfinished, "wb") as file:
+                if self._options.events:
+                    async for event in self._client.stream(input.path, **self._of_videos):
+                        file.write(line_of(input, event.to_dict()))
+                answer = await self._client.classify(input.path, timeout_s=_VIDEO_TIMEOUT_S, **self._of_videos)
+                file.write(line_of(input, {"event": "answer", **answer.to_dict()}))
+                file.flush()
+                await self._in_thread(lambda: os.fsync(file.fileno()))
+            self._output.finish(unfinished, self._output.result_of(input.id))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def read(path: str) -> bytes:
+    """Returns the bytes of an input.
+
+    Raises:
+        UnreadableInput: It cannot be read.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except OSError as error:
+        raise UnreadableInput(error.strerror or str(error)) from error
+
+
+def check_readable(path: str) -> None:
+    """Raises `UnreadableInput` where a file cannot be opened."""
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except OSError as error:
+        raise UnreadableInput(error.strerror or str(error)) from error
+
+
+def drawn(content: bytes, answer: PoseAnswer) -> bytes:
+    """Returns a picture with the people of its answer drawn in, as JPEG. Needs the extra `draw`.
+
+    Raises:
+        UnreadableInput: OpenCV cannot read the picture, as HEIC.
+    """
+    import cv2
+    import numpy as np
+
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)  # upright, as its EXIF says
+    if pixels is None:
+        raise UnreadableInput("OpenCV cannot read this kind of picture, to draw into it; leave out --annotated")
+    skeletons = answer.draw(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(skeletons, cv2.COLOR_RGB2BGR))
+    return jpeg.tobytes()
+
+
+def line_of(input: Input, answer: dict[str, Any]) -> bytes:
+    """Returns a line of a result: the input's name and the answer."""
+    return json.dumps({"file": input.id, **answer}, separators=(",", ":")).encode() + b"\n"
+
+
+def camera_of(numbers: tuple[float, ...]) -> Camera:
+    """Returns a camera of fx, fy, cx, cy and the pelvis' depth."""
+    fx, fy, cx, cy, depth = numbers
+    return Camera(fx=fx, fy=fy, cx=cx, cy=cy, root_depth_mm=[depth])
