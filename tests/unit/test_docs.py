@@ -9,6 +9,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,7 @@ def check_models_command(subcommand: str, arguments: list[str]) -> None:
 
 def check_client_command(arguments: list[str]) -> None:
     """Parsed by the real command, which does not run."""
+    arguments = list(takewhile(lambda word: word not in ("|", "<", ">", ">>"), arguments))
     name, *rest = arguments
     with click.Context(client_commands) as context:
         command = client_commands if name.startswith("-") else client_commands.get_command(context, name)
