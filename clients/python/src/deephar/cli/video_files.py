@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from deephar.cli.annotate import Recording, check_can_draw
 from deephar.cli.annotate_file import annotated
 from deephar.cli.connection import Connection
