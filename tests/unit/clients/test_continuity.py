@@ -37,7 +37,7 @@ def action(number: int, first: int, label: str = "squat", person: int = 1, score
 
 def segment(number: int, start: int, end: int, label: str = "squat", person: int = 1) -> SegmentEvent:
     span = (start / 10, end / 10, label, 0.8)
-    return SegmentEvent(*at(number).values(), *span, person)
+    return SegmentEvent(number, number / 10, 0.0, 0, *span, person)
 
 
 def taken(continuity: Continuity, *events: Event) -> list[Event]:
