@@ -136,10 +136,10 @@ def test_grpc_takes_keys_and_tokens_and_health_needs_none(guarded: Guarded) -> N
                     call()
                 assert code_of(raised) == (grpc.StatusCode.UNAUTHENTICATED, "unauthenticated")
     for where in (address, guarded.url):
-        with Client(where, api_key="dh_wrong") as client:
-            for call in (client.models, lambda: client.pose(PERSON), lambda: list(client.stream([]))):
+        with Client(where, api_key="dh_wrong") as stranger:
+            for ask in (stranger.models, lambda: stranger.pose(PERSON), lambda: list(stranger.stream([]))):
                 with pytest.raises(Unauthenticated, match="not known here"):
-                    call()
+                    ask()
     with grpc.insecure_channel(address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING

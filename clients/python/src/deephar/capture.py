@@ -46,9 +46,8 @@ class Capture:
         """
         import av
 
-        options = {"fflags": "nobuffer", "flags": "low_delay", **self._options}
-        if self.source.startswith("rtsp"):
-            options.setdefault("rtsp_transport", "tcp")
+        live = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
+        options = (live if self.source.startswith("rtsp") else {}) | self._options
         kind = "v4l2" if self.source.startswith("/dev/video") else None
         try:
             with av.open(self.source, format=kind, options=options, timeout=self._timeout_s) as container:

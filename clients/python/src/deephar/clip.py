@@ -48,7 +48,7 @@ def opened(video: Path | Iterable[Frame | Flush]) -> Iterable[Frame | Flush]:
     if isinstance(video, Path):
         from deephar.video import frames_of
 
-        return frames_of(video)
+        return frames_of(video).open()
     return video
 
 

@@ -50,7 +50,7 @@ class AsyncGrpcTransport:
         if isinstance(video, Path):
             from deephar.video import frames_of
 
-            frames = frames_of(video)
+            frames = await asyncio.to_thread(frames_of(video).open)
         clip = Clip(frames)
         requests = _Requests(clip, async_items_of(frames), messages.config_request(options))
         try:
