@@ -6,8 +6,6 @@ import csv
 from pathlib import Path
 
 from deephar import Client
-from deephar.v1 import inference_pb2 as pb
-from deephar.video import frames_of
 
 from models.lite.layout import ACTIONS
 
@@ -18,6 +16,6 @@ def measure(client: Client, folder: Path) -> list[tuple[str, str, str, float]]:
     with (folder / "manifest.csv").open() as manifest:
         for line in csv.DictReader(manifest):
             if line["label"] in ACTIONS:
-                best = client.classify(frames_of(str(folder / line["file"])), pb.StreamConfig()).actions[0]
+                best = client.classify(folder / line["file"]).actions[0]
                 rows.append((line["file"], line["label"], best.label, best.score))
     return rows

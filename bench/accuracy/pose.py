@@ -48,8 +48,8 @@ def ask(client: Client, people: pose_data.People, with_boxes: bool, flip: bool =
         boxes = [astuple(box_around(joints[valid]))] if with_boxes else []
         answer = client.pose(png(image), boxes=boxes, layout="pa16", flip=flip)
         if answer.people:
-            keypoints[i] = [[k.x, k.y] for k in answer.people[0].keypoints]
-            scores[i] = [k.score for k in answer.people[0].keypoints]
+            arrays = answer.people[0].to_numpy()
+            keypoints[i], scores[i] = arrays.keypoints[0, :, :2], arrays.scores[0]
     return Answers(people, keypoints, scores)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 from deephar import Client
-from deephar.v1 import inference_pb2 as pb
+from deephar.results import Person
 from numpy.typing import NDArray
 
 from bench.accuracy.pose import Floats, Image, ask, pck, png
@@ -80,7 +80,7 @@ def measure_small(client: Client, people: pose_data.People, places: list[Image])
         answers = client.pose(png(picture), layout="pa16").people
         best = max(answers, key=lambda person: _overlap(person, moved[valid]), default=None)
         found += best is not None and _overlap(best, moved[valid]) >= SEEN_OVERLAP
-        keypoints = np.array([[k.x, k.y] for k in best.keypoints]) if best else np.full((16, 2), np.inf)
+        keypoints = best.to_numpy().keypoints[0, :, :2] if best else np.full((16, 2), np.inf)
         near = np.linalg.norm(keypoints - moved, axis=1) < pose_data.HIT_TORSO * torso_size(moved, valid)
         hits.append(near[pose_data.LSP_TO_PA16][valid[pose_data.LSP_TO_PA16]])
     return {
@@ -106,7 +106,7 @@ def _put_small(
     return np.asarray(picture, np.uint8), (joints * shrink + [left, top]).astype(np.float32)
 
 
-def _overlap(person: pb.Person, joints: Floats) -> float:
+def _overlap(person: Person, joints: Floats) -> float:
     """Intersection over union of the answered joints' box and the labelled joints' box."""
-    found = np.array([[k.x, k.y] for k in person.keypoints], np.float32)
+    found = person.to_numpy().keypoints[0, :, :2].astype(np.float32)
     return float(iou(as_rows([box_around(found)]), as_rows([box_around(joints)]))[0, 0])

@@ -28,7 +28,7 @@ Picture = NDArray[np.uint8]
 def sample_pictures(width: int, height: int) -> list[Picture]:
     """Returns the frames of the sample video in this size, in BGR."""
     frames = frames_of(str(ROOT / "samples" / "jumping_jacks.mp4"))
-    pictures = [cv2.imdecode(np.frombuffer(frame.encoded, np.uint8), cv2.IMREAD_COLOR) for frame in frames]
+    pictures = [cv2.imdecode(np.frombuffer(bytes(frame.picture), np.uint8), cv2.IMREAD_COLOR) for frame in frames]
     return [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in pictures]
 
 

@@ -112,6 +112,13 @@ class ActionEvent(Event):
     scores: NDArray[np.float32] | None  # (A,) of all actions; what is missing from a sum of 1 is none of them
     reason: Reason | None = None  # why the window has no action
 
+    @property
+    def winner(self) -> ActionScore | None:
+        """The best action; None: the background class won, whose score is what is missing from 1, or there is none."""
+        if self.scores is None or self.actions[0].score < 1 - float(self.scores.sum()):
+            return None
+        return self.actions[0]
+
 
 @dataclass(frozen=True)
 class SegmentEvent(Event):

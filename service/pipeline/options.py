@@ -85,6 +85,8 @@ Boxes = Annotated[list[BoxOption], BeforeValidator(_from_json, json_schema_input
 
 
 class RequestOptions(BaseModel):
+    """Options of all requests."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str | None = Field(None, description="name from /v1/models; absent: the default")

@@ -33,7 +33,7 @@ class Pipeline:
         self.pixels = PixelBudget(settings.max_pixels_in_work)
         METRICS.streams.set_function(lambda: self.streams.inside)
         METRICS.pixels_in_work.set_function(lambda: self.pixels.taken)
-        decoder = PictureDecoder(settings, workers)
+        self.decoder = decoder = PictureDecoder(settings, workers)
         inference, clip = FrameInference(server, workers), ClipInference(server)
         search = PeopleSearch(catalogue, PersonDetector(server, workers, settings.tiles), inference)
         self._chooser = ModelChooser(catalogue, server)

@@ -54,9 +54,8 @@ class TrackState:
         event = ActionEvent(at, self.id, first.frame_id, first.time_s, last.time_s, actions, scores, window.reason)
         if scores is None:
             return event, self._segments.add(first.time_s, last.time_s, None, 0.0)
-        top = actions[0]
-        wins = top.score >= 1 - float(scores.sum())  # against the background class: what is missing from 1
-        return event, self._segments.add(first.time_s, last.time_s, top.label if wins else None, top.score)
+        label = None if event.winner is None else event.winner.label
+        return event, self._segments.add(first.time_s, last.time_s, label, actions[0].score)
 
     def finish(self) -> Segment | None:
         """Returns the running segment at the end of the track; None where the background class won."""

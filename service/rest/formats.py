@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, closing
 from typing import Literal, TypeVar
 
 from deephar.formats import FORMATS, Format, FormatError, Poses
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
-from starlette.types import Send
 
-from service.errors import DeepharError, InvalidArgument
+from service.errors import InvalidArgument
 from service.pipeline.options import Count, PictureOptions, UploadOptions
-from service.rest.payload import room_on_disk
+from service.rest.payload import room_for_uploads
 from service.rest.schemas import LayoutJson, PoseJson
 from service.telemetry.metrics import METRICS
-
-log = logging.getLogger(__name__)
 
 JSON = "application/json"
 BY_MEDIA_TYPE = {form.media_type: form for form in FORMATS.values()}
@@ -104,7 +99,7 @@ def pictures_in(form: Format, answers: Sequence[PoseJson], names: Sequence[str |
 
 async def written(
     form: Format, layout: LayoutJson, question: FormatOptions, poses: AsyncGenerator[Poses, None]
-) -> AsyncGenerator[str, None]:
+) -> AsyncGenerator[bytes, None]:
     """Yields the document of a video, as its frames come.
 
     Raises:
@@ -116,29 +111,15 @@ async def written(
         text = writer.begin()
         async with aclosing(poses):
             async for each in poses:
-                with METRICS.stage("encode").time(), room_on_disk():
+                with METRICS.stage("encode").time(), room_for_uploads():
                     text += writer.add(each)
                 if text:
-                    yield text
+                    yield text.encode()
                     text = ""
         try:
             for part in writer.end():
-                yield text + part
+                yield (text + part).encode()
                 text = ""
         except FormatError as error:
             raise InvalidArgument(str(error)) from None
-        yield text
-
-
-class Document(StreamingResponse):
-    """A document that is sent as it is made. Where it fails half-way, the connection ends before the document does."""
-
-    async def stream_response(self, send: Send) -> None:
-        try:
-            await super().stream_response(send)
-        except DeepharError as error:
-            log.info("an answer that had begun was given up: %s", error)
-        except OSError:  # the caller has left
-            raise
-        except Exception:
-            log.exception("a video failed")
+        yield text.encode()

@@ -64,7 +64,7 @@ async def payload(
     if in_query:
         _options(kind, in_query)  # checked before the body is read
     if media_type == "multipart/form-data":
-        with room_on_disk():
+        with room_for_uploads():
             form = await read_form(request, fields)
         async with _closed(form):
             field, uploads, in_form = _from_form(form, fields)
@@ -72,7 +72,7 @@ async def payload(
             yield Payload(field, files, _options(kind, in_query, in_form), names)
     elif media_type == "application/json":
         body = await _document(request, field, json_limit)
-        with room_on_disk():
+        with room_for_uploads():
             # Base64 of a large file takes a while: not on the event loop.
             file, in_json = await workers.run(_from_json, body, field)
         del body
@@ -80,7 +80,7 @@ async def payload(
             yield Payload(field, [file], _options(kind, in_query, in_json), [None])
     elif not media_type.startswith(_NO_FILES):
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as upload:
-            with room_on_disk():
+            with room_for_uploads():
                 async for part in request.stream():
                     upload.write(part)
                 upload.seek(0)
@@ -123,7 +123,7 @@ async def _closed(form: FormData) -> AsyncIterator[None]:
 
 
 @contextmanager
-def room_on_disk() -> Iterator[None]:
+def room_for_uploads() -> Iterator[None]:
     """Raises `Unavailable` where the disk, on which larger bodies are buffered, has no room or no file is free."""
     try:
         yield

@@ -44,8 +44,9 @@ class PictureClip:
         self._pictures, self._times_ns = pictures, times_ns
 
     async def frames(self, sampler: Sampler) -> AsyncGenerator[tuple[Frame, int], None]:
-        """Yields all frames."""
+        """Yields all frames. Several may be on their way through the clip."""
         for i, (picture, time_ns) in enumerate(zip(self._pictures, self._times_ns, strict=True)):
+            picture.seek(0)
             yield Frame(picture.read(), i, time_ns), sampler.ticks(time_ns)
 
     def facts(self, size: tuple[int, int]) -> VideoFacts:

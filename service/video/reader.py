@@ -146,6 +146,20 @@ class VideoReader:
             return await self._workers.run(work, *args, **kwargs)
 
 
+def open_container(file: BinaryIO, most_pixels: int) -> InputContainer:
+    """Returns an open video file, which refers to no other one.
+
+    Args:
+        file: The seekable file.
+        most_pixels: Of a picture: FFmpeg decodes the first ones while it opens the file.
+
+    Raises:
+        av.FFmpegError, ValueError, OSError: It is no video.
+    """
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(most_pixels)}
+    return av.open(file, mode="r", options=options)
+
+
 class _Decoder:
     """The blocking decoder. Its methods are jobs for the pool, never two at once."""
 
@@ -204,13 +218,8 @@ class _Decoder:
         if is_picture(head) or is_still(head):
             raise UnsupportedMediaType("this is a picture; send pictures to /v1/pose, or a video as MP4 or WebM")
         check_counts(self._file)
-        options = {
-            "format_whitelist": _FORMATS,
-            "protocol_whitelist": "file",
-            "max_pixels": str(self._limits.pixels),  # FFmpeg decodes the first pictures while it opens the file
-        }
         try:
-            return av.open(self._file, mode="r", options=options)
+            return open_container(self._file, self._limits.pixels)
         except (av.FFmpegError, ValueError, OSError) as error:
             if is_short_of_memory(error):
                 raise MemoryError from error

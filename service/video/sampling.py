@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.errors import InvalidArgument
 
+EVERY_FRAME_S = 1e-9  # an interval at which all frames are sampled
 _ROUNDING_NS = 1_500_000  # Matroska and WebM round all time stamps to milliseconds
 
 

@@ -10,9 +10,9 @@ from types import TracebackType
 
 import grpc
 import httpx
-from deephar import Client
 
 from tests.deploy.stack import PICTURE
+from tests.grpc_calls import GrpcCalls
 
 PAUSE_S = 0.05  # a machine with two processors is then busy, but not full
 
@@ -69,7 +69,7 @@ class Load:
         return "200" if answer.is_success and answer.json()["people"] else f"{answer.status_code} {answer.text}"
 
     def _grpc(self) -> None:
-        with Client(self._address) as client:
+        with GrpcCalls(self._address) as client:
 
             def ask() -> str:
                 try:

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from deephar import Client
-from deephar.video import frames_of
 
 from tests.deploy.monitoring_files import Prometheus, dashboard_queries, metrics_in
 from tests.deploy.stack import PICTURE, ROOT, Stack, image_or_stand_in, run, wait_until
+from tests.grpc_calls import GrpcCalls, frames_of
 
 pytestmark = pytest.mark.docker
 SEEN_S = 30.0  # within which a request shows: Prometheus asks every five seconds
@@ -47,7 +46,7 @@ def prometheus(stack: Stack) -> Prometheus:
     wait_until("the gateway is seen", lambda: bool(prometheus.ask('up{job="deephar"} == 1')), SEEN_S)
     answer = stack.pose()
     assert answer.status_code == 200
-    with Client(f"127.0.0.1:{stack.grpc_port}") as client:
+    with GrpcCalls(f"127.0.0.1:{stack.grpc_port}") as client:
         client.pose(PICTURE.read_bytes())
         assert list(client.stream(frames_of(str(ROOT / "samples" / "jumping_jacks.mp4"))))
     return prometheus
@@ -66,7 +65,7 @@ def test_every_query_of_the_dashboard_is_answered(stack: Stack, prometheus: Prom
     while empty := [title for title, query in queries if not prometheus.ask(query)]:
         assert time.monotonic() < deadline, f"nothing after {RATE_S:g} s: {empty}"
         stack.pose()
-        with Client(f"127.0.0.1:{stack.grpc_port}") as client:
+        with GrpcCalls(f"127.0.0.1:{stack.grpc_port}") as client:
             list(client.stream(frames_of(str(ROOT / "samples" / "jumping_jacks.mp4"))))
     for _, query in dashboard_queries():
         prometheus.ask(query)

@@ -13,13 +13,15 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from deephar import Client
+from deephar import Client, Frame
+from deephar.events import Event, SegmentEvent
 from deephar.v1 import inference_pb2 as pb
-from deephar.video import frames_of
+from deephar.video import frames_of as client_frames_of
 from websockets.sync.client import connect
 
 from tests.deploy.load import Load
 from tests.deploy.stack import PICTURE, ROOT, Stack, image_or_stand_in, run, wait_until, works
+from tests.grpc_calls import GrpcCalls, frames_of
 from tests.integration.sockets import Socket
 
 pytestmark = pytest.mark.docker
@@ -90,7 +92,7 @@ print(sorted({int(port, 16) for address, port in places if not address.endswith(
 
 
 def test_grpc_answers_and_streams(both: Stack) -> None:
-    with Client(f"127.0.0.1:{both.grpc_port}") as client:
+    with GrpcCalls(f"127.0.0.1:{both.grpc_port}") as client:
         assert client.pose(PICTURE.read_bytes()).people
         events = [event.WhichOneof("event") for event in client.stream(frames_of(str(VIDEO)))]
     assert events.count("action") > 0
@@ -162,7 +164,7 @@ def test_a_stream_gets_its_segment_and_unavailable_when_its_gateway_goes(both: S
     restarting = threading.Thread(target=restart)
     restarting.start()
     error: Any = None
-    with Client(f"127.0.0.1:{both.grpc_port}") as client:
+    with GrpcCalls(f"127.0.0.1:{both.grpc_port}") as client:
         try:
             for event in client.stream(frames()):
                 events.append(str(event.WhichOneof("event")))
@@ -174,6 +176,42 @@ def test_a_stream_gets_its_segment_and_unavailable_when_its_gateway_goes(both: S
     assert error is not None
     assert error.code() == grpc.StatusCode.UNAVAILABLE, error.details()
     assert events[-1] == "segment"
+
+
+def test_a_stream_of_the_client_runs_through_a_rolling_update(both: Stack) -> None:
+    """It goes on at another gateway; its segments are those of the same frames without an update."""
+    read = list(client_frames_of(VIDEO))
+    updated = threading.Event()
+    sent: list[Frame] = []
+
+    def live() -> Iterator[Frame]:
+        number = 0
+        while not updated.is_set() or number % len(read):
+            sent.append(Frame(read[number % len(read)].picture, number / 25, number))
+            yield sent[-1]
+            number += 1
+            time.sleep(0.04)
+
+    def update() -> None:
+        try:
+            time.sleep(4)
+            run("sh", "deploy/proxy/roll.sh", COMPOSE=" ".join(both.command), **both.variables)
+            time.sleep(2)
+        finally:
+            updated.set()
+
+    old = both.containers("gateway")
+    updating = threading.Thread(target=update)
+    updating.start()
+    with Client(f"127.0.0.1:{both.grpc_port}") as client:
+        through = segments_of(client.stream(live()))
+        updating.join()
+        assert not set(old) & set(both.containers("gateway"))
+        assert through == segments_of(client.stream(sent))
+
+
+def segments_of(events: Iterator[Event]) -> list[tuple[float, float, str, int]]:
+    return [(e.start_s, e.end_s, e.label, e.person_id) for e in events if isinstance(e, SegmentEvent)]
 
 
 def test_one_gateway_is_killed(both: Stack) -> None:
@@ -201,7 +239,7 @@ def test_without_a_gateway_the_proxy_says_so(both: Stack) -> None:
     both("stop", "gateway")
     answer = both.pose()
     assert (answer.status_code, answer.headers["Retry-After"], answer.json()["code"]) == (503, "1", "unavailable")
-    with Client(f"127.0.0.1:{both.grpc_port}") as client, pytest.raises(grpc.RpcError) as refused:
+    with GrpcCalls(f"127.0.0.1:{both.grpc_port}") as client, pytest.raises(grpc.RpcError) as refused:
         client.pose(PICTURE.read_bytes())
     error: Any = refused.value
     assert (error.code(), error.details()) == (

@@ -10,8 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from deephar import Client
-from deephar.video import frames_of
 
 from service.testing.ports import free_loopback_port
 from service.testing.running import ServiceProcess, running_service
@@ -19,6 +17,7 @@ from tests.conftest import SAMPLES
 from tests.deploy.manifests import KUBERNETES
 from tests.deploy.monitoring_files import ALERTS, SCRAPES, Prometheus, alerts, dashboard_queries
 from tests.deploy.programs import program
+from tests.grpc_calls import GrpcCalls, frames_of
 
 PATIENCE_S = 60
 FRESH = "15s"  # of rates here, where all is scraped every second
@@ -80,7 +79,7 @@ def use(service: ServiceProcess) -> None:
     picture = (SAMPLES / "person.jpg").read_bytes()
     assert httpx.post(f"{service.url}/v1/pose", files={"image": picture}, timeout=60).status_code == 200
     assert httpx.post(f"{service.url}/v1/pose", content=b"no picture", timeout=60).status_code in (415, 422)
-    with Client(service.grpc_address) as client:
+    with GrpcCalls(service.grpc_address) as client:
         events = [event.WhichOneof("event") for event in client.stream(frames_of(str(SAMPLES / "jumping_jacks.mp4")))]
     assert "action" in events
 

@@ -35,7 +35,7 @@ _CODES = {*STATUS, "not_found", "method_not_allowed"} - {"internal"}
 _PATIENCE_S = 60
 # Options that any text of OpenAPI's kind may stand for, so that most requests would come no further.
 _OF_NAMES = ("model", "layout")
-_ACCEPTED = ("*/*", "*/*", "application/json", "image/png", "image/jpeg", "application/x-ndjson", "text/html")
+_ACCEPTED = ("*/*", "*/*", "application/json", "image/*", "text/csv", "application/x-ndjson", "text/html")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 _PATHS = ("/v1/pose", "/v1/actions", "/v1/stream", "/v1/models", "/v1/models/lite", "/healthz", "/readyz", "/docs", "/")
 _HEADERS = (

@@ -69,14 +69,18 @@ class FaultyProxy:
         self.delay_s = 0.0
         self.flowing = threading.Event()
         self.flowing.set()
-        host, _, port = server.rpartition(":")
-        self._server = host, int(port)
+        self.lead_to(server)
         self._cut: tuple[bool, int] | None = None
         self._lock = threading.Lock()
         self._connections: list[Connection] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def lead_to(self, server: str) -> None:
+        """Leads further connections to another server."""
+        host, _, port = server.rpartition(":")
+        self._server = host, int(port)
 
     def reset(self) -> None:
         """Resets all connections."""

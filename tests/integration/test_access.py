@@ -17,8 +17,8 @@ import httpx
 import jwt
 import pytest
 from deephar import Client, cli
+from deephar.errors import Unauthenticated
 from deephar.v1 import inference_pb2 as pb
-from deephar.video import frames_of
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from websockets.exceptions import InvalidStatus
@@ -29,6 +29,7 @@ from service.access.keys import new_key
 from service.testing.ports import free_loopback_port
 from service.testing.running import ServiceProcess, running_service
 from tests.conftest import ROOT, SAMPLES
+from tests.grpc_calls import GrpcCalls, frames_of
 from tests.integration.sockets import Socket, socket
 from tests.unit.access.jwks_server import JwksServer
 from tests.unit.access.made_tokens import AUDIENCE, ISSUER, Signer, jwks
@@ -125,15 +126,20 @@ def test_websockets_take_keys_in_headers_and_subprotocols(guarded: Guarded) -> N
 def test_grpc_takes_keys_and_tokens_and_health_needs_none(guarded: Guarded) -> None:
     address = guarded.service.grpc_address
     for credentials in (guarded.keys["full"], RSA.token()):
-        with Client(address, api_key=credentials) as client:
+        with GrpcCalls(address, api_key=credentials) as client:
             assert client.pose(PERSON).people
             assert client.models()
     for wrong in (None, "dh_wrong", STRANGER.token()):
-        with Client(address, api_key=wrong) as client:
+        with GrpcCalls(address, api_key=wrong) as client:
             for call in (client.models, lambda: client.pose(PERSON), lambda: list(client.stream([]))):
                 with pytest.raises(grpc.RpcError) as raised:
                     call()
                 assert code_of(raised) == (grpc.StatusCode.UNAUTHENTICATED, "unauthenticated")
+    for where in (address, guarded.url):
+        with Client(where, api_key="dh_wrong") as stranger:
+            for ask in (stranger.models, lambda: stranger.pose(PERSON), lambda: list(stranger.stream([]))):
+                with pytest.raises(Unauthenticated, match="not known here"):
+                    ask()
     with grpc.insecure_channel(address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
@@ -171,7 +177,7 @@ def test_line_breaks_in_a_path_open_nothing(guarded: Guarded, path: str) -> None
 
 def test_a_rate_holds_over_both_transports(guarded: Guarded) -> None:
     key = guarded.keys["seldom"]
-    with Client(guarded.service.grpc_address, api_key=key) as client:
+    with GrpcCalls(guarded.service.grpc_address, api_key=key) as client:
         assert guarded.pose(key).status_code == 200
         assert client.pose(PERSON).people
         answer = guarded.pose(key)
@@ -203,7 +209,7 @@ def test_streams_at_a_time(guarded: Guarded) -> None:
         stream.say("config")
         stream.until("started")
         assert status_of(guarded.service, Authorization=f"Bearer {key}") == 429
-        with Client(guarded.service.grpc_address, api_key=key) as client, pytest.raises(grpc.RpcError) as raised:
+        with GrpcCalls(guarded.service.grpc_address, api_key=key) as client, pytest.raises(grpc.RpcError) as raised:
             list(client.stream([]))
         assert code_of(raised) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "overloaded")
         assert guarded.pose(key).status_code == 200

@@ -12,14 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import httpx
 import pytest
-from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
-from deephar.video import frames_of
 from PIL import Image as Pillow
 
 from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
+from tests.grpc_calls import GrpcCalls, frames_of
 from tests.integration.callers import call_with_bytes, connect, pose, post_head
 from tests.integration.process_size import memory_mb, open_files
 from tests.videos import first_frames
@@ -185,7 +184,7 @@ def test_long_names_are_told_briefly(service: ServiceProcess, person_jpeg: bytes
 
 def test_dropped_streams_leave_nothing(service: ServiceProcess, person_jpeg: bytes) -> None:
     frames = list(frames_of(str(SAMPLES / "jumping_jacks.mp4")))[:12]
-    with Client(service.grpc_address) as client:
+    with GrpcCalls(service.grpc_address) as client:
         list(client.stream(frames))
         before, files = memory_mb(service), open_files(service)
         for _ in range(30):
@@ -210,7 +209,7 @@ def test_thousands_of_requests_and_hundreds_of_dropped_streams_leave_nothing(per
                 return {answer.status_code for answer in answers}
 
         def drop(count: int) -> None:
-            with Client(service.grpc_address) as client:
+            with GrpcCalls(service.grpc_address) as client:
                 for _ in range(count):
                     for _ in client.stream(frames):
                         break

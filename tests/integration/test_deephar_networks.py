@@ -10,11 +10,10 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from deephar import Client
-from deephar.video import frames_of
 
 from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
+from tests.grpc_calls import GrpcCalls, frames_of
 from tests.integration.made_networks import BOX, pose, served
 from tests.integration.made_networks import DIMS_AND_ACTIONS as MODELS
 
@@ -121,7 +120,7 @@ def test_a_stream_over_grpc_gets_actions(exact: ServiceProcess) -> None:
     from deephar.v1 import inference_pb2 as pb
 
     config = pb.StreamConfig(model="ntu", hop=8, box=pb.Box(x=225, y=70, width=190, height=345))
-    with Client(exact.grpc_address) as client:
+    with GrpcCalls(exact.grpc_address) as client:
         events = list(client.stream(frames_of(str(SAMPLES / "jumping_jacks.mp4")), config))
     kinds = [event.WhichOneof("event") for event in events]
     assert kinds.count("pose") >= 8  # networks of random weights see nobody for long: no window has an action

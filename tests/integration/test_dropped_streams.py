@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator
 import grpc
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
-from deephar.video import frames_of
 from websockets.asyncio.client import connect
 
 from service.composition import Parts, running
@@ -23,6 +22,7 @@ from service.settings import Settings
 from service.testing.ports import free_loopback_port
 from service.video.frame import Frame
 from tests.conftest import SAMPLES
+from tests.grpc_calls import frames_of
 from tests.integration.sockets import message
 
 STREAMS, AT_ONCE = 200, 16

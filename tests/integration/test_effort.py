@@ -12,13 +12,13 @@ import grpc
 import httpx
 import numpy as np
 import pytest
-from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 from tritonclient.grpc import service_pb2 as triton_pb
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from service.testing.running import ServiceProcess
+from tests.grpc_calls import GrpcCalls
 from tests.integration.sockets import socket
 
 
@@ -56,7 +56,7 @@ def test_grpc_and_websocket_say_the_same(service: ServiceProcess, person_jpeg: b
             stub.EstimatePose(pb.EstimatePoseRequest(image=person_jpeg, effort=9))  # type: ignore[arg-type]
     assert answer.effort == pb.EFFORT_BALANCED
     assert "no faster model" in answer.effort_reason
-    with Client(service.grpc_address) as client:
+    with GrpcCalls(service.grpc_address) as client:
         frames = [pb.Frame(encoded=person_jpeg, timestamp_ns=i) for i in range(2)]
         started = next(iter(client.stream(frames, pb.StreamConfig(effort=pb.EFFORT_BEST)))).started
     assert (started.model, started.effort) == ("lite", pb.EFFORT_BALANCED)

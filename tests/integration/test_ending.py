@@ -11,12 +11,11 @@ from collections.abc import Iterator
 import grpc
 import httpx
 import pytest
-from deephar import Client
 from deephar.v1 import inference_pb2 as pb
-from deephar.video import frames_of
 
 from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
+from tests.grpc_calls import GrpcCalls, frames_of
 from tests.integration.callers import answer_of, connect, post_head
 from tests.integration.left_behind import left_of_service
 from tests.integration.waiting import wait_for
@@ -39,7 +38,7 @@ class Streaming(threading.Thread):
             yield from frames_of(str(SAMPLES / "jumping_jacks.mp4"))
             time.sleep(20)
 
-        with Client(self._service.grpc_address) as client:
+        with GrpcCalls(self._service.grpc_address) as client:
             try:
                 for event in client.stream(frames()):
                     self.kinds.append(event.WhichOneof("event"))

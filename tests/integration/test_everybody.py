@@ -13,20 +13,19 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from deephar import Client
 from deephar.v1 import inference_pb2 as pb
-from deephar.video import frames_of
 
 from service.testing.running import ServiceProcess
 from service.vision.crops import Image
 from tests.conftest import SAMPLES
+from tests.grpc_calls import GrpcCalls, frames_of
 
 WIDTH = 640  # of the sample picture and of the sample clip
 
 
 @pytest.fixture(scope="module")
-def client(service: ServiceProcess) -> Iterator[Client]:
-    with Client(service.grpc_address) as client:
+def client(service: ServiceProcess) -> Iterator[GrpcCalls]:
+    with GrpcCalls(service.grpc_address) as client:
         yield client
 
 
@@ -86,7 +85,7 @@ def middle(person: pb.Person) -> float:
     return float(np.mean([k.x for k in person.keypoints]))
 
 
-def test_everybody_is_answered_best_first(client: Client, two_jpeg: bytes) -> None:
+def test_everybody_is_answered_best_first(client: GrpcCalls, two_jpeg: bytes) -> None:
     people = client.pose(two_jpeg).people
     assert len(people) == 2
     assert people[0].score >= people[1].score
@@ -112,7 +111,7 @@ def test_depth_comes_lifted_and_says_so(service: ServiceProcess, person_jpeg: by
     assert "not a measurement" in card["lift"]["trained_on"]
 
 
-def test_a_camera_places_lifted_joints(client: Client, person_jpeg: bytes) -> None:
+def test_a_camera_places_lifted_joints(client: GrpcCalls, person_jpeg: bytes) -> None:
     camera = pb.Camera(fx=800, fy=800, cx=320, cy=240, root_depth_mm=[3000])
     (person,) = client.pose(person_jpeg, camera=camera).people
     pelvis = person.keypoints[0]
@@ -120,14 +119,14 @@ def test_a_camera_places_lifted_joints(client: Client, person_jpeg: bytes) -> No
     assert all(k.position_mm.z == pytest.approx(3000 + k.z, abs=0.1) for k in person.keypoints)
 
 
-def test_the_flip_sees_nearly_the_same(client: Client, person_jpeg: bytes) -> None:
+def test_the_flip_sees_nearly_the_same(client: GrpcCalls, person_jpeg: bytes) -> None:
     boxes = [(225.0, 70.0, 190.0, 345.0)]
     once, twice = (client.pose(person_jpeg, boxes=boxes, flip=flip).people[0] for flip in (False, True))
     distances = [np.hypot(a.x - b.x, a.y - b.y) for a, b in zip(once.keypoints, twice.keypoints, strict=True)]
     assert 0 < np.median(distances) < 10
 
 
-def test_the_flip_of_the_mirrored_picture_is_the_mirrored_answer(client: Client, two_jpeg: bytes) -> None:
+def test_the_flip_of_the_mirrored_picture_is_the_mirrored_answer(client: GrpcCalls, two_jpeg: bytes) -> None:
     boxes = [(225.0, 70.0, 190.0, 345.0), (2 * WIDTH - 415.0, 70.0, 190.0, 345.0)]
     one, other = client.pose(two_jpeg, boxes=boxes, flip=True).people
     mirrored = {point.name: 2 * WIDTH - point.x for point in other.keypoints}
@@ -138,14 +137,14 @@ def test_the_flip_of_the_mirrored_picture_is_the_mirrored_answer(client: Client,
         assert point.x == pytest.approx(mirrored[twin], abs=8), point.name
 
 
-def test_the_main_person_alone_is_followed(client: Client, two_frames: list[pb.Frame]) -> None:
+def test_the_main_person_alone_is_followed(client: GrpcCalls, two_frames: list[pb.Frame]) -> None:
     poses = [e.pose for e in client.stream(two_frames) if e.WhichOneof("event") == "pose"]
     assert {person.id for pose in poses for person in pose.people} == {1}
     middles = [middle(person) for pose in poses for person in pose.people]
     assert len({m < WIDTH for m in middles}) == 1, "never jumps to the other"
 
 
-def test_everybody_is_followed_with_an_id(client: Client, two_frames: list[pb.Frame]) -> None:
+def test_everybody_is_followed_with_an_id(client: GrpcCalls, two_frames: list[pb.Frame]) -> None:
     events = list(client.stream(two_frames, pb.StreamConfig(following=pb.FOLLOWING_ALL)))
     poses = [e.pose for e in events if e.WhichOneof("event") == "pose"]
     sides: dict[int, set[bool]] = {}
@@ -164,7 +163,7 @@ def test_everybody_is_followed_with_an_id(client: Client, two_frames: list[pb.Fr
     ("one", "other"),
     [("jumping_jacks_2", "squat_1"), ("squat_1", "jumping_jacks_2"), ("jumping_jacks_2", "tennis_serve_2")],
 )
-def test_two_real_people_who_cross_keep_their_ids(client: Client, shared_data: Path, one: str, other: str) -> None:
+def test_two_real_people_who_cross_keep_their_ids(client: GrpcCalls, shared_data: Path, one: str, other: str) -> None:
     """Two clips side by side change places; the one in front hides the other."""
     events = client.stream(crossing(shared_data / "clips", one, other), pb.StreamConfig(following=pb.FOLLOWING_ALL))
     poses = [e.pose.people for e in events if e.WhichOneof("event") == "pose"]
@@ -175,7 +174,7 @@ def test_two_real_people_who_cross_keep_their_ids(client: Client, shared_data: P
     assert all((places[0][i] < CROSSING_WIDTH / 2) == (places[-1][i] > CROSSING_WIDTH / 2) for i in (1, 2)), places
 
 
-def test_the_answer_for_the_clip_names_everybodys_action(client: Client, two_frames: list[pb.Frame]) -> None:
+def test_the_answer_for_the_clip_names_everybodys_action(client: GrpcCalls, two_frames: list[pb.Frame]) -> None:
     answer = client.classify(two_frames, pb.StreamConfig(following=pb.FOLLOWING_ALL, max_people=2))
     best = {person.person_id: person.actions[0].label for person in answer.people}
     assert list(best.values())[:2] == ["jumping_jacks"] * 2
@@ -192,7 +191,7 @@ def test_rest_follows_everybody_too(service: ServiceProcess, clip_mp4: bytes) ->
     assert events[0]["people"][0]["id"] == 1
 
 
-def test_smoothing_takes_the_jitter_and_can_be_turned_off(client: Client, two_frames: list[pb.Frame]) -> None:
+def test_smoothing_takes_the_jitter_and_can_be_turned_off(client: GrpcCalls, two_frames: list[pb.Frame]) -> None:
     def jitter(smooth: bool) -> float:
         config = pb.StreamConfig(want_keypoints=True, smooth=smooth)
         poses = [e.pose.people[0] for e in client.stream(two_frames, config) if e.WhichOneof("event") == "pose"]
@@ -217,7 +216,7 @@ def test_wrong_options_of_a_picture_are_told(service: ServiceProcess, person_jpe
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_argument"), query
 
 
-def test_frames_of_one_person_are_never_two(client: Client) -> None:
+def test_frames_of_one_person_are_never_two(client: GrpcCalls) -> None:
     frames = frames_of(str(SAMPLES / "jumping_jacks.mp4"))
     events = client.stream(frames, pb.StreamConfig(following=pb.FOLLOWING_ALL))
     counts = [len(e.pose.people) for e in events if e.WhichOneof("event") == "pose"]
@@ -225,7 +224,7 @@ def test_frames_of_one_person_are_never_two(client: Client) -> None:
     assert sum(a != b for a, b in pairwise(counts)) <= 2
 
 
-def test_a_person_gets_the_same_numbers_alone_and_in_company(client: Client, person_jpeg: bytes) -> None:
+def test_a_person_gets_the_same_numbers_alone_and_in_company(client: GrpcCalls, person_jpeg: bytes) -> None:
     """Rows of a batch: a runtime once computed the scores of all but the first wrongly."""
     box = (225.0, 70.0, 190.0, 345.0)
     (alone,) = client.pose(person_jpeg, boxes=[box]).people

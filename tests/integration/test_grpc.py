@@ -13,23 +13,22 @@ import grpc
 import httpx
 import numpy as np
 import pytest
-from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
-from deephar.video import NotAVideo, frames_of
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from service.testing.running import ServiceProcess
 from tests.conftest import SAMPLES
+from tests.grpc_calls import GrpcCalls, frames_of
 from tests.pictures import huge_png
 
 BOX = (225, 70, 190, 345)
 
 
 @pytest.fixture(scope="module")
-def client(service: ServiceProcess) -> Iterator[Client]:
-    with Client(service.grpc_address) as client:
+def client(service: ServiceProcess) -> Iterator[GrpcCalls]:
+    with GrpcCalls(service.grpc_address) as client:
         yield client
 
 
@@ -59,7 +58,7 @@ def numbers(people: list[dict[str, Any]]) -> np.ndarray:
     return np.array([[[k["x"] or 0, k["y"] or 0, k["score"]] for k in p["keypoints"]] for p in people])
 
 
-def test_models(client: Client) -> None:
+def test_models(client: GrpcCalls) -> None:
     (lite,) = [m for m in client.models() if m.name == "lite"]
     assert lite.ready
     assert (lite.dimensions, lite.clip_frames, lite.sample_interval_s) == (3, 16, 0.1)
@@ -70,7 +69,7 @@ def test_models(client: Client) -> None:
 @pytest.mark.parametrize("layout", ["", "mpii16", "openpose18"])
 def test_pose_has_the_same_numbers_as_over_rest(
     service: ServiceProcess,
-    client: Client,
+    client: GrpcCalls,
     person_jpeg: bytes,
     boxes: list[tuple[float, float, float, float]],
     layout: str,
@@ -90,7 +89,7 @@ def test_pose_has_the_same_numbers_as_over_rest(
 
 
 def test_a_clip_has_the_same_scores_as_over_rest(
-    service: ServiceProcess, client: Client, clip_mp4: bytes, raw_frames: list[pb.Frame]
+    service: ServiceProcess, client: GrpcCalls, clip_mp4: bytes, raw_frames: list[pb.Frame]
 ) -> None:
     over_grpc = client.classify(raw_frames)
     over_rest = httpx.post(f"{service.url}/v1/actions", files={"video": clip_mp4}, timeout=60).json()
@@ -134,7 +133,7 @@ def test_errors_have_the_same_code_and_text_as_over_rest(
     assert caught.value.details() == over_rest["detail"]
 
 
-def test_streaming_names_the_action_while_frames_still_come(client: Client, raw_frames: list[pb.Frame]) -> None:
+def test_streaming_names_the_action_while_frames_still_come(client: GrpcCalls, raw_frames: list[pb.Frame]) -> None:
     """The first action is there although the sender has not ended, and nothing is sent before it is read."""
     sent = []
 
@@ -161,7 +160,7 @@ def test_streaming_names_the_action_while_frames_still_come(client: Client, raw_
     assert all(event.lag_ms >= 0 for event in events)
 
 
-def test_the_first_action_does_not_wait_for_the_end(client: Client, raw_frames: list[pb.Frame]) -> None:
+def test_the_first_action_does_not_wait_for_the_end(client: GrpcCalls, raw_frames: list[pb.Frame]) -> None:
     ended = []
 
     def endless() -> Iterator[pb.Frame]:
@@ -175,7 +174,7 @@ def test_the_first_action_does_not_wait_for_the_end(client: Client, raw_frames: 
     assert not ended
 
 
-def test_keypoints_of_every_frame_on_request(client: Client, raw_frames: list[pb.Frame]) -> None:
+def test_keypoints_of_every_frame_on_request(client: GrpcCalls, raw_frames: list[pb.Frame]) -> None:
     config = pb.StreamConfig(want_keypoints=True, layout="coco17")
     events = list(client.stream(raw_frames[:20], config))
     poses = [event for event in events if event.WhichOneof("event") == "pose"]
@@ -183,12 +182,12 @@ def test_keypoints_of_every_frame_on_request(client: Client, raw_frames: list[pb
     assert len(poses[-1].pose.people[0].keypoints) == 17
 
 
-def test_jpeg_frames_and_a_hop(client: Client) -> None:
+def test_jpeg_frames_and_a_hop(client: GrpcCalls) -> None:
     events = list(client.stream(frames_of(str(SAMPLES / "jumping_jacks.mp4")), pb.StreamConfig(hop=16)))
     assert [e.WhichOneof("event") for e in events].count("action") == 2
 
 
-def test_a_person_in_a_box_is_followed(client: Client, raw_frames: list[pb.Frame]) -> None:
+def test_a_person_in_a_box_is_followed(client: GrpcCalls, raw_frames: list[pb.Frame]) -> None:
     box = pb.Box(x=225, y=70, width=190, height=345)
     answer = client.classify(raw_frames, pb.StreamConfig(box=box))
     assert answer.actions[0].label == "jumping_jacks"
@@ -229,7 +228,7 @@ def test_bad_streams_get_the_right_error(
     ],
 )
 def test_a_bad_frame_ends_a_finite_clip_but_not_a_stream(
-    client: Client, person_jpeg: bytes, bad: pb.Frame, code: str
+    client: GrpcCalls, person_jpeg: bytes, bad: pb.Frame, code: str
 ) -> None:
     good = [pb.Frame(encoded=person_jpeg, frame_id=i, timestamp_ns=i * 10**9) for i in range(10)]
     bad.timestamp_ns = bad.timestamp_ns or 5 * 10**8
@@ -242,7 +241,7 @@ def test_a_bad_frame_ends_a_finite_clip_but_not_a_stream(
     assert sum(e.WhichOneof("event") == "pose" for e in events) == len(good)
 
 
-def test_time_that_runs_backwards(client: Client, person_jpeg: bytes) -> None:
+def test_time_that_runs_backwards(client: GrpcCalls, person_jpeg: bytes) -> None:
     """A little: the frame is left out. Far: the sender's clock was set, and the stream begins anew."""
     times_ns = (10**10, 10**10 - 1, 10**10 + 10**8, 0, 10**8)
     frames = [pb.Frame(encoded=person_jpeg, frame_id=i, timestamp_ns=t) for i, t in enumerate(times_ns)]
@@ -251,16 +250,6 @@ def test_time_that_runs_backwards(client: Client, person_jpeg: bytes) -> None:
     events = list(client.stream(frames))
     assert [e.frame_id for e in events if e.WhichOneof("event") == "frame_error"] == [1]
     assert [e.frame_id for e in events if e.WhichOneof("event") == "pose"] == [0, 2, 3, 4]
-
-
-@pytest.mark.parametrize("call", [Client.classify, lambda client, frames: list(client.stream(frames))])
-def test_what_the_frames_raise_reaches_the_caller(client: Client, person_jpeg: bytes, call: Any) -> None:
-    def frames() -> Iterator[pb.Frame]:
-        yield pb.Frame(encoded=person_jpeg)
-        raise NotAVideo("the rest is damaged")
-
-    with pytest.raises(NotAVideo, match="the rest is damaged"):
-        call(client, frames())
 
 
 def test_health(service: ServiceProcess) -> None:

@@ -18,15 +18,14 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-from deephar import Client
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
-from deephar.video import frames_of
 from PIL import Image as Pillow
 from websockets.exceptions import ConnectionClosed
 
 from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
+from tests.grpc_calls import GrpcCalls, frames_of
 from tests.integration.asking import asking
 from tests.integration.callers import connect, pose
 from tests.integration.process_size import open_files
@@ -84,7 +83,7 @@ def test_a_service_without_free_handles_is_back_with_them(own: ServiceProcess, p
             for caller in callers:
                 caller.close()
             assert wait_for(lambda: answers(own, person_jpeg), BACK_S), own.log.read_text()
-    with Client(own.grpc_address) as client:
+    with GrpcCalls(own.grpc_address) as client:
         assert client.models()
     assert "Traceback" not in own.log.read_text()
     assert len(own.log.read_text()[start:].splitlines()) < 10
@@ -162,7 +161,7 @@ def test_streams_of_a_triton_that_is_killed_are_told(own: ServiceProcess, person
     assert wait_for(lambda: answers(own, person_jpeg), BACK_WITH_TRITON_S + killed - time.monotonic())
     print(f"back after {time.monotonic() - killed:.1f} s")
     assert wait_for(lambda: open_files(own) <= files + 3, 5), (files, open_files(own))
-    with Client(own.grpc_address) as client:
+    with GrpcCalls(own.grpc_address) as client:
         assert list(client.stream(frames[:12]))
     assert "Traceback" not in own.log.read_text()
 
@@ -181,7 +180,7 @@ def test_clocks_that_jump_are_not_noticed(tmp_path: Path, person_jpeg: bytes, mo
         service = running_service()
         running = service.__enter__()
     try:
-        with asking(running, person_jpeg) as asked, Client(running.grpc_address) as client:
+        with asking(running, person_jpeg) as asked, GrpcCalls(running.grpc_address) as client:
             expected = len(list(client.stream(frames)))
             for jump in ("+3600", "-86400", "+0"):
                 events = client.stream(frames)

@@ -9,10 +9,10 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from deephar.video import frames_of
 
 from service.testing.running import ServiceProcess
 from tests.conftest import SAMPLES
+from tests.grpc_calls import frames_of
 
 
 def joints(answer: dict[str, Any]) -> np.ndarray:

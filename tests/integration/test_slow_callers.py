@@ -14,11 +14,11 @@ import httpx
 import pytest
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
-from deephar.video import frames_of
 from PIL import Image as Pillow
 
 from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
+from tests.grpc_calls import frames_of
 from tests.integration.callers import answer_of, connect, pose, post_head
 from tests.integration.process_size import memory_mb, open_files
 

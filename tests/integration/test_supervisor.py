@@ -12,9 +12,9 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-from deephar import Client
 
 from service.testing.running import ROOT, ServiceProcess, processes_with, running_service
+from tests.grpc_calls import GrpcCalls
 from tests.integration.left_behind import left_of_service
 from tests.integration.waiting import wait_for
 
@@ -34,7 +34,7 @@ def test_while_triton_is_away_both_transports_say_unavailable(person_jpeg: bytes
             503,
             "unavailable",
         )
-        with Client(service.grpc_address) as client, pytest.raises(grpc.RpcError) as caught:
+        with GrpcCalls(service.grpc_address) as client, pytest.raises(grpc.RpcError) as caught:
             client.pose(person_jpeg)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         assert service.triton_pids() == []

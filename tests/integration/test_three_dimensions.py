@@ -16,11 +16,11 @@ import grpc
 import httpx
 import numpy as np
 import pytest
-from deephar import Camera, Client
 from deephar.v1 import inference_pb2 as pb
 from PIL import Image as Pillow
 
 from service.testing.running import ROOT, ServiceProcess, running_service
+from tests.grpc_calls import GrpcCalls
 from tests.integration import known_answers as known
 from tests.integration.known_picture import BLUE, BOX, CAMERA, JOINTS, OTHER_BOX, RED, expected, picture, places
 from tests.integration.waiting import wait_for
@@ -40,8 +40,8 @@ def known_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceP
 
 
 @pytest.fixture(scope="module")
-def client(known_service: ServiceProcess) -> Iterator[Client]:
-    with Client(known_service.grpc_address) as client:
+def client(known_service: ServiceProcess) -> Iterator[GrpcCalls]:
+    with GrpcCalls(known_service.grpc_address) as client:
         yield client
 
 
@@ -68,7 +68,7 @@ def test_z_is_in_millimetres_from_the_root_and_the_layout_says_so(known_service:
         assert not any("position_mm" in point for point in person["keypoints"])
 
 
-def test_a_model_with_two_dimensions_has_no_z(known_service: ServiceProcess, client: Client) -> None:
+def test_a_model_with_two_dimensions_has_no_z(known_service: ServiceProcess, client: GrpcCalls) -> None:
     answer = ask(known_service, model="known2d", boxes=[BOX] * 9).json()  # more boxes than its largest batch
     assert answer["layout"]["units"] == {"x": "px", "y": "px"}
     assert all(set(point) == {"name", "x", "y", "score"} for p in answer["people"] for point in p["keypoints"])
@@ -78,7 +78,7 @@ def test_a_model_with_two_dimensions_has_no_z(known_service: ServiceProcess, cli
     assert not any(k.HasField("z") or k.HasField("position_mm") for k in over_grpc.people[0].keypoints)
 
 
-def test_models_say_their_units(known_service: ServiceProcess, client: Client) -> None:
+def test_models_say_their_units(known_service: ServiceProcess, client: GrpcCalls) -> None:
     models = {m["name"]: m for m in httpx.get(f"{known_service.url}/v1/models").json()["models"]}
     assert models["known3d"]["layout"]["units"]["z"] == "mm_from_root"
     assert models["known3d"]["card"]["depth_scale_mm"] == 2000
@@ -107,7 +107,7 @@ def test_a_camera_places_joints_in_space(known_service: ServiceProcess) -> None:
     assert column(person, "position_mm")[:, 2] == pytest.approx(4000 + column(person, "z"), abs=0.01)
 
 
-def test_the_ways_to_send_a_camera_are_one(known_service: ServiceProcess, client: Client) -> None:
+def test_the_ways_to_send_a_camera_are_one(known_service: ServiceProcess, client: GrpcCalls) -> None:
     url, text = f"{known_service.url}/v1/pose", json.dumps(CAMERA)
     document = {"image": base64.b64encode(picture()).decode(), "boxes": [list(BOX)], "camera": CAMERA}
     query = {"boxes": json.dumps([BOX]), "camera": text}
@@ -119,7 +119,7 @@ def test_the_ways_to_send_a_camera_are_one(known_service: ServiceProcess, client
     ]
     people = [response.json()["people"] for response in responses]
     assert all(p == people[0] for p in people)
-    camera = Camera(**CAMERA | {"root_depth_mm": [4000]})
+    camera = pb.Camera(**CAMERA | {"root_depth_mm": [4000]})
     over_grpc = client.pose(picture(), boxes=[BOX], camera=camera).people[0]
     theirs = [[k.position_mm.x, k.position_mm.y, k.position_mm.z] for k in over_grpc.keypoints]
     assert np.array_equal(theirs, column(people[0][0], "position_mm"))
@@ -186,13 +186,13 @@ def test_the_person_is_found_without_a_box(known_service: ServiceProcess) -> Non
     ],
 )
 def test_impossible_cameras_get_the_same_words_on_both_transports(
-    known_service: ServiceProcess, client: Client, model: str, boxes: list[Any], change: dict[str, Any]
+    known_service: ServiceProcess, client: GrpcCalls, model: str, boxes: list[Any], change: dict[str, Any]
 ) -> None:
     camera = CAMERA | {"root_depth_mm": [4000.0]} | change
     response = ask(known_service, model=model, boxes=boxes, camera=camera)
     assert (response.status_code, response.json()["code"]) == (422, "invalid_argument")
     with pytest.raises(grpc.RpcError) as caught:
-        client.pose(picture(), model=model, boxes=boxes, camera=Camera(**camera))
+        client.pose(picture(), model=model, boxes=boxes, camera=pb.Camera(**camera))
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details() == response.json()["detail"]
 
@@ -230,7 +230,7 @@ def test_more_crops_than_one_batch_and_large_features(known_service: ServiceProc
         assert column(person, "x") == pytest.approx(expected(box)[0][:, 0], abs=0.01)
 
 
-def test_a_stream_through_a_large_clip_network(client: Client) -> None:
+def test_a_stream_through_a_large_clip_network(client: GrpcCalls) -> None:
     """20 frames of 20000 features each, 60 labels; green chooses the action, red moves z."""
     greens = [40] * 60 + [180] * 60
     frames = [

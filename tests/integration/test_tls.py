@@ -16,12 +16,12 @@ import grpc
 import httpx
 import pytest
 import trustme
-from deephar import Client
 from websockets.sync.client import connect
 
 from service.serving import HANDSHAKE_S
 from service.testing.running import START_PATIENCE_S, ServiceProcess, running_service
 from tests.conftest import SAMPLES
+from tests.grpc_calls import GrpcCalls
 
 PERSON = (SAMPLES / "person.jpg").read_bytes()
 AUTHORITY, OF_CLIENTS = trustme.CA(), trustme.CA()
@@ -54,11 +54,11 @@ class Encrypted:
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, verify=self.trust, timeout=30)
 
-    def client(self, certificate: trustme.LeafCert | None = CALLER) -> Client:
+    def client(self, certificate: trustme.LeafCert | None = CALLER) -> GrpcCalls:
         chain = certificate and certificate.cert_chain_pems[0].bytes()
         key = certificate and certificate.private_key_pem.bytes()
         trusted = grpc.ssl_channel_credentials(AUTHORITY.cert_pem.bytes(), key, chain)
-        return Client(self.service.grpc_address, credentials=trusted)
+        return GrpcCalls(self.service.grpc_address, credentials=trusted)
 
     def shown(self, port: int) -> bytes:
         """The certificate that a port shows."""

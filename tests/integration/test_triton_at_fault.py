@@ -15,10 +15,10 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from deephar import Client
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from service.testing.running import ServiceProcess, running_service
+from tests.grpc_calls import GrpcCalls
 from tests.integration.callers import connect, post_head
 from tests.integration.test_supervisor import REPOSITORY, pose
 from tests.integration.waiting import wait_for
@@ -116,7 +116,7 @@ def test_a_triton_that_is_killed_comes_back(own: ServiceProcess, person_jpeg: by
         time.sleep(0.5)
         stop.set()
     assert set().union(*asked) == {(200, ""), (503, "unavailable")}
-    with Client(own.grpc_address) as client:  # one channel, before and after
+    with GrpcCalls(own.grpc_address) as client:  # one channel, before and after
         assert wait_for(lambda: ready(own), BACK_S)
         assert pose(own, person_jpeg).status_code == 200
         assert client.pose(person_jpeg).people
@@ -249,5 +249,5 @@ def test_a_caller_who_resets_in_mid_body_is_one_line(own: ServiceProcess) -> Non
     connect(own, post_head(100_000), b"x" * 1000).close()
     assert wait_for(lambda: bool(lines_since(own, start, "POST /v1/pose 499")), 5)
     assert len(own.log.read_text()[start:].splitlines()) == 1
-    with Client(own.grpc_address) as client:
+    with GrpcCalls(own.grpc_address) as client:
         assert client.models()

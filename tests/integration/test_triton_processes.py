@@ -15,10 +15,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from deephar import Client
 
 from service.embedded_triton import leftovers
 from service.testing.running import ROOT, ServiceProcess, running_service
+from tests.grpc_calls import GrpcCalls
 from tests.integration.left_behind import SHARED_MEMORY, left_of
 from tests.integration.waiting import wait_for
 
@@ -37,7 +37,7 @@ def callers(service: ServiceProcess, image: bytes, count: int = 4) -> Iterator[l
     answers: list[int] = []
 
     def keep_asking() -> None:
-        with Client(service.grpc_address) as client, contextlib.suppress(grpc.RpcError):
+        with GrpcCalls(service.grpc_address) as client, contextlib.suppress(grpc.RpcError):
             while True:
                 answers.append(len(client.pose(image).people))
 

@@ -9,14 +9,13 @@ from socket import SHUT_RDWR
 from typing import Any
 
 import pytest
-from deephar import Client
 from deephar.v1 import inference_pb2 as pb
-from deephar.video import frames_of
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
+from tests.grpc_calls import GrpcCalls, frames_of
 from tests.integration.sockets import Event, Socket, message, socket
 from tests.integration.waiting import wait_for
 
@@ -48,7 +47,7 @@ def of(kind: str, events: list[Event]) -> list[Event]:
 
 def test_events_are_those_of_grpc(service: ServiceProcess, frames: list[pb.Frame]) -> None:
     events = streamed(service, frames, hop=4)
-    with Client(service.grpc_address) as client:
+    with GrpcCalls(service.grpc_address) as client:
         answers = list(client.stream(frames, pb.StreamConfig(hop=4)))
     ours = [event["event"] for event in events if event["event"] not in ("credits", "end")]
     assert ours == [kind for answer in answers if (kind := answer.WhichOneof("event"))]
@@ -111,7 +110,7 @@ def test_a_bad_frame_is_an_event_and_not_the_end(service: ServiceProcess, frames
     told = {event["frame_id"]: event["code"] for event in of("frame_error", events)}
     assert told == {100: "invalid_image", 101: "invalid_argument", 102: "invalid_image", 103: "payload_too_large"}
     assert len(of("pose", events)) == 20
-    with Client(service.grpc_address) as client:
+    with GrpcCalls(service.grpc_address) as client:
         answers = list(client.stream(sent, pb.StreamConfig(want_keypoints=True)))
     errors = [answer for answer in answers if answer.WhichOneof("event") == "frame_error"]
     assert {answer.frame_id: answer.frame_error.code for answer in errors} == told

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from pathlib import Path
 
 import grpc
 import pytest
-from deephar import Client, cli
+from deephar import Client
 
 
 @pytest.mark.parametrize("address", ["localhost:8081", "127.0.0.1:1", "[::1]:8081", "unix:/tmp/x"])
@@ -29,7 +28,6 @@ def test_a_key_to_another_machine_is_warned_of_without_tls(address: str) -> None
         Client(address, api_key="dh_secret", credentials=grpc.ssl_channel_credentials()).close()
 
 
-def test_an_authority_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sys, "argv", ["deephar", "models", "--address", "localhost:9", "--ca", str(tmp_path / "none")])
-    with pytest.raises(SystemExit, match="No such file"):
-        cli.main()
+def test_an_authority_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Client("localhost:9", ca=tmp_path / "none")

@@ -9,7 +9,6 @@ import grpc
 import pytest
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
-from deephar.video import frames_of
 
 from service.access.access import Access
 from service.errors import InvalidArgument
@@ -17,6 +16,7 @@ from service.rpc.calls import parsed
 from service.rpc.server import GrpcServer
 from service.testing.ports import free_loopback_port
 from tests.conftest import SAMPLES
+from tests.grpc_calls import frames_of
 from tests.unit.parts import Gateway, with_gateway
 
 PERSON = (SAMPLES / "person.jpg").read_bytes()

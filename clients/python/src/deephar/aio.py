@@ -14,7 +14,7 @@ from deephar.async_stream import events_of
 from deephar.client import connecting_to
 from deephar.errors import DeepharError
 from deephar.events import Event
-from deephar.inputs import AsyncVideoLike, PictureLike, async_items_of, encoded
+from deephar.inputs import async_items_of, encoded, items_of
 from deephar.options import BoxLike, Camera, DropPolicy, Effort, People, PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Model, PoseAnswer
 from deephar.retries import Retries
@@ -22,6 +22,8 @@ from deephar.transport import AsyncTransport, Connecting
 
 if TYPE_CHECKING:
     import grpc
+
+    from deephar.inputs import AsyncVideoLike, PictureLike
 
 T = TypeVar("T")
 
@@ -160,7 +162,16 @@ class AsyncClient:
         options = VideoOptions(
             model, top_k, hop, people, box, layout, effort, max_people, smooth, want_keypoints, drop_policy, deadline_ms
         )
-        return events_of(self._transport, async_items_of(video, fps), options, event_timeout_s, reconnect)
+        return self._streamed(video, fps, options, event_timeout_s, reconnect)
+
+    async def _streamed(
+        self, video: AsyncVideoLike, fps: float | None, options: VideoOptions, event_timeout_s: float, reconnect: bool
+    ) -> AsyncIterator[Event]:
+        if isinstance(video, str | PathLike):  # its errors come before those of the connection
+            video = await asyncio.to_thread(items_of, video)
+        items = async_items_of(video, fps)
+        async for event in events_of(self._transport, items, options, event_timeout_s, reconnect):
+            yield event
 
     @property
     def _transport(self) -> AsyncTransport:

@@ -46,9 +46,8 @@ class Capture:
         """
         import av
 
-        options = {"fflags": "nobuffer", "flags": "low_delay", **self._options}
-        if self.source.startswith("rtsp"):
-            options.setdefault("rtsp_transport", "tcp")
+        live = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
+        options = (live if self.source.startswith("rtsp") else {}) | self._options
         kind = "v4l2" if self.source.startswith("/dev/video") else None
         try:
             with av.open(self.source, format=kind, options=options, timeout=self._timeout_s) as container:
@@ -56,6 +55,7 @@ class Capture:
                     raise NotAVideo(f"{self.source} has no pictures in it")
                 began_s = time.monotonic()
                 for number, frame in enumerate(container.decode(video=0)):
-                    yield Frame(frame.to_ndarray(format="rgb24"), time.monotonic() - began_s, number)
+                    pixels = frame.to_ndarray(format="rgb24").astype("uint8", copy=False)
+                    yield Frame(pixels, time.monotonic() - began_s, number)
         except (av.FFmpegError, OSError) as error:
             raise NotAVideo(f"{self.source} cannot be read: {error}") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from deephar.address import Address, default_address
 from deephar.errors import DeepharError, InvalidArgument
 from deephar.events import Event
-from deephar.inputs import PictureLike, VideoLike, encoded, items_of
+from deephar.inputs import encoded, items_of
 from deephar.options import BoxLike, Camera, DropPolicy, Effort, People, PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Model, PoseAnswer
 from deephar.retries import Retries
@@ -21,6 +21,8 @@ from deephar.transport import Connecting, Transport
 
 if TYPE_CHECKING:
     import grpc
+
+    from deephar.inputs import PictureLike, VideoLike
 
 T = TypeVar("T")
 
@@ -32,15 +34,15 @@ class Client:
     to do. `models` and `pose` try again where that is safe: where nobody answers yet, or the service is overloaded.
 
     Args:
-        address: host:port of the service's gRPC, or a URL: `grpc://`, `grpcs://` (with TLS), `http://`, `https://` (REST
-            and WebSockets). None: the variable DEEPHAR_ADDRESS, or this machine. The connection is made with the
+        address: host:port of the service's gRPC, or a URL: `grpc://`, `grpcs://` (with TLS), `http://`, `https://`
+            (REST and WebSockets). None: the variable DEEPHAR_ADDRESS, or this machine. The connection is made with the
             first call.
         timeout_s: Time limit of each call, unless the call has its own; `stream` has one for each event.
         api_key: Key or token, where the service asks for one. Over a plain connection to another machine it can be read
             on its way: there is a warning.
         credentials: Of gRPC, as `grpc.ssl_channel_credentials()`, where a client certificate is wanted.
-        ca: The certificate authority to trust, PEM or the path of its file; None: those that browsers trust. With it the
-            connection is encrypted.
+        ca: The certificate authority to trust, PEM or the path of its file; None: those that browsers trust. With it
+            the connection is encrypted.
         retries: How often `models` and `pose` are tried again.
 
     Raises:
@@ -217,8 +219,8 @@ class Client:
             deadline_ms: Time that each frame may take: a faster model is taken if need be; 0: any.
             event_timeout_s: Longest wait for an event while frames wait for their answer; also for a lost connection to
                 come back.
-            reconnect: Whether a stream that has lost its gateway connects again, and sends the frames of the last window
-                once more. Events come once, with the ids that people had.
+            reconnect: Whether a stream that has lost its gateway connects again, and sends the frames of the last
+                window once more. Events come once, with the ids that people had.
 
         Yields:
             `Started` first, then the other events of `deephar.events`. Times are seconds of media time.

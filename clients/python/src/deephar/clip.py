@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from deephar.frames import Frame
-from deephar.results import Size, VideoFacts
+from deephar.frames import Flush, Frame
+from deephar.results import VideoFacts
 
 
 class Clip:
@@ -16,14 +16,15 @@ class Clip:
         frames: With rising times.
     """
 
-    def __init__(self, frames: Iterable[Frame]) -> None:
+    def __init__(self, frames: Iterable[Frame | Flush]) -> None:
         self._frames = frames
         self._count, self._first_ns, self._last_ns = 0, 0, 0
-        self._size = Size(0, 0)
+        self._size = (0, 0)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[Frame | Flush]:
         for frame in self._frames:
-            self.count(frame)
+            if isinstance(frame, Frame):
+                self.count(frame)
             yield frame
 
     def count(self, frame: Frame) -> None:
@@ -37,22 +38,21 @@ class Clip:
         last_s = (self._last_ns - self._first_ns) / 1e9
         fps = (self._count - 1) / last_s if last_s else 0.0
         duration_s = last_s + 1 / fps if fps else 0.0
+        width, height = getattr(self._frames, "size", self._size)  # a file's are known
         lost = getattr(self._frames, "lost", 0)
-        return VideoFacts(self._size.width, self._size.height, self._count, lost, round(fps, 3), round(duration_s, 3))
+        return VideoFacts(width, height, self._count, lost, round(fps, 3), round(duration_s, 3))
 
 
-def opened(video: Path | Iterable[Frame]) -> Iterable[Frame]:
+def opened(video: Path | Iterable[Frame | Flush]) -> Iterable[Frame | Flush]:
     """Returns the frames of a video file, or those that are given."""
     if isinstance(video, Path):
         from deephar.video import frames_of
 
-        return frames_of(video)
+        return frames_of(video).open()
     return video
 
 
-def size_of(frame: Frame) -> Size:
-    """Returns the width and height of a frame, as far as they can be told without decoding it."""
+def size_of(frame: Frame) -> tuple[int, int]:
+    """Returns the width and height of pixels; (0, 0) of an encoded picture, which would have to be decoded."""
     shape = getattr(frame.picture, "shape", None)
-    if shape is not None:
-        return Size(int(shape[1]), int(shape[0]))
-    return Size(0, 0)
+    return (0, 0) if shape is None else (int(shape[1]), int(shape[0]))

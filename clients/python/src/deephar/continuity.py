@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from deephar.events import ActionEvent, Event, Flushed, FrameErrorEvent, PoseEvent, SegmentEvent, Started
-from deephar.ids import PersonIds
+from deephar.events import ActionEvent, Event, Flushed, PoseEvent, SegmentEvent, Started
+from deephar.ids import Framed, PersonIds
 from deephar.running_segments import RunningSegment
 
 _WINDOW_S = 1.6  # where the service does not say
 _WINDOWS = 2  # of media time, that are kept at most: a window begins at the latest one before the last has ended
 
 Key: TypeAlias = tuple[object, ...]
-Framed: TypeAlias = PoseEvent | ActionEvent | SegmentEvent | FrameErrorEvent | Flushed
 
 
 @dataclass(slots=True)

@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
 def draw(picture: NDArray[np.uint8], people: Sequence[Person], layout: Layout) -> NDArray[np.uint8]:
     """Returns a copy of a picture (H, W, 3) in RGB with the skeletons of people drawn in."""
-    from deephar.drawing import Drawn, draw_people  # type: ignore[import-not-found]
+    from deephar.drawing import Drawn, draw_people
 
     drawn = []
     for person in people:
         points, scores = person.to_numpy()
         drawn.append(Drawn(points[0, :, :2], scores[0], person.box, "" if person.id is None else str(person.id)))
-    image: NDArray[np.uint8] = draw_people(picture.copy(), drawn, layout.joints, layout.edges)
-    return image
+    return draw_people(picture, drawn, layout.joints, layout.edges)

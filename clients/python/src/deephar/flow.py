@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 
 from deephar.backlog import Backlog
 from deephar.continuity import Continuity
@@ -78,11 +79,11 @@ class Flow:
         if isinstance(event, Flushed):
             self._backlog.flushed()
         self._backlog.forget_before(self._resume_at(), self._continuity.answered)
-        return given
+        return self._counted(given)
 
     def finished(self) -> list[Event]:
         """Returns the last events, after the service has answered everything."""
-        return self._continuity.finished()
+        return self._counted(self._continuity.finished())
 
     def failed(self, error: DeepharError) -> tuple[list[Event], float | None]:
         """Notes that the connection has ended with an error.
@@ -97,10 +98,10 @@ class Flow:
         self._is_fruitless = False
         is_given_up = self._fruitless >= MOST_FRUITLESS
         if not self._reconnect or not self._has_begun or not may_return or is_given_up:
-            return self._continuity.finished(), None
+            return self.finished(), None
         pause_s = backoff_s(self._attempts) * (1 + random.random() / 2)  # noqa: S311 - not all at once
         if now_s + pause_s > self._lost_s + self._patience_s:
-            return self._continuity.finished(), None
+            return self.finished(), None
         self._attempts += 1
         given = self._continuity.lost()
         self._backlog.send_again(self._resume_at())
@@ -111,6 +112,16 @@ class Flow:
         return DeadlineExceeded(
             "deadline_exceeded", f"no event came within {self._patience_s:g} s; allow more by event_timeout_s"
         )
+
+    def _counted(self, events: list[Event]) -> list[Event]:
+        """Returns events that count the frames which were dropped here too, before they were sent."""
+        dropped = self._backlog.dropped
+        if not dropped:
+            return events
+        return [
+            event if isinstance(event, Started) else replace(event, dropped_frames=event.dropped_frames + dropped)
+            for event in events
+        ]
 
     def _resume_at(self) -> int:
         """Returns the position of the first frame that would be sent again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeAlias
 
 from deephar.events import ActionEvent, Flushed, FrameErrorEvent, PoseEvent, SegmentEvent
 from deephar.results import Box, Person
@@ -11,7 +11,7 @@ from deephar.results import Box, Person
 SAME_PERSON = 0.5  # IoU of two boxes of the same frame from which they are of the same person
 _KEPT = 256  # frames whose people are remembered; more than a window has
 
-E = TypeVar("E", PoseEvent, ActionEvent, SegmentEvent, FrameErrorEvent, Flushed)
+Framed: TypeAlias = PoseEvent | ActionEvent | SegmentEvent | FrameErrorEvent | Flushed
 
 
 class PersonIds:
@@ -28,7 +28,7 @@ class PersonIds:
         self._names.clear()
         self._is_first = False
 
-    def renamed(self, event: E, position: int, answered: int) -> E:
+    def renamed(self, event: Framed, position: int, answered: int) -> Framed:
         """Returns an event with the caller's ids.
 
         Args:
@@ -37,9 +37,11 @@ class PersonIds:
             answered: Position of the newest frame whose events the caller has.
         """
         if isinstance(event, PoseEvent):
-            return self._pose(event, position, answered)  # type: ignore[return-value]
-        if isinstance(event, ActionEvent | SegmentEvent):
-            return replace(event, person_id=self._name(event.person_id))  # type: ignore[return-value]
+            return self._pose(event, position, answered)
+        if isinstance(event, ActionEvent):
+            return replace(event, person_id=self._name(event.person_id))
+        if isinstance(event, SegmentEvent):
+            return replace(event, person_id=self._name(event.person_id))
         return event
 
     def _pose(self, event: PoseEvent, position: int, answered: int) -> PoseEvent:

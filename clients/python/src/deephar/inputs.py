@@ -49,7 +49,7 @@ def items_of(video: VideoLike, fps: float | None = None) -> Iterator[Frame | Flu
     if isinstance(video, str | PathLike):
         from deephar.video import frames_of
 
-        return frames_of(Path(video))
+        return frames_of(video).open()
     if isinstance(video, bytes) or not isinstance(video, Iterable):
         raise InvalidArgument(
             "invalid_argument",

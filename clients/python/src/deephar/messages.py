@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
 
 from deephar.events import ActionEvent, Event, Flushed, FrameErrorEvent, PoseEvent, SegmentEvent, Started
 from deephar.frames import NS, Flush, Frame, pixels_of
-from deephar.options import BoxLike, PoseOptions, VideoOptions
+from deephar.options import BoxLike, Camera, PoseOptions, VideoOptions
 from deephar.results import (
     ActionsAnswer,
     ActionScore,
@@ -29,7 +29,6 @@ _EFFORT_NAMES = {number: name for name, number in _EFFORTS.items()}
 _UNITS = {pb.UNIT_PX: "px", pb.UNIT_MM_FROM_ROOT: "mm_from_root"}
 _FOLLOWING = {"main": pb.FOLLOWING_MAIN, "all": pb.FOLLOWING_ALL, "boxes": pb.FOLLOWING_BOXES}
 _POLICIES = {"lossless": pb.DROP_POLICY_LOSSLESS, "latest": pb.DROP_POLICY_LATEST}
-_HAS_NULLS = pb.Keypoint.DESCRIPTOR.fields_by_name["x"].has_presence
 
 
 def pose_request(picture: bytes, options: PoseOptions) -> pb.EstimatePoseRequest:
@@ -39,8 +38,7 @@ def pose_request(picture: bytes, options: PoseOptions) -> pb.EstimatePoseRequest
         model=options.model,
         boxes=[_box_message(box) for box in options.boxes],
         layout=options.layout,
-        camera=camera
-        and pb.Camera(fx=camera.fx, fy=camera.fy, cx=camera.cx, cy=camera.cy, root_depth_mm=camera.depths_mm),
+        camera=None if camera is None else _camera_message(camera),
         max_people=options.max_people,
         flip=options.flip,
         min_score=options.min_score,
@@ -127,35 +125,61 @@ def actions_answer(message: pb.ClassifyClipResponse, video: VideoFacts) -> Actio
 
 def event_of(message: pb.StreamVideoResponse) -> Event | None:
     """Returns the event in a message; None: it has numbers alone, or an event that this client does not know."""
-    at = (message.frame_id, message.timestamp_ns / NS, message.lag_ms, message.dropped_frames)
-    match message.WhichOneof("event"):
-        case "started":
-            started = message.started
-            return Started(
-                **_choice(started),
-                layout=_layout(started.layout),
-                clip_frames=started.clip_frames,
-                sample_interval_s=started.sample_interval_s,
-            )
-        case "pose":
-            return PoseEvent(*at, tuple(_person(person, in_video=True) for person in message.pose.people))
-        case "action":
-            action = message.action
-            span = (action.start_s, action.end_s, action.first_frame_id)
-            return ActionEvent(*at, action.person_id, *span, _actions(action.actions), action.reason or None)
-        case "segment":
-            segment = _segment(message.segment)
-            return SegmentEvent(*at, segment.start_s, segment.end_s, segment.label, segment.score, segment.person_id)
-        case "frame_error":
-            return FrameErrorEvent(*at, message.frame_error.code, message.frame_error.detail)
-        case "flushed":
-            return Flushed(*at)
-    return None
+    read = _EVENTS.get(message.WhichOneof("event") or "")
+    return None if read is None else read(message)
+
+
+def _at(message: pb.StreamVideoResponse) -> tuple[int, float, float, int]:
+    return message.frame_id, message.timestamp_ns / NS, message.lag_ms, message.dropped_frames
+
+
+def _started(message: pb.StreamVideoResponse) -> Started:
+    started = message.started
+    return Started(
+        **_choice(started),
+        layout=_layout(started.layout),
+        clip_frames=started.clip_frames,
+        sample_interval_s=started.sample_interval_s,
+    )
+
+
+def _pose_event(message: pb.StreamVideoResponse) -> PoseEvent:
+    return PoseEvent(*_at(message), tuple(_person(person, in_video=True) for person in message.pose.people))
+
+
+def _action_event(message: pb.StreamVideoResponse) -> ActionEvent:
+    action = message.action
+    span = (action.start_s, action.end_s, action.first_frame_id)
+    return ActionEvent(*_at(message), action.person_id, *span, _actions(action.actions), action.reason or None)
+
+
+def _segment_event(message: pb.StreamVideoResponse) -> SegmentEvent:
+    segment = message.segment
+    span = (segment.start_s, segment.end_s)
+    return SegmentEvent(*_at(message), *span, segment.label, segment.score, segment.person_id)
+
+
+def _frame_error(message: pb.StreamVideoResponse) -> FrameErrorEvent:
+    return FrameErrorEvent(*_at(message), message.frame_error.code, message.frame_error.detail)
+
+
+_EVENTS: dict[str, Callable[[pb.StreamVideoResponse], Event]] = {
+    "started": _started,
+    "pose": _pose_event,
+    "action": _action_event,
+    "segment": _segment_event,
+    "frame_error": _frame_error,
+    "flushed": lambda message: Flushed(*_at(message)),
+}
 
 
 def _box_message(box: BoxLike) -> pb.Box:
     x, y, width, height = box
     return pb.Box(x=x, y=y, width=width, height=height)
+
+
+def _camera_message(camera: Camera) -> pb.Camera:
+    return pb.Camera(fx=camera.fx, fy=camera.fy, cx=camera.cx, cy=camera.cy, root_depth_mm=camera.depths_mm)
 
 
 def _choice(message: pb.EstimatePoseResponse | pb.ClassifyClipResponse | pb.StreamStarted) -> dict[str, Any]:
@@ -200,9 +224,9 @@ def _keypoint(message: pb.Keypoint) -> Keypoint:
     )
 
 
-def _coordinate(message: pb.Keypoint, name: str) -> float | None:
-    """Returns x or y; None of a joint that the model lacks. A service from before that leaves out what is 0."""
-    if _HAS_NULLS and not message.HasField(name) and not message.score:  # type: ignore[arg-type]
+def _coordinate(message: pb.Keypoint, name: Literal["x", "y"]) -> float | None:
+    """Returns x or y; None of a joint that the model lacks. Older services leave out what is 0, with a score."""
+    if not message.HasField(name) and not message.score:
         return None
     value: float = getattr(message, name)
     return value

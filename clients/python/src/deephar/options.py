@@ -82,10 +82,8 @@ class VideoOptions:
 
     def to_query(self) -> dict[str, str]:
         """Returns the options of an uploaded video that are set, as REST takes them in a query."""
-        document = self.to_config()
-        return _texts(
-            {name: value for name, value in document.items() if name not in ("want_keypoints", "drop_policy")}
-        )
+        config = self.to_config()
+        return _texts({name: value for name, value in config.items() if name not in ("want_keypoints", "drop_policy")})
 
     def to_config(self) -> dict[str, Any]:
         """Returns the options that are set, as the config of a stream over a WebSocket takes them."""

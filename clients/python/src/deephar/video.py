@@ -57,9 +57,16 @@ class FileFrames(Iterator[Frame]):
     def __init__(self, path: str | PathLike[str], jpeg_quality: int) -> None:
         self._frames = self._read(str(path), jpeg_quality)
         self._film: Film | None = None
+        self._first: Frame | None = None  # read already
+
+    def open(self) -> FileFrames:
+        """Reads the first frame, so that errors of the file are raised here, and returns itself."""
+        self._first = next(self._frames, None)
+        return self
 
     def __next__(self) -> Frame:
-        return next(self._frames)
+        first, self._first = self._first, None
+        return first or next(self._frames)
 
     def close(self) -> None:
         """Closes the file; no more frames come."""

@@ -47,7 +47,7 @@ def test_help_is_there_at_once() -> None:
 
 @pytest.mark.parametrize("module", ["grpc", "httpx", "numpy", "av", "cv2", "tqdm", "tabulate"])
 def test_help_loads_no_library_of_the_commands(module: str) -> None:
-    probe = f"import sys; from deephar.cli.program import deephar; deephar(['-h'], standalone_mode=False)\n"
+    probe = "import sys; from deephar.cli.program import deephar; deephar(['-h'], standalone_mode=False)\n"
     probe += f"assert {module!r} not in sys.modules"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr

@@ -90,7 +90,7 @@ class EachInput(Generic[Input, Answer]):
 
     @staticmethod
     def _tell(name: str, text: str) -> None:
-        tell(text if text.startswith(f"{name}: ") else f"{name}: {text}")
+        tell(text if text.startswith(name) else f"{name}: {text}")
 
 
 def _is_about_everything(error: Exception) -> bool:

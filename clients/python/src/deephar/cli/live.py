@@ -62,14 +62,12 @@ def live(
     drop_policy: DropPolicy = "latest" if (read.is_live if latest is None else latest) else "lossless"
     viewers = Viewers(output, show, read) if output or show else None
     drawer = Drawer(frames_of_source(read), options["people"] == "all")
-    frames = drawer.frames() if viewers else frames_of_source(read)
-    with connection.client() as client:
-        events = client.stream(frames, drop_policy=drop_policy, want_keypoints=viewers is not None, **options)
-        with viewers or nullcontext():
-            for event in events:
-                _print(event, as_json, options["people"] == "all")
-                if viewers and not viewers.take(drawer, event):
-                    break
+    with connection.client() as client, viewers or nullcontext():
+        events = client.stream(drawer.frames(), drop_policy=drop_policy, want_keypoints=viewers is not None, **options)
+        for event in events:
+            _print(event, as_json, options["people"] == "all")
+            if viewers and not viewers.take(drawer, event):
+                break
 
 
 class Viewers:

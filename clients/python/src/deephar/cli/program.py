@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
@@ -70,6 +71,15 @@ class LazyCommands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    # Click ends the process itself where a pipe is broken, as if something had failed.
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        with _broken_pipe_told_apart():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _broken_pipe_told_apart():
+            return super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
@@ -104,7 +114,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     """Returns the exit code. Foreseeable errors are told in a line."""
     try:
         status = deephar.main(arguments, prog_name="deephar", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where it was closed
+            sys.stdout.flush()
     except click.exceptions.Abort:
         return INTERRUPTED
     except click.ClickException as error:
@@ -120,9 +131,19 @@ def _run(arguments: Sequence[str] | None) -> int:
     return status if isinstance(status, int) else DONE
 
 
+@contextmanager
+def _broken_pipe_told_apart() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        _leave_stdout()
+        raise click.exceptions.Exit(BROKEN_PIPE) from None
+
+
 def _leave_stdout() -> None:
     """What is left to be written goes nowhere: whoever read it has gone, or there is no room for it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - as signal calls it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import stat
 import sys
@@ -13,7 +14,7 @@ from deephar.cli.exits import Failure
 from deephar.cli.inputs import STDIN
 from deephar.frames import NS, Frame
 
-_AT_ONCE = {"fflags": "nobuffer", "probesize": "200000", "analyzeduration": "500000"}  # bytes, microseconds
+_AT_ONCE = {"probesize": "200000", "analyzeduration": "500000"}  # bytes, microseconds
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -51,13 +52,22 @@ def source_of(text: str) -> Source:
 
 
 def frames_of_source(source: Source) -> Iterator[Frame]:
-    """Yields the frames of a source.
+    """Returns the frames of a source. The first is read at once: errors of it come before a service is asked.
 
     Raises:
+        Failure: There are none.
         NotAVideo: It is not there, or no video.
         OSError: The file cannot be opened.
         NoVideoReader: PyAV is not installed.
     """
+    frames = _frames_of(source)
+    first = next(frames, None)
+    if first is None:
+        raise Failure(f"{source.name} has no frames")
+    return itertools.chain([first], frames)
+
+
+def _frames_of(source: Source) -> Iterator[Frame]:
     if source.place == STDIN:
         return _of_stdin()
     if source.is_live:

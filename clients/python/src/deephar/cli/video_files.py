@@ -22,7 +22,6 @@ from deephar.cli.written import print_poses
 from deephar.events import Event, PoseEvent, Started
 from deephar.options import VideoOptions
 
-MANY = 100  # actions: what their scores lack to 1 is that of none of them
 LONGEST_S = 86_400.0  # a call that ends with the video has no time limit of its own
 
 if TYPE_CHECKING:
@@ -54,7 +53,6 @@ def draw_into(target: Path, client: Client, connection: Connection, video: Path,
             _have_drawn(temporary, connection, video, options)
         return
     check_can_draw()
-    options |= {"top_k": options["top_k"] or MANY}
     with whole_file(target) as temporary, CountedFrames(video) as frames:
         recording = Recording(temporary, audio_from=video)
         for picture, time_s in annotated(video, client.stream(frames, **options), options["people"] == "all"):

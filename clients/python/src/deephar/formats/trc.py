@@ -91,7 +91,7 @@ def _text(place: Place | None) -> str:
     if place is None:
         return "\t".join([_MISSING] * 3)
     x, y, z = place
-    return f"{x:.3f}\t{-y:.3f}\t{-z:.3f}"
+    return f"{x:.3f}\t{0.0 - y:.3f}\t{0.0 - z:.3f}"  # 0.0 - y: never -0.000
 
 
 def _one_word(name: str) -> str:

@@ -44,13 +44,13 @@ class AsyncGrpcTransport:
         return messages.pose_answer(await self._answer(self._stub.EstimatePose, request, timeout_s))
 
     async def classify(
-        self, video: Path | AsyncIterator[Frame], options: VideoOptions, timeout_s: float
+        self, video: Path | AsyncIterator[Frame | Flush], options: VideoOptions, timeout_s: float
     ) -> ActionsAnswer:
         frames: Any = video
         if isinstance(video, Path):
             from deephar.video import frames_of
 
-            frames = frames_of(video)
+            frames = await asyncio.to_thread(frames_of(video).open)
         clip = Clip(frames)
         requests = _Requests(clip, async_items_of(frames), messages.config_request(options))
         try:
@@ -61,7 +61,7 @@ class AsyncGrpcTransport:
             raise
         return messages.actions_answer(response, clip.facts())
 
-    async def stream(self, options: VideoOptions, timeout_s: float) -> AsyncStreamConnection:
+    async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:  # noqa: ARG002
         call = self._stub.StreamVideo(metadata=self._metadata)
         connection = _GrpcStream(call, self._address)
         await connection.write(messages.config_request(options))

@@ -55,7 +55,7 @@ def error_of(error: Any, address: Address, in_stream: bool = False) -> DeepharEr
         address: Of the service.
         in_stream: Whether it ended a stream, which a lost connection does in several ways.
     """
-    metadata = {name: value for name, value in error.trailing_metadata() or ()}
+    metadata = dict(error.trailing_metadata() or ())
     status, detail = error.code(), error.details() or ""
     retry_after_s = metadata.get("retry-after")
     if code := metadata.get("deephar-code"):

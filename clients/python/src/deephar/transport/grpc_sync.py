@@ -46,7 +46,7 @@ class GrpcTransport:
         request = messages.pose_request(picture, options)
         return messages.pose_answer(self._answer(self._stub.EstimatePose, request, timeout_s))
 
-    def classify(self, video: Path | Iterator[Frame], options: VideoOptions, timeout_s: float) -> ActionsAnswer:
+    def classify(self, video: Path | Iterator[Frame | Flush], options: VideoOptions, timeout_s: float) -> ActionsAnswer:
         clip = Clip(opened(video))
         requests = _Requests(clip, messages.config_request(options))
         try:
@@ -57,7 +57,7 @@ class GrpcTransport:
             raise
         return messages.actions_answer(response, clip.facts())
 
-    def stream(self, options: VideoOptions, timeout_s: float) -> StreamConnection:
+    def stream(self, options: VideoOptions, connect_timeout_s: float) -> StreamConnection:  # noqa: ARG002
         return _GrpcStream(self._stub, self._metadata, self._address, options)
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class GrpcTransport:
 class _Requests:
     """The requests of a clip. What its frames raise is kept for the caller: gRPC says UNKNOWN only."""
 
-    def __init__(self, frames: Iterable[Frame], config: pb.StreamVideoRequest) -> None:
+    def __init__(self, frames: Iterable[Frame | Flush], config: pb.StreamVideoRequest) -> None:
         self._frames, self._config = frames, config
         self.error: Exception | None = None
 

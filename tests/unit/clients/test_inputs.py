@@ -1,0 +1,83 @@
+"""Pictures and videos in the forms that callers have them in."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from deephar import Capture, Frame
+from deephar.errors import InvalidArgument
+from deephar.inputs import encoded, items_of
+from deephar.video import NotAVideo, frames_of
+
+SAMPLES = Path(__file__).parents[3] / "samples"
+
+
+@pytest.fixture
+def pixels() -> Any:
+    return np.random.default_rng(7).integers(0, 256, (37, 53, 3), np.uint8)
+
+
+@pytest.mark.parametrize("has_opencv", [True, False])
+def test_pixels_are_sent_without_loss(pixels: Any, has_opencv: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def import_without(name: str, *rest: Any) -> Any:
+        if name == "cv2" and not has_opencv:
+            raise ModuleNotFoundError(name)
+        return real(name, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(builtins, "__import__", import_without)
+        png = encoded(pixels[:, ::-1])  # not contiguous either
+    read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert read is not None
+    np.testing.assert_array_equal(read[..., ::-1], pixels[:, ::-1])
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4), (0, 4, 3)])
+def test_other_arrays_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidArgument, match=r"\(H, W, 3\) of uint8"):
+        encoded(np.zeros(shape, np.uint8))
+    with pytest.raises(InvalidArgument, match="float64"):
+        encoded(np.zeros((4, 4, 3)))  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="not int"):
+        encoded(3)  # type: ignore[arg-type]
+
+
+def test_pictures_get_times_by_the_rate(pixels: Any) -> None:
+    items = list(items_of([pixels, b"jpeg"], fps=4))
+    assert [(item.time_s, item.frame_id) for item in items if isinstance(item, Frame)] == [(0.0, 0), (0.25, 1)]
+    with pytest.raises(InvalidArgument, match="need fps"):
+        list(items_of([pixels]))
+    with pytest.raises(InvalidArgument, match="an iterable"):
+        items_of(b"a whole file")  # type: ignore[arg-type]
+
+
+def test_frames_of_a_file() -> None:
+    frames = frames_of(SAMPLES / "jumping_jacks.mp4")
+    assert frames.size == (0, 0)
+    first, second = next(frames), next(frames)
+    assert (first.frame_id, first.time_s, second.frame_id, second.time_s) == (0, 0.0, 1, 0.04)
+    assert frames.size == (640, 480)
+    frames.close()
+    assert list(frames) == []
+
+
+def test_a_capture_of_a_device_that_is_not_there() -> None:
+    assert Capture(0).source == Capture("0").source == "/dev/video0"
+    with pytest.raises(NotAVideo, match="/dev/video77 cannot be read"):
+        list(Capture("77"))
+
+
+def test_a_capture_of_a_file() -> None:
+    """Read as a live address is: pixels, with the time at which they came."""
+    frames = list(Capture(str(SAMPLES / "jumping_jacks.mp4")))
+    assert [frame.frame_id for frame in frames] == list(range(100))
+    assert all(earlier.time_s < later.time_s for earlier, later in itertools.pairwise(frames))
+    assert getattr(frames[0].picture, "shape", None) == (480, 640, 3)
