@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import os
 import re
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+import click
 import pytest
-from deephar import command
+from deephar.cli.program import deephar as client_commands
 
 from models import cli as models_cli
 from service.configuration import OTHERS
@@ -37,10 +37,6 @@ _DEEPHAR = re.compile(r"^(?:\.venv(?:-models)?/bin/)?deephar (?=[a-z-])")
 _AT_MOST = re.compile(r"min\((\d+), processors \+ (\d+)\)")
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
-
-
-class Understood(Exception):
-    """A command line has been parsed; nothing more is to be done."""
 
 
 def prose(document: Path) -> str:
@@ -196,44 +192,41 @@ def check_models_command(subcommand: str, arguments: list[str]) -> None:
     assert used <= options, f"deephar {subcommand}"
 
 
-def check_client_command(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parsed by the real command, which is stopped there."""
-    whole = argparse.ArgumentParser.parse_args
-
-    def parse_only(self: argparse.ArgumentParser, *given: Any, **named: Any) -> NoReturn:
-        whole(self, *given, **named)
-        raise Understood
-
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
-    monkeypatch.setattr(sys, "argv", ["deephar", *arguments])
-    try:
-        command.main()
-    except Understood:
-        return
-    except SystemExit as stopped:
-        assert stopped.code == 0, f"deephar {shlex.join(arguments)}"  # noqa: PT017 - --help ends like that
+def check_client_command(arguments: list[str]) -> None:
+    """Parsed by the real command, which does not run."""
+    arguments = list(takewhile(lambda word: word not in ("|", "<", ">", ">>"), arguments))
+    name, *rest = arguments
+    with click.Context(client_commands) as context:
+        command = client_commands if name.startswith("-") else client_commands.get_command(context, name)
+        assert command is not None, f"there is no command {name}"
+        try:
+            command.make_context(name, list(arguments if command is client_commands else rest), parent=context)
+        except click.exceptions.Exit:
+            return  # of --help
+        except click.UsageError as error:
+            pytest.fail(f"deephar {shlex.join(arguments)}: {error.message}")
 
 
 @every_document
-def test_commands_in_code_blocks_are_understood(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_in_code_blocks_are_understood(document: Path) -> None:
     for subcommand, *arguments in commands_in(shell_lines(document)):
         if subcommand in models_cli.COMMANDS:
             check_models_command(subcommand, arguments)
         else:
-            check_client_command([subcommand, *arguments], monkeypatch)
+            check_client_command([subcommand, *arguments])
 
 
 @every_document
-def test_commands_in_the_text_are_known(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_in_the_text_are_known(document: Path) -> None:
     for subcommand, *arguments in commands_in(inline_code(document)):
         if subcommand in models_cli.COMMANDS:
             check_models_command(subcommand, arguments)
         else:  # with what is left out here filled in by its help
-            check_client_command([subcommand, "--help"], monkeypatch)
+            check_client_command([subcommand, "--help"])
 
 
 def test_there_are_commands() -> None:
     """The tests above would also pass if they found none."""
     lines = [line for document in DOCUMENTS for line in shell_lines(document)]
-    assert {subcommand for subcommand, *_ in commands_in(lines)} >= {"pose", "classify", "stream", "weights", "export"}
+    assert {subcommand for subcommand, *_ in commands_in(lines)} >= {"pose", "actions", "live", "weights", "export"}
     assert {found[1] for line in lines if (found := _MAKE.match(line))} >= {"serve", "test", "check"}

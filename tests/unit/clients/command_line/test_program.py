@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -24,10 +25,8 @@ def test_alone_it_shows_help_with_examples() -> None:
     assert alone.returncode == asked.returncode == 0
     assert alone.stdout == asked.stdout
     assert "deephar pose photo.jpg" in alone.stdout
-    shown = [name for name, entry in COMMANDS.items() if entry.help]
-    assert [
-        line.split()[0] for line in alone.stdout.split("Commands:")[1].split("\n\n")[0].splitlines() if line[2:3] != " "
-    ][1:] == shown
+    listed = re.findall(r"^  (\w+) {2,}", alone.stdout.partition("Commands:")[2], re.MULTILINE)
+    assert listed == [name for name, entry in COMMANDS.items() if entry.help]
     assert "classify" not in alone.stdout
 
 

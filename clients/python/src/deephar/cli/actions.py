@@ -59,7 +59,7 @@ def actions(
                     draw_into(targets[source], client, connection, video, options)
                     click.echo(f"drawn: {targets[source]}", err=True)
                 if form not in (None, "json"):
-                    print_frames(form, client, connection, video, options)
+                    print_frames(form, client, video, options)
                 elif form == "json" or not targets:
                     return answer_of(client, connection, video, options)
             return None

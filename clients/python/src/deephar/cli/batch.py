@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from deephar.cli.connection import Connection, api_key, with_connection
 from deephar.cli.exits import DONE, INPUT_FAILED, INTERRUPTED, Failure
 from deephar.cli.inputs import STDIN

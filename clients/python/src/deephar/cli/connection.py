@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deephar.address import Address, default_address
+from deephar.errors import InvalidArgument
 
 if TYPE_CHECKING:
     import httpx
@@ -63,13 +64,16 @@ def with_connection(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--tls", is_flag=True, help="Encrypt, as with grpcs:// or https://.")
     @click.option(
         "--ca",
-        type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+        type=click.Path(path_type=Path),
         metavar="FILE",
         help="PEM of who signed the service's certificate; with TLS.",
     )
     @functools.wraps(command)
     def connected(address: str | None, tls: bool, ca: Path | None, **options: Any) -> Any:
-        where = Address.of(address or default_address(), encrypted=tls or ca is not None)
+        try:
+            where = Address.of(address or default_address(), encrypted=tls or ca is not None)
+        except InvalidArgument as error:
+            raise click.UsageError(error.detail) from None
         return command(Connection(where, ca), **options)
 
     return connected

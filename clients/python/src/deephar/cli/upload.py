@@ -1,4 +1,4 @@
-"""What only an upload to REST gives: the video with what was recognized drawn in, and poses in other formats."""
+"""What only an upload to REST gives: the video with what was recognized drawn in, as it is made."""
 
 from __future__ import annotations
 

@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from deephar.cli.annotate import Recording, check_can_draw
 from deephar.cli.annotate_file import annotated
 from deephar.cli.connection import Connection
@@ -72,20 +70,13 @@ def _have_drawn(file: Path, connection: Connection, video: Path, options: dict[s
             shown.update(len(piece))
 
 
-def print_frames(form: str, client: Client, connection: Connection, video: Path, options: dict[str, Any]) -> None:
-    """Prints the poses of all frames in a format.
+def print_frames(form: str, client: Client, video: Path, options: dict[str, Any]) -> None:
+    """Prints the poses of all frames in a format. Frames are read here, over REST as well: uploads have sampled ones.
 
     Raises:
         DeepharError: The service refuses, or cannot be reached.
         FormatError: The answer lacks what the format needs.
     """
-    if connection.address.is_rest:
-        from deephar.formats import FORMATS
-
-        with uploaded(connection, video, FORMATS[form].media_type, VideoOptions(**options).to_query()) as pieces:
-            for piece in pieces:
-                click.echo(piece, nl=False)
-        return
     with CountedFrames(video) as frames:
         events = client.stream(frames, want_keypoints=True, **options)
         layout = next(event.layout for event in events if isinstance(event, Started))
