@@ -51,14 +51,15 @@ class GrpcTransport:
         requests = _Requests(clip, messages.config_request(options))
         call = self._stub.ClassifyClip.future(iter(requests), timeout=timeout_s, metadata=self._metadata)
         call.add_done_callback(lambda _: requests.done.set())
-        requests.done.wait()
-        if requests.error is not None:
-            call.cancel()
-            raise requests.error
         try:
+            requests.done.wait()
+            if requests.error is not None:
+                raise requests.error
             response = call.result()
         except grpc.RpcError as error:
             raise error_of(error, self._address) from error
+        finally:
+            call.cancel()
         return messages.actions_answer(response, clip.facts())
 
     def stream(self, options: VideoOptions, connect_timeout_s: float) -> StreamConnection:  # noqa: ARG002
