@@ -7,7 +7,7 @@ export const byId = (id) => document.getElementById(id);
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
-    if (/^(aria-|data-|role$|scope$)/.test(name)) made.setAttribute(name, value);
+    if (/^(aria-|data-|role$)/.test(name)) made.setAttribute(name, value);
     else made[name] = value;
   }
   made.append(...children);

@@ -12,14 +12,14 @@ export class PeopleList {
 
   constructor() {
     this.list = byId("people");
-    this.body = byId("joints").tBodies[0];
+    this.joints = byId("joints");
     this.list.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (button) this.onChoose([...this.list.children].indexOf(button.parentElement));
     });
-    const row = (event) => event.target.closest("tr");
-    this.body.addEventListener("pointerover", (event) => this.onPoint(row(event)?.sectionRowIndex ?? null));
-    this.body.addEventListener("pointerleave", () => this.onPoint(null));
+    const all = () => [...this.joints.children];
+    this.joints.addEventListener("pointerover", ({ target }) => this.onPoint(numberOf(all(), target.closest("li"))));
+    this.joints.addEventListener("pointerleave", () => this.onPoint(null));
   }
 
   show(people, { lowest, chosen, joint }) {
@@ -40,22 +40,26 @@ export class PeopleList {
 
   #showJoints(person, joint, title) {
     say(byId("joints-title"), title);
-    const rows = children(this.body, person.keypoints.length, newRow);
+    const rows = children(this.joints, person.keypoints.length, newRow);
     person.keypoints.forEach((keypoint, index) => {
-      const row = rows[index], [head, cell] = row.cells;
-      say(head, words(keypoint.name));
+      const row = rows[index], [name, meter, score] = row.children;
+      say(name, words(keypoint.name));
       row.className = `${sideOf(keypoint.name)}${index === joint ? " lit" : ""}`;
       row.title = isPlaced(keypoint) ? placeOf(keypoint) : "this model does not know this joint";
-      say(cell.querySelector(".figure"), isPlaced(keypoint) ? hundredths(keypoint.score) : "-");
-      cell.querySelector("i").style.width = `${Math.round(keypoint.score * 100)}%`;
+      say(score, isPlaced(keypoint) ? hundredths(keypoint.score) : "-");
+      meter.firstElementChild.style.width = `${Math.round(keypoint.score * 100)}%`;
     });
   }
 }
 
+function numberOf(all, one) {
+  const number = all.indexOf(one);
+  return number < 0 ? null : number;
+}
+
 function newRow() {
   const meter = element("span", { className: "meter" }, element("i"));
-  const row = element("div", { className: "row" }, meter, element("span", { className: "figure" }));
-  return element("tr", {}, element("th", { scope: "row" }), element("td", {}, row));
+  return element("li", {}, element("span"), meter, element("span", { className: "figure" }));
 }
 
 function placeOf({ x, y, z }) {

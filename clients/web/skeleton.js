@@ -41,7 +41,7 @@ export function drawPeople(context, people, layout, at, scale, { lowest = 0, cho
       if (isShown(keypoint)) drawJoint(context, keypoint, at, thickness, index === chosen && number === joint);
     });
     if (index === chosen && people.length > 1) drawCorners(context, person.box, at, scale);
-    if (!faded && labels[index]) drawLabel(context, person.box, labels[index], at);
+    if (!faded && labels[index]) drawLabel(context, person, labels[index], at);
   });
   context.restore();
 }
@@ -92,12 +92,14 @@ function drawCorners(context, [x, y, width, height], at, scale) {
   context.stroke();
 }
 
-function drawLabel(context, [x, y, width], text, at) {
+/** Writes over the head: the highest joint may be in the middle of it. */
+function drawLabel(context, { box: [x, y, width, height], keypoints }, text, at) {
   context.font = "600 13px system-ui, sans-serif";
   const wide = context.measureText(text).width + 14;
-  const [left, top] = at(x, y), [right] = at(x + width, y);
+  const highest = Math.min(y, ...keypoints.filter(isShown).map((joint) => joint.y - 0.1 * height));
+  const [left, top] = at(x, highest), [right] = at(x + width, highest);
   const place = Math.max(2, Math.min((left + right) / 2 - wide / 2, context.canvas.width - wide - 2));
-  const high = Math.max(2, top - 26);
+  const high = Math.max(2, top - 24);
   context.fillStyle = "rgb(16 19 21 / 82%)";
   context.beginPath();
   context.roundRect(place, high, wide, 21, 6);
