@@ -55,6 +55,7 @@ async function show(source) {
   results.clear();
   models.explain(null);
   byId("home").hidden = false;
+  byId("hint").hidden = true;
   byId("stop").hidden = kind === "picture";
   const options = models.options(kind !== "picture");
   const desk = { client: newClient(), results, player, timeline, models, options, signal, progress };
@@ -91,7 +92,7 @@ function goHome() {
   clearProblem();
   results.clear();
   byId("code").hidden = byId("frame").hidden = byId("home").hidden = true;
-  byId("welcome").hidden = false;
+  byId("welcome").hidden = byId("hint").hidden = false;
   document.querySelector("[data-sample]").focus();
 }
 

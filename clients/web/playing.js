@@ -57,7 +57,7 @@ export class Player {
     this.#film = film;
     this.isTaken = false;
     this.#heard = new AbortController();
-    for (const event of ["play", "pause", "ended", "seeked", "timeupdate"]) {
+    for (const event of ["play", "pause", "ended", "seeked"]) {
       film.addEventListener(event, () => this.#show(), { signal: this.#heard.signal });
     }
     byId("playing").hidden = false;

@@ -42,13 +42,13 @@ export class Results {
     this.refresh();
   }
 
-  /** Shows people, with the best action of each where `doers` has one. */
+  /** Shows people at once, with the best action of each where `doers` has one: a film's next picture is due. */
   show(people, layout, doers = []) {
     Object.assign(this.stage, { people, layout });
     this.#people = people;
     this.#layout = layout;
     this.stage.labels = people.map((person, index) => labelOf(person, index, people.length, doers));
-    this.refresh();
+    this.#refresh();
   }
 
   get #index() {
@@ -72,7 +72,7 @@ export class Results {
   #refresh() {
     const chosen = this.#index, person = this.#people[chosen];
     Object.assign(this.stage, { lowest: this.lowest, chosen, joint: this.#joint });
-    this.stage.redraw();
+    this.stage.draw();
     this.list.show(this.#people, { lowest: this.lowest, chosen, joint: this.#joint });
     const hasDepth = Boolean(this.#layout?.units?.z);
     byId("space-card").hidden = !hasDepth || this.#people.length === 0;

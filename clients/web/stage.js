@@ -20,7 +20,7 @@ export class Stage {
     this.canvas = byId("overlay");
     this.picture = byId("picture");
     this.film = byId("film");
-    this.redraw = once(() => this.#draw());
+    this.redraw = once(() => this.draw());
     new ResizeObserver(this.redraw).observe(this.canvas);
     this.canvas.addEventListener("pointermove", (event) => this.#point(event, false));
     this.canvas.addEventListener("pointerdown", (event) => this.#point(event, true));
@@ -58,11 +58,6 @@ export class Stage {
     this.redraw();
   }
 
-  show(people, layout, labels = []) {
-    Object.assign(this, { people, layout, labels });
-    this.redraw();
-  }
-
   /** Returns the picture with the skeletons, in its own size, as a PNG. */
   async saved() {
     const { width, height } = this.size;
@@ -76,7 +71,7 @@ export class Stage {
     return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   }
 
-  #draw() {
+  draw() {
     const { context, width } = sharp(this.canvas);
     this.#drawOn(context, width, { chosen: this.chosen, joint: this.joint });
     this.canvas.setAttribute("aria-label", `Skeletons of ${this.people.length} people`);
