@@ -5,10 +5,37 @@
  *     const answer = await client.pose(file);
  */
 
+import { Deadline } from "./deadline.js";
 import { DeepharError } from "./errors.js";
 import { Stream } from "./stream.js";
 
 export { DeepharError, Stream };
+
+/** @typedef {import("./types.js").Action} Action */
+/** @typedef {import("./types.js").ActionEvent} ActionEvent */
+/** @typedef {import("./types.js").ActionsAnswer} ActionsAnswer */
+/** @typedef {import("./types.js").ActionsOptions} ActionsOptions */
+/** @typedef {import("./types.js").AnswerEvent} AnswerEvent */
+/** @typedef {import("./types.js").Binary} Binary */
+/** @typedef {import("./types.js").CallOptions} CallOptions */
+/** @typedef {import("./types.js").FlushedEvent} FlushedEvent */
+/** @typedef {import("./types.js").FrameErrorEvent} FrameErrorEvent */
+/** @typedef {import("./types.js").Keypoint} Keypoint */
+/** @typedef {import("./types.js").Layout} Layout */
+/** @typedef {import("./types.js").Model} Model */
+/** @typedef {import("./types.js").Person} Person */
+/** @typedef {import("./types.js").PoseAnswer} PoseAnswer */
+/** @typedef {import("./types.js").PoseEvent} PoseEvent */
+/** @typedef {import("./types.js").PoseOptions} PoseOptions */
+/** @typedef {import("./types.js").RawPicture} RawPicture */
+/** @typedef {import("./types.js").Segment} Segment */
+/** @typedef {import("./types.js").SegmentEvent} SegmentEvent */
+/** @typedef {import("./types.js").StartedEvent} StartedEvent */
+/** @typedef {import("./types.js").StreamCallOptions} StreamCallOptions */
+/** @typedef {import("./types.js").StreamConfig} StreamConfig */
+/** @typedef {import("./types.js").StreamEvent} StreamEvent */
+/** @typedef {import("./types.js").TrackedBox} TrackedBox */
+/** @typedef {import("./types.js").VideoEvent} VideoEvent */
 
 const NDJSON = "application/x-ndjson";
 const LONGEST_RETRY_S = 10;
@@ -37,7 +64,7 @@ export class Client {
     }
     this.#address = String(address).replace(/\/+$/, "");
     this.#apiKey = apiKey;
-    this.#headers = apiKey ? { Authorization: `Bearer ${apiKey}` } : {};
+    this.#headers = /** @type {Record<string, string>} */ (apiKey ? { Authorization: `Bearer ${apiKey}` } : {});
     this.#fetch = fetch ?? ((/** @type {any} */ ...asked) => globalThis.fetch(.../** @type {[any]} */ (asked)));
     this.#WebSocket = WebSocket ?? globalThis.WebSocket;
     this.#timeoutMs = timeoutMs;
@@ -96,7 +123,7 @@ export class Client {
   async *actionEvents(video, options, { signal, timeoutMs = this.#timeoutMs } = {}) {
     const time = new Deadline(signal, timeoutMs);
     try {
-      const response = await time.of(this.#response("/v1/actions", post(videoForm(video, options), NDJSON), time));
+      const response = await this.#response("/v1/actions", post(videoForm(video, options), NDJSON), time);
       for await (const line of linesOf(response, time)) {
         const event = JSON.parse(line);
         if (event.event === "error") throw DeepharError.of(event);
@@ -152,7 +179,7 @@ export class Client {
         try {
           return await this.#once(path, asked, time, read);
         } catch (error) {
-          const waitS = again && error instanceof DeepharError ? retryAfterS(error, asked.method !== "POST") : undefined;
+          const waitS = again ? retryAfterS(error, asked.method !== "POST") : undefined;
           if (waitS === undefined || tried === TRIES || waitS * 1000 >= time.leftMs) throw error;
           await time.of(new Promise((resolve) => setTimeout(resolve, waitS * 1000)));
         }
@@ -170,8 +197,7 @@ export class Client {
    * @param {(response: Response) => Promise<T>} read
    */
   async #once(path, asked, time, read) {
-    const response = await this.#response(path, asked, time);
-    return reached(time, read(response));
+    return time.reaching(read(await this.#response(path, asked, time)));
   }
 
   /**
@@ -181,100 +207,22 @@ export class Client {
    * @param {Deadline} time
    */
   async #response(path, asked, time) {
-    const headers = { ...asked.headers, ...this.#headers };
-    const { signal } = time;
-    const response = await reached(time, this.#fetch(this.#address + path, { ...asked, headers, signal }), this.#address);
-    if (!response.ok) throw await reached(time, DeepharError.ofResponse(response));
+    const headers = { .../** @type {Record<string, string>} */ (asked.headers), ...this.#headers };
+    const answering = this.#fetch(this.#address + path, { ...asked, headers, signal: time.signal });
+    const nobody = `the service cannot be reached at ${this.#address}; start it (make serve), or give its address`;
+    const response = await time.reaching(answering, nobody);
+    if (!response.ok) throw await time.reaching(DeepharError.ofResponse(response));
     return response;
-  }
-}
-
-/** The time of a call, and its caller's signal. */
-class Deadline {
-  #controller = new AbortController();
-  #outer;
-  #ms;
-  #endsMs = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
-  #abort = () => this.#controller.abort(this.#outer?.reason);
-
-  /**
-   * @param {AbortSignal | undefined} outer
-   * @param {number} ms
-   */
-  constructor(outer, ms) {
-    this.#outer = outer;
-    this.#ms = ms;
-    if (outer?.aborted) this.#abort();
-    else outer?.addEventListener("abort", this.#abort, { once: true });
-    this.restart();
-  }
-
-  get signal() {
-    return this.#controller.signal;
-  }
-
-  get leftMs() {
-    return this.#endsMs - Date.now();
-  }
-
-  restart() {
-    clearTimeout(this.#timer);
-    this.#endsMs = Date.now() + this.#ms;
-    const error = new DeepharError("deadline_exceeded", `no answer came within ${this.#ms / 1000} s; allow more by timeoutMs`);
-    this.#timer = setTimeout(() => this.#controller.abort(error), this.#ms);
-  }
-
-  /** Ends it, and what is still in work under its signal. */
-  end() {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener("abort", this.#abort);
-    this.#controller.abort();
-  }
-
-  /**
-   * Returns what comes of the work, unless the time is over first.
-   * @template T
-   * @param {Promise<T>} work
-   * @returns {Promise<T>}
-   */
-  of(work) {
-    const { signal } = this;
-    return new Promise((resolve, reject) => {
-      const abort = () => reject(signal.reason);
-      if (signal.aborted) abort();
-      else signal.addEventListener("abort", abort, { once: true });
-      work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-    });
-  }
-}
-
-/**
- * Returns what comes over the connection; where that breaks, says so.
- * @template T
- * @param {Deadline} time
- * @param {Promise<T>} work
- * @param {string} [address]
- */
-async function reached(time, work, address) {
-  try {
-    return await time.of(work);
-  } catch (cause) {
-    if (time.signal.aborted || cause instanceof DeepharError) throw cause;
-    const detail = address
-      ? `the service cannot be reached at ${address}; start it (make serve), or give its address`
-      : "the connection broke before the answer was whole; try again";
-    throw new DeepharError("unreachable", detail, { cause });
   }
 }
 
 /**
  * Returns after how many seconds to ask again; undefined: never.
- * @param {DeepharError} error
+ * @param {unknown} error
  * @param {boolean} isGet
  */
 function retryAfterS(error, isGet) {
+  if (!(error instanceof DeepharError)) return undefined;
   const refused = error.status === 429 || error.status === 503;
   const waitS = error.retryAfterS ?? (isGet && (refused || error.code === "unreachable") ? 1 : undefined);
   return waitS !== undefined && (refused || isGet) && waitS <= LONGEST_RETRY_S ? waitS : undefined;
@@ -330,7 +278,7 @@ async function* linesOf(response, time) {
   const decoder = new TextDecoder();
   let rest = "";
   for (;;) {
-    const { value, done } = await reached(time, reader.read());
+    const { value, done } = await time.reaching(reader.read());
     const lines = (rest + decoder.decode(value, { stream: !done })).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) if (line.trim()) yield line;

@@ -1,5 +1,6 @@
 /** Errors of the client, by the service's codes (docs/api.md). */
 
+/** @type {Record<number, string>} */
 const BY_STATUS = {
   401: "unauthenticated", 403: "permission_denied", 404: "not_found", 408: "request_timeout", 413: "payload_too_large",
   429: "overloaded", 502: "unavailable", 503: "unavailable", 504: "unavailable",
@@ -47,15 +48,14 @@ export class DeepharError extends Error {
     const retryAfterS = Number.isFinite(after) ? after : undefined;
     try {
       const problem = JSON.parse(await response.text());
-      if (typeof problem.code === "string") return DeepharError.of({ status: response.status, ...problem }, retryAfterS);
+      if (typeof problem.code === "string") return DeepharError.of(problem, retryAfterS);
     } catch (error) {
       if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
     }
     const { status } = response; // not the service's own: of a proxy before it
-    const code = BY_STATUS[/** @type {keyof typeof BY_STATUS} */ (status)] ?? (status < 500 ? "invalid_argument" : "internal");
+    const code = BY_STATUS[status] ?? (status < 500 ? "invalid_argument" : "internal");
     const requestId = response.headers.get("X-Request-ID") ?? undefined;
-    return new DeepharError(code, `HTTP ${status}, and no problem of deephar-serve; is the address right?`, {
-      status, retryAfterS, requestId,
-    });
+    const detail = `HTTP ${status}, and no problem of deephar-serve; is the address right?`;
+    return new DeepharError(code, detail, { status, retryAfterS, requestId });
   }
 }

@@ -1,22 +1,17 @@
 /** A live stream over a WebSocket: frames in by credits, events out, and a new connection where one is lost. */
 
 import { DeepharError } from "./errors.js";
+import { frame, Outbox } from "./outbox.js";
+import { Reconnects } from "./reconnects.js";
 
-const HEADER_BYTES = 24;
+/** @typedef {import("./types.js").Binary} Binary */
+/** @typedef {import("./types.js").RawPicture} RawPicture */
+/** @typedef {import("./types.js").StreamCallOptions} StreamCallOptions */
+/** @typedef {import("./types.js").StreamConfig} StreamConfig */
+/** @typedef {import("./types.js").StreamEvent} StreamEvent */
+/** @typedef {import("./types.js").TrackedBox} TrackedBox */
+
 const FOR_THE_PRESENT = new Set(["unreachable", "unavailable", "overloaded"]);
-const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 4_000;
-const MOST_IN_VAIN = 5; // connections in a row that brought no event
-
-/**
- * @typedef {object} Item What was sent, or is to be, in order.
- * @property {"frame" | "flush" | "end"} kind
- * @property {ArrayBuffer | string} [message] Absent while the picture is being read.
- * @property {string} [boxes] Text that goes before the frame.
- * @property {number} [timeS]
- * @property {boolean} isSent
- * @property {boolean} isAnswered
- */
 
 /** Frames are sent by `send`; the events are those of `for await (const event of stream)`. */
 export class Stream {
@@ -28,7 +23,6 @@ export class Stream {
   #config;
   #timeoutMs;
   #reconnects;
-  #reconnectMs;
   #signal;
   /** @type {any} */
   #socket;
@@ -44,25 +38,16 @@ export class Stream {
   #error;
   #isErrorTold = false;
 
-  /** @type {Item[]} */
-  #queue = []; // not sent over the present connection
-  /** @type {Item[]} */
-  #kept = []; // sent, and needed by the connection after this one
+  #outbox = new Outbox();
   #frames = 0;
   #hasEnd = false;
   #isStarted = false; // the present connection
   #wasStarted = false; // any
-  #sent = 0;
-  #received = 0;
-  #allowed = 0;
   #windowS = 0;
   /** @type {Map<string, number>} */
   #told = new Map(); // time of the last event of each kind
   /** @type {Map<string, number>} */
   #toldBefore = new Map(); // over earlier connections
-  #inVain = 0;
-  #tries = 0;
-  #lostMs = 0;
 
   /**
    * Opened by `Client.stream`.
@@ -76,8 +61,7 @@ export class Stream {
     this.#reason = reason;
     this.#config = JSON.stringify({ type: "config", ...config });
     this.#timeoutMs = timeoutMs;
-    this.#reconnects = reconnect;
-    this.#reconnectMs = reconnectMs;
+    this.#reconnects = new Reconnects(reconnect, reconnectMs);
     this.#signal = signal;
     if (signal?.aborted) this.#abort();
     else this.#connect();
@@ -86,7 +70,7 @@ export class Stream {
 
   /** Whether a frame would be sent at once. */
   get canSend() {
-    return this.#isStarted && !this.#hasEnd && !this.#queue.length && this.#sent < this.#allowed;
+    return this.#isStarted && !this.#hasEnd && this.#outbox.hasRoom;
   }
 
   /** Resolves as soon as a frame would be sent at once. */
@@ -111,15 +95,14 @@ export class Stream {
       return false;
     }
     this.#frames++;
-    const item = this.#put("frame");
-    item.timeS = timestampMs / 1000;
+    const item = this.#outbox.put("frame", timestampMs / 1000);
     if (boxes) item.boxes = JSON.stringify({ type: "boxes", boxes });
     const size = "rgb" in picture ? picture : { width: 0, height: 0 };
     const data = "rgb" in picture ? picture.rgb : picture;
     try {
       item.message = frame(data instanceof Blob ? await data.arrayBuffer() : data, frameId, timestampMs, size);
     } catch (error) {
-      this.#queue = this.#queue.filter((other) => other !== item);
+      this.#outbox.remove(item);
       throw error;
     } finally {
       this.#pump();
@@ -131,8 +114,7 @@ export class Stream {
   /** Ends the running segments; resolves when everything that was sent before is answered. */
   async flush() {
     this.#refuseIfOver();
-    const item = this.#put("flush");
-    item.message = JSON.stringify({ type: "flush" });
+    const item = this.#outbox.put("flush");
     this.#pump();
     await this.#until(() => item.isAnswered);
   }
@@ -140,8 +122,7 @@ export class Stream {
   /** Ends the stream; resolves when everything is answered. */
   async end() {
     this.#refuseIfOver();
-    const item = this.#put("end");
-    item.message = JSON.stringify({ type: "end" });
+    const item = this.#outbox.put("end");
     this.#hasEnd = true;
     this.#pump();
     await this.#until(() => item.isAnswered);
@@ -174,28 +155,11 @@ export class Stream {
 
   #abort = () => this.#finish(this.#signal?.reason);
 
-  /**
-   * Returns a new part of what is to be sent, in its place.
-   * @param {Item["kind"]} kind
-   */
-  #put(kind) {
-    /** @type {Item} */
-    const item = { kind, isSent: false, isAnswered: false };
-    this.#queue.push(item);
-    return item;
-  }
-
   /** Sends what there is room for. */
   #pump() {
-    while (this.#isStarted && this.#queue.length) {
-      const item = this.#queue[0];
-      if (item.message === undefined || (item.kind === "frame" && this.#sent >= this.#allowed)) break;
-      this.#queue.shift();
+    for (let item; this.#isStarted && (item = this.#outbox.next()); ) {
       if (item.boxes) this.#socket.send(item.boxes);
       this.#socket.send(item.message);
-      if (item.kind === "frame") this.#sent++;
-      item.isSent = true;
-      this.#kept.push(item);
       this.#timer ??= setTimeout(this.#expire, this.#timeoutMs);
     }
     this.#wake();
@@ -226,20 +190,19 @@ export class Stream {
   /** @param {any} event */
   #take(event) {
     if (typeof event.received_frames === "number") {
-      this.#received = event.received_frames;
-      this.#allowed = event.received_frames + event.credits;
+      this.#outbox.credit(event.received_frames, event.credits);
     }
     switch (event.event) {
       case "started":
         this.#windowS = event.clip_frames * event.sample_interval_s;
         this.#tell(this.#wasStarted ? { ...event, reconnected: true } : event);
         this.#isStarted = this.#wasStarted = true;
-        this.#lostMs = this.#tries = 0;
+        this.#reconnects.opened();
         break;
       case "credits":
         break;
       case "end":
-        for (const item of this.#kept) item.isAnswered = true;
+        this.#outbox.ended();
         this.#finish();
         return;
       case "error":
@@ -249,7 +212,7 @@ export class Stream {
         this.#note(event);
     }
     this.#pump();
-    this.#restartTimer(this.#sent > this.#received || this.#sent >= this.#allowed || this.#awaits());
+    this.#restartTimer(this.#outbox.isOwed);
   }
 
   /**
@@ -259,19 +222,14 @@ export class Stream {
   #note(event) {
     const { event: kind, time_s: timeS } = event;
     if (kind === "flushed") {
-      const flush = this.#kept.findIndex((item) => item.kind === "flush");
-      if (flush >= 0) this.#kept.splice(0, flush + 1)[flush].isAnswered = true;
+      this.#outbox.flushed();
     } else if (typeof timeS === "number") {
       if (timeS <= (this.#toldBefore.get(kind) ?? -Infinity)) return;
       this.#toldBefore.delete(kind);
       this.#told.set(kind, timeS);
-      const last = this.#kept.findLastIndex(
-        (item) => item.kind === "frame" && /** @type {number} */ (item.timeS) <= timeS - this.#windowS,
-      );
-      const flush = this.#kept.findIndex((item) => item.kind !== "frame");
-      this.#kept.splice(0, flush < 0 ? last + 1 : Math.min(last + 1, flush));
+      this.#outbox.forget(timeS - this.#windowS);
     }
-    this.#inVain = 0;
+    this.#reconnects.useful();
     this.#tell(event);
   }
 
@@ -279,11 +237,6 @@ export class Stream {
   #tell(event) {
     this.#events.push(event);
     this.#wake();
-  }
-
-  /** Whether a flush or an end is not answered yet. */
-  #awaits() {
-    return this.#kept.some((item) => item.kind !== "frame");
   }
 
   /** @param {boolean} isAwaited Whether the service must send something. */
@@ -303,21 +256,16 @@ export class Stream {
    * @param {boolean} [isSilent] Whether the connection may only be dead.
    */
   #lose(error, isSilent = false) {
-    const mayPass = isSilent || (error instanceof DeepharError && FOR_THE_PRESENT.has(error.code));
-    this.#lostMs ||= Date.now();
-    const isTooLong = Date.now() - this.#lostMs > this.#reconnectMs;
     if (this.#isOver) return;
-    if (this.#isStarted || !this.#tries) this.#inVain++;
-    if (!this.#reconnects || !this.#wasStarted || !mayPass || isTooLong || this.#inVain > MOST_IN_VAIN) {
+    const mayPass = isSilent || (error instanceof DeepharError && FOR_THE_PRESENT.has(error.code));
+    const waitMs = this.#wasStarted && mayPass ? this.#reconnects.waitMs() : undefined;
+    if (waitMs === undefined) {
       this.#finish(error);
       return;
     }
     this.#leave();
-    this.#queue = [...this.#kept, ...this.#queue];
-    this.#kept = [];
-    this.#sent = this.#received = this.#allowed = 0;
+    this.#outbox.again();
     this.#toldBefore = new Map(this.#told);
-    const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#tries++) * (0.5 + Math.random() / 2);
     this.#timer = setTimeout(() => this.#connect(), waitMs);
   }
 
@@ -337,7 +285,7 @@ export class Stream {
     this.#error = error;
     this.#signal?.removeEventListener("abort", this.#abort);
     this.#leave();
-    this.#queue = this.#kept = [];
+    this.#outbox.clear();
     this.#wake();
   }
 
@@ -373,25 +321,4 @@ function broken() {
 
 function closed() {
   return new DOMException("the stream is closed; open a new one", "AbortError");
-}
-
-/**
- * Returns a binary message: the header in network byte order, then the picture.
- * @param {ArrayBuffer | ArrayBufferView} picture
- * @param {number | bigint} frameId
- * @param {number} timestampMs
- * @param {{width: number, height: number}} size
- */
-function frame(picture, frameId, timestampMs, { width, height }) {
-  const bytes = ArrayBuffer.isView(picture)
-    ? new Uint8Array(picture.buffer, picture.byteOffset, picture.byteLength)
-    : new Uint8Array(picture);
-  const message = new Uint8Array(HEADER_BYTES + bytes.length);
-  const header = new DataView(message.buffer);
-  header.setBigUint64(0, BigInt(frameId));
-  header.setBigInt64(8, BigInt(Math.round(timestampMs * 1e6)));
-  header.setUint32(16, width);
-  header.setUint32(20, height);
-  message.set(bytes, HEADER_BYTES);
-  return message.buffer;
 }
