@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,16 +18,19 @@ FOLDER = "/page"  # of all other files; the page names them relative to itself, 
 FILES = (
     "camera.js",
     "client.js",
+    "deadline.js",
     "elements.js",
     "errors.js",
     "key.js",
     "models.js",
     "moments.js",
+    "outbox.js",
     "page.js",
     "people.js",
     "picture.js",
     "playing.js",
     "problems.js",
+    "reconnects.js",
     "results.js",
     "scores.js",
     "skeleton.js",
@@ -56,7 +58,13 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8"}
+_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".mp4": "video/mp4",
+}
 
 
 @dataclass(frozen=True)
@@ -70,8 +78,7 @@ class PageFile:
     @classmethod
     def of(cls, path: Path) -> PageFile:
         content = path.read_bytes()
-        media_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        return cls(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+        return cls(content, _TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 
 def page_files(root: Path = ROOT) -> dict[str, PageFile]:
