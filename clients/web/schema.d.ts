@@ -926,6 +926,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "image/jpeg": string;
+                "image/png": string;
+                "image/webp": string;
+                "image/bmp": string;
+                "image/heic": string;
+                "image/heif": string;
+                "image/avif": string;
                 "multipart/form-data": {
                     image: string[];
                     /** @description name from /v1/models; absent: the default */
@@ -948,7 +955,16 @@ export interface operations {
                     effort?: ("fast" | "balanced" | "best") | null;
                     /** @description time that the answer may take; in streams each frame. A faster model is taken if need be */
                     deadline_ms?: number | null;
-                    /** @description places each joint in space; for models that know or lift depth */
+                    /**
+                     * @description places each joint in space; for models that know or lift depth
+                     * @example {
+                     *       "cx": 320,
+                     *       "cy": 240,
+                     *       "fx": 1145,
+                     *       "fy": 1145,
+                     *       "root_depth_mm": 4000
+                     *     }
+                     */
                     camera?: {
                         fx: number;
                         fy: number;
@@ -991,7 +1007,16 @@ export interface operations {
                     effort?: ("fast" | "balanced" | "best") | null;
                     /** @description time that the answer may take; in streams each frame. A faster model is taken if need be */
                     deadline_ms?: number | null;
-                    /** @description places each joint in space; for models that know or lift depth */
+                    /**
+                     * @description places each joint in space; for models that know or lift depth
+                     * @example {
+                     *       "cx": 320,
+                     *       "cy": 240,
+                     *       "fx": 1145,
+                     *       "fy": 1145,
+                     *       "root_depth_mm": 4000
+                     *     }
+                     */
                     camera?: {
                         fx: number;
                         fy: number;
@@ -1008,13 +1033,6 @@ export interface operations {
                     /** @description without boxes: lowest score of a person; absent: poses with a mean keypoint score below 0.3 are left out */
                     min_score?: number | null;
                 };
-                "image/jpeg": string;
-                "image/png": string;
-                "image/webp": string;
-                "image/bmp": string;
-                "image/heic": string;
-                "image/heif": string;
-                "image/avif": string;
             };
         };
         responses: {
@@ -1205,6 +1223,9 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "video/mp4": string;
+                "video/webm": string;
+                "video/quicktime": string;
                 "multipart/form-data": {
                     /** Format: binary */
                     video?: string;
@@ -1295,9 +1316,6 @@ export interface operations {
                     /** @description instead of `fps`: the time of each frame; they rise */
                     timestamps_ms?: number[] | null;
                 };
-                "video/mp4": string;
-                "video/webm": string;
-                "video/quicktime": string;
             };
         };
         responses: {
