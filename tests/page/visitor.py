@@ -102,7 +102,7 @@ class Visitor:
 
 @contextmanager
 def visiting(browser: Browser, url: str, **context: Any) -> Iterator[Visitor]:
-    """Opens a window of its own; afterwards no other host may have been asked, and the browser complained of nothing."""
+    """Opens a window of its own; afterwards no other host was asked, and the browser complained of nothing."""
     window = browser.new_context(**context)
     try:
         visitor = Visitor(window.new_page(), url)
