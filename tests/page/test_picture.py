@@ -145,8 +145,8 @@ def test_a_file_that_is_no_picture_is_a_clear_error(visitor: Visitor, tmp_path: 
     visitor.give("drop", tmp_path / "notes.txt", "text/plain")
     problem = visitor.page.get_by_role("alert")
     expect(problem).to_contain_text("send a JPEG, PNG, WebP, BMP, HEIC or AVIF file")
-    expect(problem).to_contain_text("unsupported_media_type, request ")
-    assert visitor.refusals == [415]
+    expect(problem).to_contain_text("invalid_image, request ")
+    assert visitor.refusals == [422]
     visitor.button("Samples").click()
     visitor.sample("person.jpg")
     expect(visitor.one("#said")).to_contain_text("One person")
@@ -157,9 +157,9 @@ def test_a_service_that_cannot_be_reached_is_asked_again_on_demand(visitor: Visi
     visitor.sample("person.jpg")
     expect(visitor.one("#said")).to_contain_text("One person")
     visitor.page.context.set_offline(True)
-    visitor.one("#effort").select_option("fast")
+    visitor.one("#effort").select_option("best")
     expect(visitor.page.get_by_role("alert")).to_contain_text("cannot be reached")
     visitor.page.context.set_offline(False)
     visitor.button("Try again").click()
-    expect(visitor.one("#figures")).to_contain_text("fast")
+    expect(visitor.one("#figures")).to_contain_text("best")
     visitor.complaints[:] = [text for text in visitor.complaints if "net::ERR_INTERNET_DISCONNECTED" not in text]

@@ -67,8 +67,7 @@ def test_a_film_that_the_browser_cannot_play_is_shown_as_skeletons(visitor: Visi
         stream = film.add_stream("mpeg4", rate=25, options={"qscale": "3"})
         stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
         for frame in source.decode(video=0):
-            frame.pts = frame.time_base = None  # type: ignore[assignment]
-            film.mux(stream.encode(frame))
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")))
         film.mux(stream.encode(None))
     visitor.one("#file").set_input_files(old)
     expect(visitor.one("#said")).to_have_text(ANSWERED)
