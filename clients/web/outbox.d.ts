@@ -21,6 +21,8 @@ export function frame(picture: ArrayBuffer | ArrayBufferView, frameId: number | 
 export class Outbox {
     /** Whether a frame would be sent at once. */
     get hasRoom(): boolean;
+    /** Whether a frame was sent over the present connection. */
+    get hasSent(): boolean;
     /** Whether the service must say something, as soon as it has worked. */
     get isOwed(): boolean;
     /**

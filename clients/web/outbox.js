@@ -26,6 +26,11 @@ export class Outbox {
     return !this.#queue.length && this.#sent < this.#allowed;
   }
 
+  /** Whether a frame was sent over the present connection. */
+  get hasSent() {
+    return this.#sent > 0;
+  }
+
   /** Whether the service must say something, as soon as it has worked. */
   get isOwed() {
     const isHeldBack = this.#sent > 0 && this.#sent >= this.#allowed;

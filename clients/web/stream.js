@@ -158,6 +158,10 @@ export class Stream {
   /** Sends what there is room for. */
   #pump() {
     for (let item; this.#isStarted && (item = this.#outbox.next()); ) {
+      if (item.kind === "end" && !this.#outbox.hasSent && this.#toldBefore.size) {
+        this.#close(); // everything was answered over an earlier connection
+        return;
+      }
       if (item.boxes) this.#socket.send(item.boxes);
       this.#socket.send(item.message);
       this.#timer ??= setTimeout(this.#expire, this.#timeoutMs);
@@ -202,8 +206,7 @@ export class Stream {
       case "credits":
         break;
       case "end":
-        this.#outbox.ended();
-        this.#finish();
+        this.#close();
         return;
       case "error":
         this.#lose(DeepharError.of(event));
@@ -276,6 +279,12 @@ export class Stream {
     this.#socket = undefined;
     this.#isStarted = false;
     socket?.close();
+  }
+
+  /** Ends it, with everything answered. */
+  #close() {
+    this.#outbox.ended();
+    this.#finish();
   }
 
   /** @param {unknown} [error] */
