@@ -9,7 +9,7 @@ import av
 from playwright.sync_api import expect
 
 from tests.conftest import SAMPLES
-from tests.page.visitor import Visitor
+from tests.page.visitor import Visitor, printed
 
 ANSWERED = re.compile(r"^(jumping_jacks|old)\.\w+: person 1: jumping jacks 0\.\d\d\.$")
 
@@ -36,6 +36,9 @@ def test_a_video_shows_its_actions_and_the_timeline_seeks_it(visitor: Visitor) -
     expect(visitor.one("#time")).to_have_text("4.0 / 4.0 s")
     assert re.search(r"Frames\s+100\s+Lost frames\s+0", visitor.one("#figures").inner_text())
     expect(visitor.one("#snippet")).to_contain_text("-F video=@jumping_jacks.mp4")
+    visitor.page.get_by_role("tab", name="Python").click()
+    (line,) = printed(visitor)
+    assert re.fullmatch(r"0\.0 3\.\d+ 1 jumping_jacks 0\.\d+", line)
 
 
 def test_the_film_plays_with_its_skeletons(visitor: Visitor) -> None:

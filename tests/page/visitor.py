@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, Position, expect
+
+from tests.conftest import SAMPLES
 
 PATIENCE_MS = 8_000
 _REFUSED = "Failed to load resource: the server responded with a status of "  # what Chromium says of each problem
@@ -113,3 +117,11 @@ def visiting(browser: Browser, url: str, **context: Any) -> Iterator[Visitor]:
         window.close()
     assert visitor.hosts == {urlsplit(url).netloc}
     assert visitor.complaints == []
+
+
+def printed(visitor: Visitor) -> list[str]:
+    """The lines that the shown program prints."""
+    program = visitor.one("#snippet").inner_text()
+    run = subprocess.run([sys.executable, "-c", program], cwd=SAMPLES, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
