@@ -145,7 +145,7 @@ def test_a_file_that_is_no_picture_is_a_clear_error(visitor: Visitor, tmp_path: 
     expect(problem).to_contain_text("send a JPEG, PNG, WebP, BMP, HEIC or AVIF file")
     expect(problem).to_contain_text("invalid_image, request ")
     assert visitor.refusals == [422]
-    visitor.button("Samples").click()
+    expect(visitor.one("#frame")).to_be_hidden()
     visitor.sample("person.jpg")
     expect(visitor.one("#said")).to_contain_text("One person")
     expect(problem).to_be_empty()

@@ -77,6 +77,7 @@ def test_a_film_that_the_browser_cannot_play_is_shown_as_skeletons(visitor: Visi
     expect(visitor.one("#unshown")).to_be_visible()
     first = visitor.drawn("#overlay")
     assert visitor.ink() > 0
+    visitor.one("#seek").fill("3.2")
     visitor.button("Play").click()
     expect(visitor.button("Play")).to_be_visible()  # at its end
     expect(visitor.one("#time")).to_have_text("4.0 / 4.0 s")
