@@ -74,7 +74,10 @@ async function show(source) {
     tellCode(source, options);
     byId("save").hidden = false;
   } catch (error) {
-    if (!signal.aborted) failed(error, again);
+    if (!signal.aborted) {
+      failed(error, again);
+      if (results.stage.close()) player.leave();
+    }
   } finally {
     if (running.signal === signal) {
       progress(null);

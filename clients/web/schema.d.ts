@@ -17,7 +17,8 @@ export interface paths {
          * Pose
          * @description Joints of the people in a picture, or in several: a form may have `image` more than once.
          *
-         *     With `Accept: image/jpeg` or `image/png`: the picture with skeletons.
+         *     With `Accept: image/jpeg` or `image/png`: the picture with skeletons. With the type of a format, or the option
+         *     `format`: the joints in that format.
          */
         post: operations["pose_v1_pose_post"];
         delete?: never;
@@ -39,7 +40,8 @@ export interface paths {
          * Actions
          * @description The action in a video, or in a clip that is sent as `frames`, once for each, with `fps` or `timestamps_ms`.
          *
-         *     With `Accept: application/x-ndjson`: one event a line, as they become known.
+         *     With `Accept: application/x-ndjson`: one event a line, as they become known. With the type of a format, or the
+         *     option `format`: the joints of each sampled frame in that format.
          */
         post: operations["actions_v1_actions_post"];
         delete?: never;
@@ -294,22 +296,22 @@ export interface components {
             name: string;
             /**
              * X
-             * @description pixels of the picture, from its left
+             * @description pixels of the picture, from its left; null, as y and z, of a joint that the model lacks
              */
-            x: number;
+            x: number | null;
             /**
              * Y
              * @description pixels of the picture, from its top
              */
-            y: number;
+            y: number | null;
             /**
              * Z
              * @description millimetres behind the root joint's plane (less than 0: before it); of a model whose card has a lift a guess from the joints in the picture, for a person of the card's stature
              */
-            z?: number;
+            z?: number | null;
             /**
              * Score
-             * @description 0..1
+             * @description 0..1; 0 of a joint that the model lacks
              */
             score: number;
             /**
@@ -919,6 +921,10 @@ export interface operations {
                 flip?: boolean;
                 /** @description without boxes: lowest score of a person; absent: poses with a mean keypoint score below 0.3 are left out */
                 min_score?: number | null;
+                /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                person_id?: number | null;
             };
             header?: never;
             path?: never;
@@ -980,6 +986,10 @@ export interface operations {
                     flip?: boolean;
                     /** @description without boxes: lowest score of a person; absent: poses with a mean keypoint score below 0.3 are left out */
                     min_score?: number | null;
+                    /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                    format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                    /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                    person_id?: number | null;
                 };
                 "application/json": {
                     /**
@@ -1032,6 +1042,10 @@ export interface operations {
                     flip?: boolean;
                     /** @description without boxes: lowest score of a person; absent: poses with a mean keypoint score below 0.3 are left out */
                     min_score?: number | null;
+                    /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                    format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                    /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                    person_id?: number | null;
                 };
             };
         };
@@ -1045,6 +1059,11 @@ export interface operations {
                     "application/json": components["schemas"]["PoseJson"] | components["schemas"]["PosesJson"];
                     "image/jpeg": unknown;
                     "image/png": unknown;
+                    "application/vnd.coco+json": unknown;
+                    "application/vnd.openpose+ndjson": unknown;
+                    "text/csv": unknown;
+                    "text/vnd.motchallenge": unknown;
+                    "text/vnd.opensim.trc": unknown;
                 };
             };
             /** @description Bad Request */
@@ -1216,6 +1235,10 @@ export interface operations {
                 fps?: number | null;
                 /** @description instead of `fps`: the time of each frame; they rise */
                 timestamps_ms?: string;
+                /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                person_id?: number | null;
             };
             header?: never;
             path?: never;
@@ -1269,6 +1292,10 @@ export interface operations {
                     fps?: number | null;
                     /** @description instead of `fps`: the time of each frame; they rise */
                     timestamps_ms?: number[] | null;
+                    /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                    format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                    /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                    person_id?: number | null;
                 };
                 "application/json": {
                     /**
@@ -1315,6 +1342,10 @@ export interface operations {
                     fps?: number | null;
                     /** @description instead of `fps`: the time of each frame; they rise */
                     timestamps_ms?: number[] | null;
+                    /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                    format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                    /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                    person_id?: number | null;
                 };
             };
         };
@@ -1327,6 +1358,11 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ActionsJson"];
                     "application/x-ndjson": unknown;
+                    "application/vnd.coco+json": unknown;
+                    "application/vnd.openpose+ndjson": unknown;
+                    "text/csv": unknown;
+                    "text/vnd.motchallenge": unknown;
+                    "text/vnd.opensim.trc": unknown;
                 };
             };
             /** @description Bad Request */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -19,10 +20,13 @@ from service.vision.picture import Picture
 
 
 class Point(NamedTuple):
-    """One keypoint as plain numbers: x, y in pixels of the picture, z in mm from the root joint's plane."""
+    """One keypoint as plain numbers: x, y in pixels of the picture, z in mm from the root joint's plane.
 
-    x: float
-    y: float
+    A joint that the model lacks has none of them.
+    """
+
+    x: float | None
+    y: float | None
     score: float
     z_mm: float | None
     position_mm: tuple[float, float, float] | None
@@ -30,7 +34,10 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Person:
-    """One person in a picture or a frame: K keypoints in the layout of the answer."""
+    """One person in a picture or a frame: K keypoints in the layout of the answer.
+
+    The coordinates of joints that the model lacks are NaN.
+    """
 
     box: Box
     score: float  # the share of the joints that are expected to be right
@@ -48,7 +55,10 @@ class Person:
         positions = self.positions_mm.tolist() if self.positions_mm is not None else unknown
         points = zip(self.keypoints_px.tolist(), self.scores.tolist(), depths, positions, strict=True)
         for (x, y), score, z, position in points:
-            yield Point(x, y, score, z, tuple(position) if position else None)
+            if isnan(x):
+                yield Point(None, None, score, None, None)
+            else:
+                yield Point(x, y, score, z, tuple(position) if position else None)
 
 
 @dataclass(frozen=True)

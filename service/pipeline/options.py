@@ -84,7 +84,7 @@ BoxOption = Annotated[
 Boxes = Annotated[list[BoxOption], BeforeValidator(_from_json, json_schema_input_type=list[BoxOption])]
 
 
-class _Options(BaseModel):
+class RequestOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str | None = Field(None, description="name from /v1/models; absent: the default")
@@ -145,7 +145,7 @@ class CameraOption(BaseModel):
         return Camera(self.fx, self.fy, self.cx, self.cy, tuple(depths))
 
 
-class PictureOptions(_Options):
+class PictureOptions(RequestOptions):
     """Options of `/v1/pose` and `EstimatePose`."""
 
     camera: Annotated[CameraOption | None, BeforeValidator(_from_json, json_schema_input_type=CameraOption | None)] = (
@@ -163,7 +163,7 @@ class PictureOptions(_Options):
     )
 
 
-class VideoOptions(_Options):
+class VideoOptions(RequestOptions):
     """Options of all videos."""
 
     hop: Count | None = Field(None, description="sampled frames between two windows; absent: a quarter of a window")

@@ -17,7 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from service.errors import LONGEST_QUOTE, InvalidArgument, PayloadTooLarge, Unavailable, UnsupportedMediaType, quoted
-from service.pipeline.options import PictureOptions, UploadOptions
+from service.pipeline.options import RequestOptions
 from service.rest.form import LONGEST_OPTION, FileField, read_form
 from service.workers import Workers
 
@@ -28,7 +28,7 @@ LARGEST_DOCUMENT = 20_000  # values in JSON, by its commas and brackets: base64 
 _BASE64_ALPHABET = bytes.maketrans(b"-_", b"+/")
 
 
-Options = TypeVar("Options", PictureOptions, UploadOptions)
+Options = TypeVar("Options", bound=RequestOptions)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Payload(Generic[Options]):
     field: str
     files: list[BinaryIO]
     options: Options
+    names: list[str | None]  # of the files, as far as they were sent
 
 
 @asynccontextmanager
@@ -63,26 +64,27 @@ async def payload(
     if in_query:
         _options(kind, in_query)  # checked before the body is read
     if media_type == "multipart/form-data":
-        with _room_for_uploads():
+        with room_on_disk():
             form = await read_form(request, fields)
         async with _closed(form):
-            field, files, in_form = _from_form(form, fields)
-            yield Payload(field, files, _options(kind, in_query, in_form))
+            field, uploads, in_form = _from_form(form, fields)
+            files, names = [upload.file for upload in uploads], [upload.filename for upload in uploads]
+            yield Payload(field, files, _options(kind, in_query, in_form), names)
     elif media_type == "application/json":
         body = await _document(request, field, json_limit)
-        with _room_for_uploads():
+        with room_on_disk():
             # Base64 of a large file takes a while: not on the event loop.
             file, in_json = await workers.run(_from_json, body, field)
         del body
         with file:
-            yield Payload(field, [file], _options(kind, in_query, in_json))
+            yield Payload(field, [file], _options(kind, in_query, in_json), [None])
     elif not media_type.startswith(_NO_FILES):
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as upload:
-            with _room_for_uploads():
+            with room_on_disk():
                 async for part in request.stream():
                     upload.write(part)
                 upload.seek(0)
-            yield Payload(field, [cast(BinaryIO, upload)], _options(kind, in_query))
+            yield Payload(field, [cast(BinaryIO, upload)], _options(kind, in_query), [None])
     else:
         raise UnsupportedMediaType(
             f"a body of type {quoted(media_type)} is not taken here; send {field}/*, application/octet-stream, "
@@ -121,7 +123,7 @@ async def _closed(form: FormData) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _room_for_uploads() -> Iterator[None]:
+def room_on_disk() -> Iterator[None]:
     """Raises `Unavailable` where the disk, on which larger bodies are buffered, has no room or no file is free."""
     try:
         yield
@@ -148,10 +150,10 @@ async def _document(request: Request, field: str, limit: int) -> bytes:
     return bytes(body)
 
 
-def _from_form(form: FormData, fields: Sequence[FileField]) -> tuple[str, list[BinaryIO], dict[str, Any]]:
+def _from_form(form: FormData, fields: Sequence[FileField]) -> tuple[str, list[UploadFile], dict[str, Any]]:
     """Returns the name of the files' field, the files, and the other parts."""
     names = [field.name for field in fields]
-    uploads = {name: [part.file for part in form.getlist(name) if isinstance(part, UploadFile)] for name in names}
+    uploads = {name: [part for part in form.getlist(name) if isinstance(part, UploadFile)] for name in names}
     sent = [field for field in fields if uploads[field.name]]
     if not sent:
         raise InvalidArgument(f"the form has no file named {names[0]!r}; send it as: curl -F {names[0]}=@FILE")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from deephar.formats import Format
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -20,10 +21,12 @@ from service.pipeline.admission import Held
 from service.pipeline.answers import PoseAnswer
 from service.pipeline.options import PictureOptions
 from service.pipeline.pipeline import Pipeline
+from service.rest import formats
 from service.rest.accept import accepted
 from service.rest.deadline import due_s
 from service.rest.drawing import draw_people
 from service.rest.form import FileField
+from service.rest.formats import JSON, PictureQuestion
 from service.rest.openapi import PROBLEMS, request_of
 from service.rest.payload import payload
 from service.rest.plain_route import PlainRoute
@@ -33,7 +36,7 @@ from service.telemetry.metrics import METRICS
 from service.vision.images import MEDIA_TYPES, encode_image
 
 PATH = "/v1/pose"
-JSON = "application/json"
+DRAWN = ("image/jpeg", "image/png")
 _BYTES_A_PIXEL = 3  # by which a drawn answer is counted in the budget of pixels
 
 
@@ -54,28 +57,36 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
     @router.post(
         PATH,
         response_model=PoseJson | PosesJson,
-        responses=PROBLEMS | {200: {"content": {"image/jpeg": {}, "image/png": {}}}},
-        openapi_extra=request_of("image", MEDIA_TYPES, PictureOptions, many="image"),
+        responses=PROBLEMS | {200: {"content": {kind: {} for kind in (*DRAWN, *formats.MEDIA_TYPES)}}},
+        openapi_extra=request_of("image", MEDIA_TYPES, PictureQuestion, many="image"),
         tags=["pose"],
     )
     async def pose(request: Request) -> Response:
         """Joints of the people in a picture, or in several: a form may have `image` more than once.
 
-        With `Accept: image/jpeg` or `image/png`: the picture with skeletons.
+        With `Accept: image/jpeg` or `image/png`: the picture with skeletons. With the type of a format, or the option
+        `format`: the joints in that format.
         """
-        wanted = accepted(request, (JSON, "image/jpeg", "image/png"))
+        wanted = accepted(request, (JSON, *DRAWN, *formats.MEDIA_TYPES))
         field = FileField("image", min(pipeline.settings.max_pictures, pipeline.settings.max_requests))
-        async with payload(request, [field], PictureOptions, pipeline.workers, json_limit) as sent:
-            options, (image, *more) = sent.options, [file.read() for file in sent.files]
+        async with payload(request, [field], PictureQuestion, pipeline.workers, json_limit) as sent:
+            options, names, (image, *more) = sent.options, sent.names, [file.read() for file in sent.files]
         become(Latency.BULK if more else Latency.SINGLE, due_s(request, options.deadline_ms))
         if more:
-            wanted = accepted(request, (JSON,))
+            wanted = accepted(request, (JSON, *formats.MEDIA_TYPES))
+        form = formats.format_of(wanted, options)
+        options = formats.in_layout_of(form, options)
+        if more:
             answers = await in_time(_several(pipeline, [image, *more], options))
+            if form is not None:
+                return await pipeline.workers.run(_written, form, _all_of(answers), names, options)
             with METRICS.stage("encode").time():
-                return Response(answers.model_dump_json(), media_type=wanted)
+                return Response(answers.model_dump_json(), media_type=JSON)
         held: Held = request.state.place
         load = pipeline.requests.load_by_others
-        answer = await in_time(pipeline.pictures.estimate(image, options, held, load, wanted != JSON))
+        answer = await in_time(pipeline.pictures.estimate(image, options, held, load, wanted in DRAWN))
+        if form is not None:
+            return await pipeline.workers.run(_written, form, [PoseJson.of(answer)], names, options)
         if wanted == JSON:
             with METRICS.stage("encode").time():
                 return Response(PoseJson.of(answer).model_dump_json(), media_type=wanted)
@@ -89,6 +100,25 @@ def routes(pipeline: Pipeline, json_limit: int) -> APIRouter:
 def _drawn(answer: PoseAnswer, wanted: str) -> bytes:
     with METRICS.stage("encode").time():
         return encode_image(draw_people(answer.picture.pixels, answer.people, answer.layout), wanted)
+
+
+def _written(form: Format, answers: list[PoseJson], names: list[str | None], options: PictureQuestion) -> Response:
+    with METRICS.stage("encode").time():
+        return Response(formats.pictures_in(form, answers, names, options), media_type=form.media_type)
+
+
+def _all_of(answers: PosesJson) -> list[PoseJson]:
+    """Returns the answers for all pictures.
+
+    Raises:
+        DeepharError: There is none for one of them, and formats have no place for a problem.
+    """
+    whole = []
+    for number, answer in enumerate(answers.answers, 1):
+        if isinstance(answer, Problem):
+            raise InvalidImage(f"picture {number}: {answer.detail}; leave it out, or ask for JSON")
+        whole.append(answer)
+    return whole
 
 
 async def _several(pipeline: Pipeline, images: list[bytes], options: PictureOptions) -> PosesJson:

@@ -72,18 +72,21 @@ class KeypointJson(TypedDict):
     """A keypoint. Not a model, since there are many: to build these dictionaries takes a quarter of the time."""
 
     name: str
-    x: Annotated[float, Field(description="pixels of the picture, from its left")]
-    y: Annotated[float, Field(description="pixels of the picture, from its top")]
+    x: Annotated[
+        float | None,
+        Field(description="pixels of the picture, from its left; null, as y and z, of a joint that the model lacks"),
+    ]
+    y: Annotated[float | None, Field(description="pixels of the picture, from its top")]
     z: NotRequired[
         Annotated[
-            float,
+            float | None,
             Field(
                 description="millimetres behind the root joint's plane (less than 0: before it); of a model whose card "
                 "has a lift a guess from the joints in the picture, for a person of the card's stature"
             ),
         ]
     ]
-    score: Annotated[float, Field(description="0..1")]
+    score: Annotated[float, Field(description="0..1; 0 of a joint that the model lacks")]
     position_mm: NotRequired[
         Annotated[
             tuple[float, float, float],
@@ -95,10 +98,10 @@ class KeypointJson(TypedDict):
     ]
 
 
-def keypoint_json(name: str, point: Point) -> KeypointJson:
+def keypoint_json(name: str, point: Point, has_depth: bool) -> KeypointJson:
     """Returns the JSON of a keypoint."""
     keypoint = KeypointJson(name=name, x=point.x, y=point.y, score=point.score)
-    if point.z_mm is not None:
+    if has_depth:
         keypoint["z"] = point.z_mm
     if point.position_mm is not None:
         keypoint["position_mm"] = point.position_mm
@@ -120,7 +123,9 @@ class PersonJson(TypedDict):
 def person_json(person: Person, layout: Layout) -> PersonJson:
     """Returns the JSON of a person."""
     box = person.box
-    keypoints = [keypoint_json(name, point) for name, point in zip(layout.joints, person.points(), strict=True)]
+    has_depth = person.depths_mm is not None
+    points = zip(layout.joints, person.points(), strict=True)
+    keypoints = [keypoint_json(name, point, has_depth) for name, point in points]
     place = (box.x, box.y, box.width, box.height)
     if person.id is None:
         return PersonJson(box=place, score=person.score, detection_score=person.detection_score, keypoints=keypoints)

@@ -6,25 +6,26 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+from deephar.formats import Format, Poses
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from service.errors import DeepharError, InvalidArgument, InvalidVideo, Unavailable
 from service.networks.urgency import Latency, become
-from service.pipeline.answers import ClipAnswer, Event
-from service.pipeline.options import UploadOptions
+from service.pipeline.answers import ClipAnswer, Event, PoseEvent
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.stream import Stream
-from service.rest import problems
+from service.rest import formats, problems
 from service.rest.accept import accepted
 from service.rest.deadline import due_s
 from service.rest.form import FileField
+from service.rest.formats import JSON, UploadQuestion
 from service.rest.openapi import PROBLEMS, request_of
 from service.rest.payload import Payload, payload
 from service.rest.plain_route import PlainRoute
-from service.rest.schemas import ActionsJson, event_json
+from service.rest.schemas import ActionsJson, LayoutJson, event_json
 from service.stopping import STOPPING, Stopping
 from service.telemetry.metrics import METRICS
 from service.video.frame import Frame
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 PATH = "/v1/actions"
 NDJSON = "application/x-ndjson"
 FRAMES = "frames"
+Item = TypeVar("Item")
+Events = AsyncGenerator[Event | ClipAnswer, None]
 _KINDS = ("video/mp4", "video/webm", "video/quicktime")
 
 
@@ -46,18 +49,23 @@ def routes(pipeline: Pipeline, stopping: Stopping, json_limit: int) -> APIRouter
     @router.post(
         PATH,
         response_model=ActionsJson,
-        responses=PROBLEMS | {200: {"content": {NDJSON: {}}}},
-        openapi_extra=request_of("video", _KINDS, UploadOptions, many=FRAMES),
+        responses=PROBLEMS | {200: {"content": {kind: {} for kind in (NDJSON, *formats.MEDIA_TYPES)}}},
+        openapi_extra=request_of("video", _KINDS, UploadQuestion, many=FRAMES),
         tags=["actions"],
     )
     async def actions(request: Request) -> Response:
         """The action in a video, or in a clip that is sent as `frames`, once for each, with `fps` or `timestamps_ms`.
 
-        With `Accept: application/x-ndjson`: one event a line, as they become known.
+        With `Accept: application/x-ndjson`: one event a line, as they become known. With the type of a format, or the
+        option `format`: the joints of each sampled frame in that format.
         """
-        wanted = accepted(request, ("application/json", NDJSON))
-        upload = UploadedVideo(pipeline, stopping)
-        events = upload.events(request, json_limit)
+        wanted = accepted(request, (JSON, NDJSON, *formats.MEDIA_TYPES))
+        upload = UploadedVideo(pipeline, stopping, wanted)
+        source = upload.events(request, json_limit)
+        events = _chain(await anext(source), source)  # the options are known now
+        if upload.form is not None:
+            text = formats.written(upload.form, upload.layout, upload.question, _poses(events, upload))
+            return formats.Document(_chain(await anext(text), text), media_type=upload.form.media_type)
         if wanted == NDJSON:
             lines = _lines(events, upload)
             first = await anext(lines)  # an error before the first event still gets a status of its own
@@ -77,12 +85,15 @@ class UploadedVideo:
 
     dropped = 0
 
-    def __init__(self, pipeline: Pipeline, stopping: Stopping) -> None:
-        self._pipeline, self._stopping = pipeline, stopping
+    def __init__(self, pipeline: Pipeline, stopping: Stopping, accepted_type: str) -> None:
+        self._pipeline, self._stopping, self._accepted = pipeline, stopping, accepted_type
         self._source: VideoReader | PictureClip | None = None
         self._stream: Stream | None = None
+        self.form: Format | None = None  # that was asked for; known, as the rest, with the first event
+        self.question = UploadQuestion()
+        self.name: str | None = None  # of the file
 
-    async def events(self, request: Request, json_limit: int) -> AsyncGenerator[Event | ClipAnswer, None]:
+    async def events(self, request: Request, json_limit: int) -> Events:
         """Yields the events of the uploaded video. The upload is kept until the last one.
 
         Args:
@@ -94,9 +105,14 @@ class UploadedVideo:
         """
         pipeline = self._pipeline
         fields = (FileField("video"), FileField(FRAMES, pipeline.settings.max_frames, json_limit))
-        async with payload(request, fields, UploadOptions, pipeline.workers, json_limit) as sent:
+        async with payload(request, fields, UploadQuestion, pipeline.workers, json_limit) as sent:
             become(Latency.BULK, due_s(request, sent.options.deadline_ms))
-            self._stream = await pipeline.stream(sent.options, self)
+            self.form = formats.format_of(self._accepted, sent.options)
+            self.question = formats.in_layout_of(self.form, sent.options)
+            self.name = sent.names[0] if sent.field != FRAMES else None
+            self._stream = await pipeline.stream(self.question, self)
+            if self.form is not None:
+                formats.check(self.form, self.layout, True, self.question)
             async with self._opened(sent), aclosing(self._stream.classified()) as events:
                 async for event in events:
                     if isinstance(event, ClipAnswer) and self._stopping.over.is_set():
@@ -104,7 +120,7 @@ class UploadedVideo:
                     yield event
 
     @asynccontextmanager
-    async def _opened(self, sent: Payload[UploadOptions]) -> AsyncIterator[None]:
+    async def _opened(self, sent: Payload[UploadQuestion]) -> AsyncIterator[None]:
         """Opens the source of the frames; a video file takes a part of the pixels of videos."""
         pipeline, options = self._pipeline, sent.options
         limits = VideoLimits(pipeline.settings.max_video_seconds, pipeline.settings.max_image_pixels)
@@ -136,6 +152,19 @@ class UploadedVideo:
         return ActionsJson.of(answer, self._facts).model_dump()
 
     @property
+    def layout(self) -> LayoutJson:
+        """The layout of pose events."""
+        assert self._stream is not None
+        plan = self._stream.plan
+        return LayoutJson.of(plan.layout, plan.model.card.has_depth)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the first frame, once there was one."""
+        assert self._stream is not None
+        return self._stream.size
+
+    @property
     def _facts(self) -> VideoFacts:
         assert self._source is not None
         assert self._stream is not None
@@ -144,7 +173,7 @@ class UploadedVideo:
         return facts
 
 
-async def _lines(events: AsyncGenerator[Event | ClipAnswer, None], upload: UploadedVideo) -> AsyncGenerator[str, None]:
+async def _lines(events: Events, upload: UploadedVideo) -> AsyncGenerator[str, None]:
     """Yields events as lines; the last is the whole answer. An error after the first line is a line of its own."""
     started = False
     try:
@@ -167,8 +196,18 @@ async def _lines(events: AsyncGenerator[Event | ClipAnswer, None], upload: Uploa
         yield json.dumps({"event": "error", **json.loads(bytes(body.body))}) + "\n"
 
 
-async def _chain(first: str, rest: AsyncGenerator[str, None]) -> AsyncIterator[str]:
+async def _poses(
+    events: AsyncGenerator[Event | ClipAnswer, None], upload: UploadedVideo
+) -> AsyncGenerator[Poses, None]:
+    """Yields the people of each frame as formats take them."""
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, PoseEvent):
+                yield Poses.of_frame(event_json(event), *upload.size, upload.name)
+
+
+async def _chain(first: Item, rest: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
     async with aclosing(rest):
         yield first
-        async for line in rest:
-            yield line
+        async for item in rest:
+            yield item

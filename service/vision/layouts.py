@@ -1,7 +1,6 @@
 """Joint layouts as data: names and bones, and the conversion between any two of them.
 
-A joint that the source lacks is the middle of two that it has (a spine). Where no rule makes it, it has score 0 and the
-place of a near joint: a hand that of the wrist, an eye that of the head.
+A joint that the source lacks is the middle of two that it has (a spine), or missing: it has score 0 and no place.
 """
 
 from __future__ import annotations
@@ -100,13 +99,6 @@ _MIDDLES = {
     "shoulder_middle": ("right_shoulder", "left_shoulder"),
     "spine": ("pelvis", "thorax"),
 }
-_STAND_INS = {
-    "right_hand": "right_wrist",
-    "left_hand": "left_wrist",
-    "right_foot": "right_ankle",
-    "left_foot": "left_ankle",
-}
-_STAND_INS_OF_THE_REST = ("head", "nose")
 
 
 def convert(
@@ -121,8 +113,8 @@ def convert(
         target: The layout of K' joints to convert to.
 
     Returns:
-        Keypoints (..., K', D) in the same coordinates, and scores (..., K'); the score of a middle is the lower one of
-        its two joints.
+        Keypoints (..., K', D) in the same coordinates, and scores (..., K'). The score of a middle is the lower one of
+        its two joints; a missing joint is NaN, with score 0.
     """
     if source is target:
         return keypoints, scores
@@ -137,10 +129,8 @@ def convert(
             points.append((keypoints[..., a, :] + keypoints[..., b, :]) / np.float32(2))
             confidence.append(np.minimum(scores[..., a], scores[..., b]))
         else:
-            candidates = (_STAND_INS.get(joint), *_STAND_INS_OF_THE_REST)
-            index = next((source.joints.index(name) for name in candidates if name in source.joints), 0)
-            points.append(keypoints[..., index, :])
-            confidence.append(np.zeros_like(scores[..., index]))
+            points.append(np.full_like(keypoints[..., 0, :], np.nan))
+            confidence.append(np.zeros_like(scores[..., 0]))
     return np.stack(points, axis=-2), np.stack(confidence, axis=-1)
 
 

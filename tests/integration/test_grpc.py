@@ -56,7 +56,7 @@ def presented_s(frame: av.VideoFrame) -> float:
 
 
 def numbers(people: list[dict[str, Any]]) -> np.ndarray:
-    return np.array([[[k["x"], k["y"], k["score"]] for k in p["keypoints"]] for p in people])
+    return np.array([[[k["x"] or 0, k["y"] or 0, k["score"]] for k in p["keypoints"]] for p in people])
 
 
 def test_models(client: Client) -> None:

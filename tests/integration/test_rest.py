@@ -93,6 +93,8 @@ def test_layouts_are_converted(service: ServiceProcess, person_jpeg: bytes) -> N
     assert coco["layout"]["name"] == "coco17"
     assert len(coco["people"][0]["keypoints"]) == 17
     assert joints(coco)["left_wrist"] == own["left_wrist"]
+    nose = coco["people"][0]["keypoints"][0]
+    assert nose == {"name": "nose", "x": None, "y": None, "z": None, "score": 0}, "lite has none"
 
 
 def test_a_picture_without_a_person_is_no_error(service: ServiceProcess) -> None:

@@ -14,13 +14,18 @@ from service.status import INTERNAL_DETAIL
 ROOT = Path(__file__).resolve().parents[2]
 CODES = {
     name: kind.code for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, DeepharError)
-}
+} | {"FormatError": errors.InvalidArgument.code}  # of `deephar.formats`; the service answers it as that
 BY_VALUE = "…"  # stands in the table for what depends on the request
-MADE_ELSEWHERE = {"_of_boundary(boundary)", "cls._text_of(error.errors(include_url=False, include_context=True)[0])"}
+MADE_ELSEWHERE = {
+    "_of_boundary(boundary)",
+    "cls._text_of(error.errors(include_url=False, include_context=True)[0])",
+    "str(error)",
+}
 
 
 def modules() -> Iterator[ast.Module]:
-    for file in sorted((ROOT / "service").rglob("*.py")):
+    formats = ROOT / "clients" / "python" / "src" / "deephar" / "formats"
+    for file in sorted([*(ROOT / "service").rglob("*.py"), *formats.rglob("*.py")]):
         if not {"testing", "embedded_triton"} & set(file.parts):
             yield ast.parse(file.read_text())
 

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from deephar.v1 import inference_pb2 as pb
 
 from service.networks.frame import FrameOutput
 from service.networks.score_rule import ScoreRule
 from service.pipeline.person import person_in, person_score
+from service.rest.schemas import person_json
+from service.rpc.messages import person_message
 from service.vision.boxes import Box
 from service.vision.camera import Camera
 from service.vision.crops import CropWindow
@@ -70,6 +75,26 @@ def test_places_are_converted_and_not_computed_from_converted_pixels() -> None:
     assert left is not None
     middle = (np.array(right) + left) / 2
     assert other["shoulder_middle"].position_mm == pytest.approx(middle.tolist(), abs=1e-2)
+
+
+@pytest.mark.parametrize("camera", [None, CAMERA])
+@pytest.mark.parametrize("with_depth", [True, False])
+def test_joints_that_the_model_lacks_have_no_place_and_change_neither_score_nor_box(
+    with_depth: bool, camera: Camera | None
+) -> None:
+    seen, wanted = output(with_depth), LAYOUTS["coco17"]
+    own, other = (person_in(seen, 0, None, PA17, layout, camera) for layout in (PA17, wanted))
+    assert (other.score, other.box) == (own.score, own.box)
+    points = dict(zip(wanted.joints, other.points(), strict=True))
+    assert points["nose"] == (None, None, 0, None, None)
+    assert points["left_hip"] == dict(zip(PA17.joints, own.points(), strict=True))["left_hip"]
+    answer = person_json(other, wanted)
+    nose = answer["keypoints"][wanted.joints.index("nose")]
+    assert nose == {"name": "nose", "x": None, "y": None, "score": 0, **({"z": None} if with_depth else {})}
+    json.dumps(answer, allow_nan=False)
+    message = person_message(other, wanted).keypoints[wanted.joints.index("nose")]
+    assert message == pb.Keypoint(name="nose")
+    assert not any(message.HasField(field) for field in ("x", "y", "z", "position_mm"))
 
 
 def test_where_too_few_joints_have_high_scores_the_crop_window_is_the_box() -> None:

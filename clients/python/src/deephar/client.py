@@ -1,61 +1,67 @@
-"""The synchronous client of deephar-serve, over gRPC."""
+"""The synchronous client of deephar-serve, over gRPC or REST."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from ipaddress import ip_address
+import time
+from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import grpc
+from deephar.address import Address, default_address
+from deephar.errors import DeepharError, InvalidArgument
+from deephar.events import Event
+from deephar.inputs import encoded, items_of
+from deephar.options import BoxLike, Camera, DropPolicy, Effort, People, PoseOptions, VideoOptions
+from deephar.results import ActionsAnswer, Model, PoseAnswer
+from deephar.retries import Retries
+from deephar.stream import events_of
+from deephar.transport import Connecting, Transport
 
-from deephar.v1 import inference_pb2 as pb
-from deephar.v1 import inference_pb2_grpc as pb_grpc
+if TYPE_CHECKING:
+    import grpc
 
-Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the upright picture
-Effort = Literal["fast", "balanced", "best"]
-EFFORTS: dict[Effort | None, pb.Effort] = {
-    None: pb.EFFORT_UNSPECIFIED,
-    "fast": pb.EFFORT_FAST,
-    "balanced": pb.EFFORT_BALANCED,
-    "best": pb.EFFORT_BEST,
-}
-Camera = pb.Camera  # fx, fy, cx, cy in pixels of the upright picture; root_depth_mm: a list, one for all or one per box
+    from deephar.inputs import PictureLike, VideoLike
+
+T = TypeVar("T")
 
 
 class Client:
     """A connection to a deephar-serve. Use it as a context manager, or call `close`.
 
-    Every call raises `grpc.RpcError` where it fails: `error.code()` is the gRPC status, `error.details()` says what to
-    do, and the trailing metadata `deephar-code` is the stable code that REST answers too.
+    Every call raises a `DeepharError` where it fails; its `code` is the stable one of REST and gRPC, its text says what
+    to do. `models` and `pose` try again where that is safe: where nobody answers yet, or the service is overloaded.
 
     Args:
-        address: host:port of the service's gRPC. The connection is made with the first call.
-        timeout_s: Time limit of `models` and `pose`; streams have none.
+        address: host:port of the service's gRPC, or a URL: `grpc://`, `grpcs://` (with TLS), `http://`, `https://`
+            (REST and WebSockets). None: the variable DEEPHAR_ADDRESS, or this machine. The connection is made with the
+            first call.
+        timeout_s: Time limit of each call, unless the call has its own; `stream` has one for each event.
         api_key: Key or token, where the service asks for one. Over a plain connection to another machine it can be read
             on its way: there is a warning.
-        credentials: For TLS, as `grpc.ssl_channel_credentials()`; None: a plain connection.
+        credentials: Of gRPC, as `grpc.ssl_channel_credentials()`, where a client certificate is wanted.
+        ca: The certificate authority to trust, PEM or the path of its file; None: those that browsers trust. With it
+            the connection is encrypted.
+        retries: How often `models` and `pose` are tried again.
+
+    Raises:
+        InvalidArgument: The address is none.
     """
 
     def __init__(
         self,
-        address: str = "localhost:8081",
+        address: str | None = None,
+        *,
         timeout_s: float = 60.0,
         api_key: str | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        ca: str | PathLike[str] | bytes | None = None,
+        retries: int = 3,
     ) -> None:
-        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        if credentials is not None:
-            self._channel = grpc.secure_channel(address, credentials, options=options)
-        else:
-            if api_key and not _is_here(address):
-                warnings.warn(f"the key goes to {address} over a plain connection; give credentials", stacklevel=2)
-            self._channel = grpc.insecure_channel(address, options=options)
-        self._metadata = (("authorization", f"Bearer {api_key}"),) if api_key else ()
-        self._stub = pb_grpc.InferenceServiceStub(self._channel)
-        self._timeout_s = timeout_s
+        where, connecting = connecting_to(address, api_key, credentials, ca)
+        self._transport = _transport(where, connecting)
+        self._timeout_s, self._retries = timeout_s, retries
 
     def __enter__(self) -> Client:
         return self
@@ -67,22 +73,25 @@ class Client:
 
     def close(self) -> None:
         """Closes the connection; running calls are cancelled."""
-        self._channel.close()
+        self._transport.close()
 
-    def models(self) -> list[pb.Model]:
+    def models(self, *, timeout_s: float | None = None) -> list[Model]:
         """Returns the models of the service, ready or not.
 
+        Args:
+            timeout_s: Other than the client's.
+
         Raises:
-            grpc.RpcError: The call failed.
+            DeepharError: The call failed.
         """
-        response = self._stub.ListModels(pb.ListModelsRequest(), timeout=self._timeout_s, metadata=self._metadata)
-        return list(response.models)
+        return self._trying(self._transport.models, timeout_s)
 
     def pose(
         self,
-        image: bytes,
+        picture: PictureLike,
+        *,
         model: str = "",
-        boxes: Sequence[Box] = (),
+        boxes: Sequence[BoxLike] = (),
         layout: str = "",
         camera: Camera | None = None,
         max_people: int = 0,
@@ -90,11 +99,12 @@ class Client:
         min_score: float | None = None,
         effort: Effort | None = None,
         timeout_s: float | None = None,
-    ) -> pb.EstimatePoseResponse:
+    ) -> PoseAnswer:
         """Estimates the poses of the people in a picture.
 
         Args:
-            image: An encoded picture: JPEG, PNG, WebP, BMP, HEIC or AVIF. It is turned upright as it says.
+            picture: Path of a file, an encoded picture (JPEG, PNG, WebP, BMP, HEIC or AVIF), which is turned upright as
+                it says, or a NumPy array (H, W, 3) of uint8 in RGB, which is sent as PNG, without loss.
             model: Name of the model; empty: the service's default.
             boxes: x, y, width, height in pixels of the upright picture, one for each person. Without boxes people are
                 detected.
@@ -108,107 +118,159 @@ class Client:
             timeout_s: Other than the client's. Where a model would answer too late, a faster one is taken.
 
         Returns:
-            One person per box, in input order; without boxes, by descending score, which is the share of the joints
-            that are expected to be right; `detection_score` is the detector's. Keypoints have x and
-            y in pixels of the upright picture, z in millimetres from the root joint's plane (positive: behind it) where
-            the model has depth, and with a camera `position_mm` in the camera's coordinates (x to the right, y down, z
-            along the optical axis).
+            One person for each box, in their order; without boxes, by descending score. See `deephar.results`.
 
         Raises:
-            grpc.RpcError: The call failed.
+            DeepharError: The call failed.
+            OSError: The file cannot be read.
         """
-        requested = [pb.Box(x=x, y=y, width=width, height=height) for x, y, width, height in boxes]
-        request = pb.EstimatePoseRequest(
-            image=image,
-            model=model,
-            boxes=requested,
-            layout=layout,
-            camera=camera,
-            max_people=max_people,
-            flip=flip,
-            min_score=min_score,
-            effort=EFFORTS[effort],
-        )
-        return self._stub.EstimatePose(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+        options = PoseOptions(model, boxes, layout, camera, max_people, flip, min_score, effort)
+        data = encoded(picture)
+        return self._trying(lambda left_s: self._transport.pose(data, options, left_s), timeout_s)
 
-    def classify(self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None = None) -> pb.ClassifyClipResponse:
-        """Recognizes the actions in a finite clip.
+    def classify(
+        self,
+        video: VideoLike,
+        *,
+        fps: float | None = None,
+        model: str = "",
+        top_k: int = 0,
+        hop: int = 0,
+        people: People = "main",
+        box: BoxLike | None = None,
+        layout: str = "",
+        effort: Effort | None = None,
+        max_people: int = 0,
+        smooth: bool = True,
+        timeout_s: float | None = None,
+    ) -> ActionsAnswer:
+        """Recognizes the actions in a finite video.
+
+        It is never tried again: its frames are read once.
 
         Args:
-            frames: Frames with time stamps that rise; `deephar.video.frames_of` reads them from a file.
-            config: Options of the clip; absent: the service's defaults.
+            video: Path of a file, or an iterable of `Frame`, or with `fps` one of pictures (arrays, or encoded). Over
+                REST a file is sent as it is; over gRPC it is read here, by PyAV, frame by frame.
+            fps: Frames a second, of pictures without times.
+            model: Name of the model; empty: the service's default.
+            top_k: How many actions to name; 0: 5.
+            hop: Sampled frames from one window to the next; 0: a quarter of a window.
+            people: "main": the main person; "all": all people, each with an id.
+            box: Where the person is in the first frame; None: they are detected.
+            layout: Joint layout; empty: the model's own.
+            effort: As in `pose`.
+            max_people: With "all", the largest number of people; 0: the service's limit.
+            smooth: Whether a filter reduces the jitter of joints.
+            timeout_s: Other than the client's, of the whole call.
 
         Returns:
             The actions of each person by descending score and, in `actions`, those of the person with the most windows;
-            the segments of all. Times are seconds of media time. What the scores of all actions lack to 1 is the score
-            of the background class.
+            the segments of all. Times are seconds of media time.
 
         Raises:
-            grpc.RpcError: The call failed.
-            Exception: What `frames` raises, such as `deephar.video.NotAVideo`.
+            DeepharError: The call failed.
+            OSError: The file cannot be read.
+            Exception: What the video raises, such as `deephar.video.NotAVideo`.
         """
-        requests = _Requests(frames, config)
-        with requests.own_errors():
-            return self._stub.ClassifyClip(iter(requests), metadata=self._metadata)
+        options = VideoOptions(model, top_k, hop, people, box, layout, effort, max_people, smooth)
+        source = Path(video) if isinstance(video, str | PathLike) else items_of(video, fps)
+        return self._transport.classify(source, options, self._limit_s(timeout_s))
 
     def stream(
-        self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None = None
-    ) -> Iterator[pb.StreamVideoResponse]:
-        """Yields poses, actions and segments while the frames are being sent.
+        self,
+        video: VideoLike,
+        *,
+        fps: float | None = None,
+        model: str = "",
+        top_k: int = 0,
+        hop: int = 0,
+        people: People = "main",
+        box: BoxLike | None = None,
+        layout: str = "",
+        effort: Effort | None = None,
+        max_people: int = 0,
+        smooth: bool = True,
+        want_keypoints: bool = False,
+        drop_policy: DropPolicy = "lossless",
+        deadline_ms: float = 0.0,
+        event_timeout_s: float = 60.0,
+        reconnect: bool = True,
+    ) -> Iterator[Event]:
+        """Yields poses, actions and segments while the frames are being sent. The video may be endless.
 
-        Leaving the loop early ends the stream on the server too.
+        Leaving the loop early ends the stream on the service too; no more frames are sent than it has room for.
 
         Args:
-            frames: Frames with time stamps that rise; the stream may be endless.
-            config: Options of the stream; absent: the service's defaults.
+            video: Path of a file, a `Capture` of a camera, or an iterable of `Frame`, or with `fps` one of pictures.
+                `Flush` among them has all before answered for good.
+            fps: Frames a second, of pictures without times.
+            model: As in `classify`; so are all to `smooth`.
+            top_k: How many actions to name.
+            hop: Sampled frames from one window to the next.
+            people: Also "boxes": those in the boxes that come with each frame, with the caller's ids.
+            box: Where the person is in the first frame.
+            layout: Joint layout.
+            effort: As in `pose`.
+            max_people: With "all", the largest number of people.
+            smooth: Whether a filter reduces the jitter of joints.
+            want_keypoints: Pose events of every frame, not only of the sampled ones.
+            drop_policy: Where frames come too fast: "lossless", they wait, or "latest", a newer one takes the place of
+                the one that waits.
+            deadline_ms: Time that each frame may take: a faster model is taken if need be; 0: any.
+            event_timeout_s: Longest wait for an event while frames wait for their answer; also for a lost connection to
+                come back.
+            reconnect: Whether a stream that has lost its gateway connects again, and sends the frames of the last
+                window once more. Events come once, with the ids that people had.
 
         Yields:
-            Events: first `started`, then each a `pose`, an `action` or a `segment`, and for a frame that cannot be used
-            a `frame_error`. Keypoints are as in `pose`, times are seconds of media time.
+            `Started` first, then the other events of `deephar.events`. Times are seconds of media time.
 
         Raises:
-            grpc.RpcError: The call failed.
-            Exception: What `frames` raises, such as `deephar.video.NotAVideo`.
+            DeepharError: The stream failed.
+            Exception: What the video raises, such as `deephar.video.NotAVideo`.
         """
-        requests = _Requests(frames, config)
-        call = self._stub.StreamVideo(iter(requests), metadata=self._metadata)
-        try:
-            with requests.own_errors():
-                yield from call
-        finally:
-            call.cancel()
+        options = VideoOptions(
+            model, top_k, hop, people, box, layout, effort, max_people, smooth, want_keypoints, drop_policy, deadline_ms
+        )
+        return events_of(self._transport, items_of(video, fps), options, event_timeout_s, reconnect)
+
+    def _trying(self, call: Callable[[float], T], timeout_s: float | None) -> T:
+        retries = Retries(self._limit_s(timeout_s), self._retries)
+        while True:
+            try:
+                return call(retries.left_s())
+            except DeepharError as error:
+                if (pause_s := retries.pause_s(error)) is None:
+                    raise
+                time.sleep(pause_s)
+
+    def _limit_s(self, timeout_s: float | None) -> float:
+        return self._timeout_s if timeout_s is None else timeout_s
 
 
-def _is_here(address: str) -> bool:
-    """Returns whether an address is one of this machine alone."""
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or address.startswith("unix:") or ip_address(host).is_loopback
-    except ValueError:
-        return False
+def connecting_to(
+    address: str | None, api_key: str | None, credentials: Any, ca: str | PathLike[str] | bytes | None
+) -> tuple[Address, Connecting]:
+    """Returns the address and what the connection needs; warns of a key that can be read on its way.
+
+    Raises:
+        InvalidArgument: The address is none, or credentials of gRPC are given for REST.
+        OSError: The file of the authority cannot be read.
+    """
+    pem = Path(ca).read_bytes() if isinstance(ca, str | PathLike) else ca
+    where = Address.of(address or default_address(), encrypted=credentials is not None or pem is not None)
+    if credentials is not None and where.is_rest:
+        raise InvalidArgument("invalid_argument", "credentials are those of gRPC; for https:// give ca")
+    if api_key:
+        where.warn_of_plain_key(stacklevel=3)
+    return where, Connecting(api_key, credentials, pem)
 
 
-class _Requests:
-    """The requests of a stream. What their frames raise is raised to the caller, where gRPC says UNKNOWN only."""
+def _transport(address: Address, connecting: Connecting) -> Transport:
+    if address.is_rest:
+        from deephar.transport.rest_sync import RestTransport
 
-    def __init__(self, frames: Iterable[pb.Frame], config: pb.StreamConfig | None) -> None:
-        self._frames, self._config = frames, config
-        self._error: Exception | None = None
+        return RestTransport(address, connecting)
+    from deephar.transport.grpc_sync import GrpcTransport
 
-    def __iter__(self) -> Iterator[pb.StreamVideoRequest]:
-        yield pb.StreamVideoRequest(config=self._config or pb.StreamConfig())
-        try:
-            for frame in self._frames:
-                yield pb.StreamVideoRequest(frame=frame)
-        except Exception as error:
-            self._error = error
-            raise
-
-    @contextmanager
-    def own_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except grpc.RpcError:
-            if self._error is not None:
-                raise self._error from None
-            raise
+    return GrpcTransport(address, connecting)

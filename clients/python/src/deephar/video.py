@@ -2,65 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
+from os import PathLike
 from typing import TYPE_CHECKING
 
-from deephar.v1 import inference_pb2 as pb
+from deephar.frames import NS, Frame
 
 if TYPE_CHECKING:
     import av
 
     from deephar.film import Film
 
+__all__ = ["FileFrames", "Frame", "NoVideoReader", "NotAVideo", "frames_of"]
+
 
 class NoVideoReader(ImportError):
     """PyAV, which reads video files, is not installed."""
+
+    @classmethod
+    def why(cls) -> NoVideoReader:
+        return cls('videos need PyAV, which is not installed: pip install "deephar-client[video]"')
 
 
 class NotAVideo(ValueError):
     """The file is not a video that FFmpeg can decode."""
 
 
-def frames_of(path: str, jpeg_quality: int = 2) -> Iterator[pb.Frame]:
-    """Yields every frame of a video file as a JPEG, as a player shows it, with its time and its index as `frame_id`.
+def frames_of(path: str | PathLike[str], jpeg_quality: int = 2) -> FileFrames:
+    """Returns every frame of a video file as a JPEG, as a player shows it, with its time and its index as `frame_id`.
 
     Args:
         path: The video file.
         jpeg_quality: FFmpeg's scale, from 2 (best) to 31 (worst).
 
-    Yields:
-        Frames in order of time, which begins with the first one.
+    Returns:
+        An iterator over frames in order of time, which begins with the first one. With the first `next` it raises
 
-    Raises:
-        NotAVideo: The file is not a video that FFmpeg can decode.
-        OSError: The file cannot be opened.
-        NoVideoReader: PyAV is not installed.
+        * `NotAVideo`: the file is not a video that FFmpeg can decode,
+        * `OSError`: the file cannot be opened,
+        * `NoVideoReader`: PyAV is not installed.
     """
-    try:
-        import av
-
-        from deephar.film import Film, film_of, pictures_of
-    except ModuleNotFoundError as error:
-        raise NoVideoReader('videos need PyAV, which is not installed: pip install "deephar-client[video]"') from error
-    try:
-        with av.open(path) as container:
-            if container.format.name == "image2" or container.format.name.endswith("_pipe"):
-                raise NotAVideo(f"{path} is a picture; ask for its pose: deephar pose {path}")
-            if not pictures_of(container):
-                raise NotAVideo(f"{path} has no pictures in it (sound only?)")
-            stream = film_of(container)
-            if stream is None:
-                raise NotAVideo(f"FFmpeg has no decoder for the pictures in {path}")
-            stream.thread_type = "AUTO"
-            yield from _encoded(Film(container, stream), jpeg_quality)
-    except OSError:
-        raise
-    except av.FFmpegError as error:
-        raise NotAVideo(f"{path} is damaged or no video that FFmpeg can decode") from error
+    return FileFrames(path, jpeg_quality)
 
 
-def _encoded(film: Film, jpeg_quality: int) -> Iterator[pb.Frame]:
+class FileFrames(Iterator[Frame]):
+    """The frames of a file.
+
+    Args:
+        path: The video file.
+        jpeg_quality: FFmpeg's scale, from 2 (best) to 31 (worst).
+    """
+
+    def __init__(self, path: str | PathLike[str], jpeg_quality: int) -> None:
+        self._frames = self._read(str(path), jpeg_quality)
+        self._film: Film | None = None
+
+    def __next__(self) -> Frame:
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Closes the file; no more frames come."""
+        self._frames.close()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frames; (0, 0) before the first one."""
+        return self._film.size if self._film else (0, 0)
+
+    @property
+    def lost(self) -> int:
+        """Damaged frames so far, which are left out."""
+        return self._film.lost if self._film else 0
+
+    def _read(self, path: str, jpeg_quality: int) -> Generator[Frame, None, None]:
+        try:
+            import av
+
+            from deephar.film import Film, film_of, pictures_of
+        except ModuleNotFoundError as error:
+            raise NoVideoReader.why() from error
+        try:
+            with av.open(path) as container:
+                if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+                    raise NotAVideo(f"{path} is a picture; ask for its pose: deephar pose {path}")
+                if not pictures_of(container):
+                    raise NotAVideo(f"{path} has no pictures in it (sound only?)")
+                stream = film_of(container)
+                if stream is None:
+                    raise NotAVideo(f"FFmpeg has no decoder for the pictures in {path}")
+                stream.thread_type = "AUTO"
+                self._film = Film(container, stream)
+                yield from _encoded(self._film, jpeg_quality)
+        except OSError:
+            raise
+        except av.FFmpegError as error:
+            raise NotAVideo(f"{path} is damaged or no video that FFmpeg can decode") from error
+
+
+def _encoded(film: Film, jpeg_quality: int) -> Iterator[Frame]:
     import av
 
     encoder, count = None, 0
@@ -71,7 +111,7 @@ def _encoded(film: Film, jpeg_quality: int) -> Iterator[pb.Frame]:
         encoder = encoder or _jpeg_encoder(film.size, jpeg_quality)
         picture = av.VideoFrame.from_ndarray(film.picture(frame), format="rgb24").reformat(format="yuvj420p")
         jpeg = b"".join(bytes(packet) for packet in encoder.encode(picture))
-        yield pb.Frame(encoded=jpeg, frame_id=count, timestamp_ns=time_ns)
+        yield Frame(jpeg, time_ns / NS, count)
         count += 1
 
 

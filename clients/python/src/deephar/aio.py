@@ -1,0 +1,194 @@
+"""The asynchronous client of deephar-serve, over gRPC or REST."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from deephar.address import Address
+from deephar.async_stream import events_of
+from deephar.client import connecting_to
+from deephar.errors import DeepharError
+from deephar.events import Event
+from deephar.inputs import async_items_of, encoded
+from deephar.options import BoxLike, Camera, DropPolicy, Effort, People, PoseOptions, VideoOptions
+from deephar.results import ActionsAnswer, Model, PoseAnswer
+from deephar.retries import Retries
+from deephar.transport import AsyncTransport, Connecting
+
+if TYPE_CHECKING:
+    import grpc
+
+    from deephar.inputs import AsyncVideoLike, PictureLike
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """As `deephar.Client`, for asyncio: the same calls with the same arguments, to be awaited.
+
+    Use it as an asynchronous context manager, or await `close`. Files and iterables that are not asynchronous are read
+    in a thread.
+
+    Args:
+        address: As in `Client`; so are the others.
+        timeout_s: Time limit of each call.
+        api_key: Key or token.
+        credentials: Of gRPC.
+        ca: The certificate authority to trust.
+        retries: How often `models` and `pose` are tried again.
+
+    Raises:
+        InvalidArgument: The address is none.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        timeout_s: float = 60.0,
+        api_key: str | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        ca: str | PathLike[str] | bytes | None = None,
+        retries: int = 3,
+    ) -> None:
+        self._where, self._connecting = connecting_to(address, api_key, credentials, ca)
+        self._made: AsyncTransport | None = None  # with the first call, whose event loop it belongs to
+        self._timeout_s, self._retries = timeout_s, retries
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection; running calls are cancelled."""
+        if self._made is not None:
+            made, self._made = self._made, None
+            await made.close()
+
+    async def models(self, *, timeout_s: float | None = None) -> list[Model]:
+        """Returns the models of the service; see `Client.models`.
+
+        Raises:
+            DeepharError: The call failed.
+        """
+        return await self._trying(self._transport.models, timeout_s)
+
+    async def pose(
+        self,
+        picture: PictureLike,
+        *,
+        model: str = "",
+        boxes: Sequence[BoxLike] = (),
+        layout: str = "",
+        camera: Camera | None = None,
+        max_people: int = 0,
+        flip: bool = False,
+        min_score: float | None = None,
+        effort: Effort | None = None,
+        timeout_s: float | None = None,
+    ) -> PoseAnswer:
+        """Estimates the poses of the people in a picture; see `Client.pose`.
+
+        Raises:
+            DeepharError: The call failed.
+            OSError: The file cannot be read.
+        """
+        options = PoseOptions(model, boxes, layout, camera, max_people, flip, min_score, effort)
+        data = picture if isinstance(picture, bytes) else await asyncio.to_thread(encoded, picture)
+        return await self._trying(lambda left_s: self._transport.pose(data, options, left_s), timeout_s)
+
+    async def classify(
+        self,
+        video: AsyncVideoLike,
+        *,
+        fps: float | None = None,
+        model: str = "",
+        top_k: int = 0,
+        hop: int = 0,
+        people: People = "main",
+        box: BoxLike | None = None,
+        layout: str = "",
+        effort: Effort | None = None,
+        max_people: int = 0,
+        smooth: bool = True,
+        timeout_s: float | None = None,
+    ) -> ActionsAnswer:
+        """Recognizes the actions in a finite video; see `Client.classify`.
+
+        Raises:
+            DeepharError: The call failed.
+            OSError: The file cannot be read.
+            Exception: What the video raises.
+        """
+        options = VideoOptions(model, top_k, hop, people, box, layout, effort, max_people, smooth)
+        source = Path(video) if isinstance(video, str | PathLike) else async_items_of(video, fps)
+        return await self._transport.classify(source, options, self._limit_s(timeout_s))
+
+    def stream(
+        self,
+        video: AsyncVideoLike,
+        *,
+        fps: float | None = None,
+        model: str = "",
+        top_k: int = 0,
+        hop: int = 0,
+        people: People = "main",
+        box: BoxLike | None = None,
+        layout: str = "",
+        effort: Effort | None = None,
+        max_people: int = 0,
+        smooth: bool = True,
+        want_keypoints: bool = False,
+        drop_policy: DropPolicy = "lossless",
+        deadline_ms: float = 0.0,
+        event_timeout_s: float = 60.0,
+        reconnect: bool = True,
+    ) -> AsyncIterator[Event]:
+        """Yields poses, actions and segments while the frames are being sent; see `Client.stream`.
+
+        Raises:
+            DeepharError: The stream failed.
+            Exception: What the video raises.
+        """
+        options = VideoOptions(
+            model, top_k, hop, people, box, layout, effort, max_people, smooth, want_keypoints, drop_policy, deadline_ms
+        )
+        return events_of(self._transport, async_items_of(video, fps), options, event_timeout_s, reconnect)
+
+    @property
+    def _transport(self) -> AsyncTransport:
+        if self._made is None:
+            self._made = _transport(self._where, self._connecting)
+        return self._made
+
+    async def _trying(self, call: Callable[[float], Awaitable[T]], timeout_s: float | None) -> T:
+        retries = Retries(self._limit_s(timeout_s), self._retries)
+        while True:
+            try:
+                return await call(retries.left_s())
+            except DeepharError as error:
+                if (pause_s := retries.pause_s(error)) is None:
+                    raise
+                await asyncio.sleep(pause_s)
+
+    def _limit_s(self, timeout_s: float | None) -> float:
+        return self._timeout_s if timeout_s is None else timeout_s
+
+
+def _transport(address: Address, connecting: Connecting) -> AsyncTransport:
+    if address.is_rest:
+        from deephar.transport.rest_async import AsyncRestTransport
+
+        return AsyncRestTransport(address, connecting)
+    from deephar.transport.grpc_async import AsyncGrpcTransport
+
+    return AsyncGrpcTransport(address, connecting)

@@ -1,0 +1,43 @@
+"""Pictures with skeletons drawn in, as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deephar.cli.exits import Failure
+from deephar.cli.output import whole_file
+from deephar.cli.targets import PICTURES
+
+if TYPE_CHECKING:
+    from deephar.results import PoseAnswer
+
+NEEDS_DRAW = 'to draw needs OpenCV, which is not installed: pip install "deephar-client[draw]"'
+
+
+def check_can_draw() -> None:
+    """Raises `Failure` where what draws pictures is not installed."""
+    try:
+        import cv2  # noqa: F401
+    except ModuleNotFoundError:
+        raise Failure(NEEDS_DRAW) from None
+
+
+def draw_into(target: Path, content: bytes, answer: PoseAnswer) -> None:
+    """Draws the people of an answer into a copy of their picture.
+
+    Raises:
+        Failure: OpenCV cannot read the picture.
+        OSError: The file cannot be written.
+    """
+    import cv2
+    import numpy as np
+
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)  # upright, as the service sees it
+    if pixels is None or pixels.shape[1::-1] != (answer.image.width, answer.image.height):
+        raise Failure("the service can read this picture, but OpenCV, which draws here, cannot; convert it to JPEG")
+    drawn = answer.draw(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+    suffix = target.suffix if target.suffix.lower() in PICTURES else PICTURES[0]  # of a device
+    _, encoded = cv2.imencode(suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    with whole_file(target) as file:
+        file.write_bytes(encoded.tobytes())

@@ -1,0 +1,140 @@
+"""gRPC for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from deephar import messages
+from deephar.address import Address
+from deephar.clip import Clip
+from deephar.errors import DeepharError
+from deephar.frames import Flush, Frame
+from deephar.inputs import async_items_of
+from deephar.options import PoseOptions, VideoOptions
+from deephar.results import ActionsAnswer, Model, PoseAnswer
+from deephar.transport import AsyncStreamConnection, Connecting, Message
+from deephar.transport.grpc_calls import OPTIONS, credentials_of, error_of, message_of, metadata_of
+from deephar.v1 import inference_pb2 as pb
+from deephar.v1 import inference_pb2_grpc as pb_grpc
+
+
+class AsyncGrpcTransport:
+    """A channel of `grpc.aio`. It connects with the first call."""
+
+    def __init__(self, address: Address, connecting: Connecting) -> None:
+        self._address, self._metadata = address, metadata_of(connecting)
+        credentials = credentials_of(address, connecting)
+        if credentials is None:
+            self._channel = grpc.aio.insecure_channel(address.target, OPTIONS)
+        else:
+            self._channel = grpc.aio.secure_channel(address.target, credentials, OPTIONS)
+        self._stub = pb_grpc.InferenceServiceStub(self._channel)
+
+    async def models(self, timeout_s: float) -> list[Model]:
+        response = await self._answer(self._stub.ListModels, pb.ListModelsRequest(), timeout_s)
+        return [messages.model_of(model) for model in response.models]
+
+    async def pose(self, picture: bytes, options: PoseOptions, timeout_s: float) -> PoseAnswer:
+        request = messages.pose_request(picture, options)
+        return messages.pose_answer(await self._answer(self._stub.EstimatePose, request, timeout_s))
+
+    async def classify(
+        self, video: Path | AsyncIterator[Frame | Flush], options: VideoOptions, timeout_s: float
+    ) -> ActionsAnswer:
+        frames: Any = video
+        if isinstance(video, Path):
+            from deephar.video import frames_of
+
+            frames = frames_of(video)
+        clip = Clip(frames)
+        requests = _Requests(clip, async_items_of(frames), messages.config_request(options))
+        try:
+            response = await self._answer(self._stub.ClassifyClip, requests.made(), timeout_s)
+        except DeepharError:
+            if requests.error is not None:
+                raise requests.error from None
+            raise
+        return messages.actions_answer(response, clip.facts())
+
+    async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:  # noqa: ARG002
+        call = self._stub.StreamVideo(metadata=self._metadata)
+        connection = _GrpcStream(call, self._address)
+        await connection.write(messages.config_request(options))
+        return connection
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def _answer(self, method: Any, request: Any, timeout_s: float) -> Any:
+        try:
+            return await method(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, self._address) from error
+
+
+class _Requests:
+    """The requests of a clip. What its frames raise is kept for the caller."""
+
+    def __init__(self, clip: Clip, frames: AsyncIterable[Frame | Flush], config: pb.StreamVideoRequest) -> None:
+        self._clip, self._frames, self._config = clip, frames, config
+        self.error: Exception | None = None
+
+    async def made(self) -> AsyncIterator[pb.StreamVideoRequest]:
+        yield self._config
+        try:
+            async for frame in self._frames:
+                if isinstance(frame, Frame):
+                    self._clip.count(frame)
+                yield messages.item_request(frame)
+        except Exception as error:
+            self.error = error
+            raise
+
+
+class _GrpcStream:
+    """A call of `StreamVideo`."""
+
+    def __init__(self, call: Any, address: Address) -> None:
+        self._call, self._address = call, address
+        self._reading: asyncio.Task[Any] | None = None  # goes on where a wait for it has ended
+
+    async def send(self, item: Frame | Flush) -> None:
+        await self.write(messages.item_request(item))
+
+    async def write(self, request: pb.StreamVideoRequest) -> None:
+        """Writes a request, unless the call has ended: who reads learns why."""
+        try:
+            await self._call.write(request)
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
+            return
+
+    async def end(self) -> None:
+        try:
+            await self._call.done_writing()
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
+            return
+
+    async def receive(self, timeout_s: float) -> Message | None:
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._call.read())
+        done, _ = await asyncio.wait((self._reading,), timeout=timeout_s)
+        if not done:
+            raise TimeoutError
+        reading, self._reading = self._reading, None
+        try:
+            response = reading.result()
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, self._address, in_stream=True) from error
+        return None if response is grpc.aio.EOF else message_of(response)
+
+    async def close(self) -> None:
+        self._call.cancel()
+        if self._reading is not None:
+            await asyncio.wait((self._reading,))
+            if not self._reading.cancelled():
+                self._reading.exception()

@@ -1,0 +1,113 @@
+"""REST and WebSockets for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from deephar.address import Address
+from deephar.frames import Flush, Frame
+from deephar.options import PoseOptions, VideoOptions
+from deephar.results import ActionsAnswer, Json, Model, PoseAnswer
+from deephar.transport import AsyncStreamConnection, Connecting, Message
+from deephar.transport import rest_calls as rest
+
+
+class AsyncRestTransport:
+    """A pool of connections to a service's REST."""
+
+    def __init__(self, address: Address, connecting: Connecting) -> None:
+        self._address, self._headers = address, rest.headers_of(connecting)
+        self._tls = rest.verification(connecting) if address.is_encrypted else None
+        self._http = httpx.AsyncClient(headers=self._headers, verify=self._tls or False)
+
+    async def models(self, timeout_s: float) -> list[Model]:
+        return rest.models_of(await self._answer(rest.models_question(), timeout_s))
+
+    async def pose(self, picture: bytes, options: PoseOptions, timeout_s: float) -> PoseAnswer:
+        return rest.pose_of(await self._answer(rest.pose_question(picture, options), timeout_s))
+
+    async def classify(
+        self, video: Path | AsyncIterator[Frame | Flush], options: VideoOptions, timeout_s: float
+    ) -> ActionsAnswer:
+        if isinstance(video, Path):
+            return ActionsAnswer.from_dict(await self._answer(rest.file_question(video, options), timeout_s))
+        items = [item async for item in video]
+        clip = await asyncio.to_thread(rest.FramesQuestion, items, options)
+        return clip.answer(await self._answer(clip.question, timeout_s))
+
+    async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:
+        try:
+            socket = await connect(
+                self._address.websocket_url + rest.STREAM,
+                ssl=self._tls,
+                additional_headers=self._headers,
+                compression=None,  # pictures are compressed already
+                open_timeout=connect_timeout_s,
+                close_timeout=1,
+                max_size=rest.LARGEST_MESSAGE,
+            )
+        except (OSError, InvalidHandshake, TimeoutError, EOFError) as error:
+            rest.refused(error, self._address)
+        connection = _Socket(socket, self._address)
+        await connection.write(rest.config_text(options))
+        return connection
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _answer(self, question: rest.Question, timeout_s: float) -> Json:
+        sent = rest.options_of(question, timeout_s)
+        if question.file is not None:
+            sent["content"] = _chunks_of(question.file)
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._http.request(question.method, self._address.url + question.path, **sent)
+        except TimeoutError:
+            raise rest.late() from None
+        except httpx.HTTPError as error:
+            raise rest.failed(error, self._address) from error
+        return rest.document_of(response, response.content)
+
+
+class _Socket:
+    """A WebSocket of `/v1/stream`."""
+
+    def __init__(self, socket: ClientConnection, address: Address) -> None:
+        self._socket, self._address = socket, address
+
+    async def send(self, item: Frame | Flush) -> None:
+        for message in rest.item_messages(item):
+            await self.write(message)
+
+    async def end(self) -> None:
+        await self.write(rest.END)
+
+    async def receive(self, timeout_s: float) -> Message | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                text = await self._socket.recv()
+        except ConnectionClosed as error:
+            raise rest.closed(error, self._address) from error
+        return rest.message_of(text)
+
+    async def close(self) -> None:
+        await self._socket.close()
+
+    async def write(self, message: Any) -> None:
+        """Writes a message, unless the socket is closed: whoever receives learns why."""
+        with suppress(ConnectionClosed):
+            await self._socket.send(message)
+
+
+async def _chunks_of(file: Path) -> AsyncIterator[bytes]:
+    chunks = iter(rest.chunks_of(file))
+    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        yield chunk

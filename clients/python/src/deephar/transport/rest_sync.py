@@ -1,0 +1,106 @@
+"""REST and WebSockets for synchronous callers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.sync.client import ClientConnection, connect
+
+from deephar.address import Address
+from deephar.frames import Flush, Frame
+from deephar.options import PoseOptions, VideoOptions
+from deephar.results import ActionsAnswer, Json, Model, PoseAnswer
+from deephar.transport import Connecting, Message, StreamConnection
+from deephar.transport import rest_calls as rest
+
+
+class RestTransport:
+    """A pool of connections to a service's REST."""
+
+    def __init__(self, address: Address, connecting: Connecting) -> None:
+        self._address, self._headers = address, rest.headers_of(connecting)
+        self._tls = rest.verification(connecting) if address.is_encrypted else None
+        self._http = httpx.Client(headers=self._headers, verify=self._tls or False)
+
+    def models(self, timeout_s: float) -> list[Model]:
+        return rest.models_of(self._answer(rest.models_question(), timeout_s))
+
+    def pose(self, picture: bytes, options: PoseOptions, timeout_s: float) -> PoseAnswer:
+        return rest.pose_of(self._answer(rest.pose_question(picture, options), timeout_s))
+
+    def classify(self, video: Path | Iterator[Frame | Flush], options: VideoOptions, timeout_s: float) -> ActionsAnswer:
+        if isinstance(video, Path):
+            return ActionsAnswer.from_dict(self._answer(rest.file_question(video, options), timeout_s))
+        clip = rest.FramesQuestion(video, options)
+        return clip.answer(self._answer(clip.question, timeout_s))
+
+    def stream(self, options: VideoOptions, connect_timeout_s: float) -> StreamConnection:
+        opened = ExitStack()
+        try:
+            socket = opened.enter_context(
+                connect(
+                    self._address.websocket_url + rest.STREAM,
+                    ssl=self._tls,
+                    additional_headers=self._headers,
+                    compression=None,  # pictures are compressed already
+                    open_timeout=connect_timeout_s,
+                    close_timeout=1,
+                    max_size=rest.LARGEST_MESSAGE,
+                )
+            )
+        except (OSError, InvalidHandshake, TimeoutError, EOFError) as error:
+            rest.refused(error, self._address)
+        return _Socket(socket, opened, self._address, options)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _answer(self, question: rest.Question, timeout_s: float) -> Json:
+        until_s = time.monotonic() + timeout_s
+        sent = rest.options_of(question, timeout_s)
+        if question.file is not None:
+            sent["content"] = rest.chunks_of(question.file)
+        try:
+            with self._http.stream(question.method, self._address.url + question.path, **sent) as response:
+                body = bytearray()
+                for part in response.iter_bytes():
+                    body += part
+                    if time.monotonic() > until_s:
+                        raise rest.late()
+                return rest.document_of(response, bytes(body))
+        except httpx.HTTPError as error:
+            raise rest.failed(error, self._address) from error
+
+
+class _Socket:
+    """A WebSocket of `/v1/stream`."""
+
+    def __init__(self, socket: ClientConnection, opened: ExitStack, address: Address, options: VideoOptions) -> None:
+        self._socket, self._opened, self._address = socket, opened, address
+        self._send(rest.config_text(options))
+
+    def send(self, item: Frame | Flush) -> None:
+        for message in rest.item_messages(item):
+            self._send(message)
+
+    def end(self) -> None:
+        self._send(rest.END)
+
+    def receive(self, timeout_s: float) -> Message | None:
+        try:
+            return rest.message_of(self._socket.recv(timeout_s))
+        except ConnectionClosed as error:
+            raise rest.closed(error, self._address) from error
+
+    def close(self) -> None:
+        self._opened.close()
+
+    def _send(self, message: Any) -> None:
+        with suppress(ConnectionClosed):  # whoever receives learns why
+            self._socket.send(message)
