@@ -18,7 +18,6 @@ from models.weights.download_report import report_on
 from models.weights.released import RELEASED, Released, imported_file, released_file, released_for
 
 P = ParamSpec("P")
-P = ParamSpec("P")
 
 MODELS = click.Choice([released.model for released in RELEASED])
 

@@ -16,7 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_help_names_every_command_and_loads_none(capsys: pytest.CaptureFixture[str]) -> None:
-    code = "import sys; from models import cli; cli.main(['--help']); print([m for m in ('torch', 'onnx', 'numpy') if m in sys.modules])"
+    code = (
+        "import sys; from models import cli; cli.main(['--help']); "
+        "print([m for m in ('torch', 'onnx', 'numpy') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     for command, (_, about) in cli.COMMANDS.items():
@@ -53,7 +56,8 @@ def test_an_environment_without_the_packages_points_to_the_one_that_has_them(
 def test_ctrl_c_is_status_130_without_a_trace() -> None:
     code = (
         "import sys, time; from models import cli; from models.weights import command; "
-        "command.table = lambda cache: (print('begun', flush=True), time.sleep(60)); sys.exit(cli.main(['weights', 'list']))"
+        "command.table = lambda cache: (print('begun', flush=True), time.sleep(60)); "
+        "sys.exit(cli.main(['weights', 'list']))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
