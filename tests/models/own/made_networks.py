@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tests.models.own.markers import colours
+from service.vision.boxes import Box
+from service.vision.crops import crop, crop_window_around
+from tests.models.own.markers import BOX, colours, picture
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NEAR = 0.2  # distance of a colour from that of a joint's marker, at which it is none any more
@@ -190,10 +192,10 @@ def main(folder: Path, names: list[str]) -> None:
     for name in names:
         network = export(name, folder / f"{name}.onnx")
         if name == "baseline":
-            _, shape, _ = MADE[name]
-            image = torch.from_numpy(np.random.default_rng(3).random((1, *shape), np.float32))
+            image = crop(picture(17), crop_window_around(Box(*BOX), 1.25), 256)[:, 32:224].astype(np.float32) / 255
+            pixels = torch.from_numpy((image - np.float32(MEAN)) / np.float32(STD)).permute(2, 0, 1)
             with torch.inference_mode():
-                np.savez(folder / "baseline.npz", image=image.numpy(), heatmaps=network(image).numpy())
+                np.savez(folder / "baseline.npz", heatmaps=network(pixels[None])[0].numpy())
 
 
 if __name__ == "__main__":
