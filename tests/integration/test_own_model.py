@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,41 @@ def test_a_public_architecture_gives_what_torch_gives(
         row = round((point["y"] - window.top) / window.side * 256 / 4)
         assert heatmap[row, column] > heatmap.max() - 0.05 * spread
         assert point["score"] == pytest.approx(1 / (1 + np.exp(-heatmap.max())), abs=0.02)
+
+
+def test_a_half_complete_model_says_what_is_missing(service: ServiceProcess, repository: Path, networks: Path) -> None:
+    """Without its ONNX file, or its card; it is told in the list, the answer and, once, in the log."""
+    lacking = {"nofile": "nofile_frame is refused: it has no version folder", "nocard": "it has no card"}
+    for name in lacking:
+        add(networks, networks / "half", "simcc", "--replace")
+        half = networks / "half" / "simcc_frame"
+        config = half / "config.pbtxt"
+        config.write_text(config.read_text().replace("simcc", name))
+        if name == "nofile":
+            (half / "1" / "model.onnx").unlink()
+        else:
+            config.write_text(config.read_text().replace('"card"', '"cart"'))
+        half.rename(repository / f"{name}_frame")
+    (repository / "noframe_clip").symlink_to(ROOT / "model_repository" / "lite_clip")
+    lacking["noframe"] = "noframe_frame is not in the repository"
+
+    def incomplete() -> dict[str, Any]:
+        listed = httpx.get(f"{service.url}/v1/models").json()["incomplete"]
+        return {model["name"]: model["missing"][0] for model in listed if not model["ready"]}
+
+    assert wait_for(lambda: incomplete().keys() == lacking.keys(), TAKEN_UP_S), service.log.read_text()
+    told = incomplete()
+    answers = {name: pose(service, name) for name in lacking}
+    with grpc.insecure_channel(service.grpc_address) as channel:
+        listed = rpc.InferenceServiceStub(channel).ListModels(pb.ListModelsRequest()).incomplete
+    for name, text in lacking.items():
+        assert text in told[name]
+        assert (answers[name].status_code, answers[name].json()["code"]) == (503, "unavailable")
+        assert f"model '{name}' is not ready: {told[name]}" in answers[name].json()["detail"]
+        assert [list(model.missing) for model in listed if model.name == name] == [[told[name]]]
+        assert httpx.get(f"{service.url}/v1/models/{name}").json()["detail"] == answers[name].json()["detail"]
+        assert name not in models_of(service)
+    time.sleep(3)  # further readings
+    log = service.log.read_text().splitlines()
+    for network in ("nofile_frame", "nocard_frame", "noframe_clip"):
+        assert len([line for line in log if f"{network} is refused: " in line]) == 1, log
