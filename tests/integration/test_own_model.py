@@ -78,7 +78,7 @@ def pose(service: ServiceProcess, model: str) -> httpx.Response:
 
 
 def add(networks: Path, repository: Path, name: str, *options: str) -> str:
-    given = ("--name", name, "--layout", "coco17", "--repository", repository, *options)
+    given = ("--name", name, "--layout", "coco17", "--repository", str(repository), *options)
     return run("models.cli", "add", networks / f"{name}.onnx", *given)
 
 

@@ -193,7 +193,7 @@ def main(folder: Path, names: list[str]) -> None:
         network = export(name, folder / f"{name}.onnx")
         if name == "baseline":
             image = crop(picture(17), crop_window_around(Box(*BOX), 1.25), 256)[:, 32:224].astype(np.float32) / 255
-            pixels = torch.from_numpy((image - np.float32(MEAN)) / np.float32(STD)).permute(2, 0, 1)
+            pixels = torch.from_numpy(((image - np.array(MEAN)) / np.array(STD)).astype(np.float32)).permute(2, 0, 1)
             with torch.inference_mode():
                 np.savez(folder / "baseline.npz", heatmaps=network(pixels[None])[0].numpy())
 

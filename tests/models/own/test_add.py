@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ from service.vision.layouts import LAYOUTS
 from tests.models.own.made_networks import MADE, export
 from tests.models.own.markers import BOX, picture, places
 
+ROOT = Path(__file__).resolve().parents[3]
 NEAR_PX = 4.0  # a heatmap's pixel is 6.6 of the picture
 
 
@@ -411,3 +415,25 @@ def test_a_public_architecture_on_the_sample(
     expected = np.stack([columns * 4 + 32, rows * 4], 1) / 256 * window.side + [window.left, window.top]
     np.testing.assert_allclose(scores, maps.amax((1, 2)).clip(0, 1).numpy(), atol=1e-4)
     assert np.abs(keypoints - expected).max() <= 1.01 / 256 * window.side + 1e-3
+
+
+def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+    """Its network is exported and added as it stands there, and prints what stands there."""
+    text = (ROOT / "docs" / "own_model.md").read_text().split("## Example")[1]
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (printed,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    (command,) = re.findall(r"deephar-models (add .*)", text)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", example], cwd=tmp_path, check=True, capture_output=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    added = subprocess.run(
+        [sys.executable, "-m", "models.cli", *command.split(), "--repository", str(tmp_path / "repository")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert added.returncode == 0, added.stderr
+    assert added.stdout.startswith(printed)
+    assert "joints are where the person in the sample has them" in added.stderr
+    assert "there would be" not in added.stderr
+    assert config_of(tmp_path / "repository" / "baseline_frame").max_batch_size == 32
