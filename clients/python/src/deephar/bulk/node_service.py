@@ -16,9 +16,11 @@ from pathlib import Path
 
 import httpx
 
+from deephar.bulk import guard
+
 PATIENCE_S = 300.0  # until it is ready: networks are compiled
 _SHOWN = 2000  # characters of its log, where it does not start
-_OF_THE_CLUSTER = ("OMP_NUM_THREADS",)  # that Ray sets for its workers: the service decides for itself
+_OF_THE_CLUSTER = ("OMP_NUM_THREADS", "PYTHONPATH")  # that Ray sets for its workers, and would mislead the service
 
 
 class NotServed(RuntimeError):
@@ -62,11 +64,12 @@ class NodeService:
             }
             with log.open("wb") as output:
                 self._guard = subprocess.Popen(  # noqa: S603 - what the user named
-                    [sys.executable, "-m", "deephar.bulk.guard", *command],
+                    [sys.executable, guard.__file__, *command],
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=environment,
+                    cwd=folder,  # empty: a folder of Python's modules would be looked into first
                     start_new_session=True,
                 )
             stack.callback(self._end)
