@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 
@@ -52,8 +51,7 @@ class NodeService:
 
     def __init__(self, command: list[str], settings: Mapping[str, str]) -> None:
         with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deephar-bulk-"))
-            log = Path(folder) / "service.log"
+            self._log = stack.enter_context(tempfile.TemporaryFile())  # has no name, so that it never stays behind
             http, grpc = _free_ports()
             environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_CLUSTER}
             environment |= {
@@ -62,26 +60,25 @@ class NodeService:
                 "DEEPHAR_GRPC_PORT": grpc,
                 **settings,
             }
-            with log.open("wb") as output:
-                self._guard = subprocess.Popen(  # noqa: S603 - what the user named
-                    [sys.executable, guard.__file__, *command],
-                    stdin=subprocess.PIPE,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    cwd=folder,  # empty: a folder of Python's modules would be looked into first
-                    start_new_session=True,
-                )
+            self._guard = subprocess.Popen(  # noqa: S603 - what the user named
+                [sys.executable, guard.__file__, *command],
+                stdin=subprocess.PIPE,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=os.sep,  # Python's modules in another folder would be looked into first
+                start_new_session=True,
+            )
             stack.callback(self._end)
             self.address = f"127.0.0.1:{grpc}"
-            self._wait_until_ready(f"http://127.0.0.1:{http}/readyz", log)
+            self._wait_until_ready(f"http://127.0.0.1:{http}/readyz")
             self._stack = stack.pop_all()
 
     def close(self) -> None:
         """Ends the service."""
         self._stack.close()
 
-    def _wait_until_ready(self, url: str, log: Path) -> None:
+    def _wait_until_ready(self, url: str) -> None:
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             if self._guard.poll() is not None:
@@ -92,7 +89,9 @@ class NodeService:
             except httpx.TransportError:
                 pass
             time.sleep(0.1)
-        raise NotServed(f"the service of {os.uname().nodename} is not ready: {log.read_text()[-_SHOWN:].strip()}")
+        self._log.seek(0)
+        said = self._log.read().decode(errors="replace")[-_SHOWN:].strip()
+        raise NotServed(f"the service of {os.uname().nodename} is not ready: {said}")
 
     def _end(self) -> None:
         assert self._guard.stdin is not None
