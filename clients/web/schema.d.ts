@@ -40,8 +40,9 @@ export interface paths {
          * Actions
          * @description The action in a video, or in a clip that is sent as `frames`, once for each, with `fps` or `timestamps_ms`.
          *
-         *     With `Accept: application/x-ndjson`: one event a line, as they become known. With the type of a format, or the
-         *     option `format`: the joints of each sampled frame in that format.
+         *     With `Accept: application/x-ndjson`: one event a line, as they become known. With `Accept: video/mp4`: the video
+         *     with skeletons, ids and actions drawn in, and its sound, as it is made. With the type of a format, or the option
+         *     `format`: the joints of each sampled frame in that format.
          */
         post: operations["actions_v1_actions_post"];
         delete?: never;
@@ -565,6 +566,11 @@ export interface components {
             /** Ready */
             ready: boolean;
             /**
+             * Missing
+             * @description where it is not ready: what is not there, and why
+             */
+            missing: string[];
+            /**
              * Card
              * @description what the model is: crop, layout, labels, weights, licence
              */
@@ -594,6 +600,11 @@ export interface components {
         ModelsJson: {
             /** Models */
             models: components["schemas"]["ModelJson"][];
+            /**
+             * Incomplete
+             * @description models of which so much is missing that they have no card
+             */
+            incomplete: components["schemas"]["ModelStateJson"][];
         };
         /** PersonActionsJson */
         PersonActionsJson: {
@@ -1358,6 +1369,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ActionsJson"];
                     "application/x-ndjson": unknown;
+                    "video/mp4": unknown;
                     "application/vnd.coco+json": unknown;
                     "application/vnd.openpose+ndjson": unknown;
                     "text/csv": unknown;
@@ -2166,6 +2178,16 @@ export interface operations {
                     "application/json": components["schemas"]["Limits"];
                 };
             };
+            /** @description Not Acceptable */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     service_metrics_get: {
@@ -2188,6 +2210,16 @@ export interface operations {
                     "application/openmetrics-text": unknown;
                 };
             };
+            /** @description Not Acceptable */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     of_triton_metrics_triton_get: {
@@ -2207,6 +2239,16 @@ export interface operations {
                 content: {
                     "application/json": unknown;
                     "text/plain": unknown;
+                };
+            };
+            /** @description Not Acceptable */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Service Unavailable */
