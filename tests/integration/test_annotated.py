@@ -207,7 +207,6 @@ def test_an_error_after_the_first_part_cuts_the_answer_off(service: ServiceProce
     assert wait_for(lambda: streams(service) == 0, 5)
     log = service.log.read_text()[mark:]
     assert "was cut off: the answer was not there in the time" in log
-    print(log)
     assert "Traceback" not in log
 
 
