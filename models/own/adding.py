@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from models.export import triton_config
 from models.export.onnx_graph import forget_origins, store_as_fp16
@@ -31,7 +32,10 @@ from service.networks.tensors import IMAGE, KEYPOINT_SCORES, KEYPOINTS
 from service.vision.crops import to_picture
 from service.vision.layouts import LAYOUTS
 
+LARGEST_SIDE = 2048  # of an input, in pixels: such crops still fit into memory
 FP16_TOLERANCE = 0.01  # of the crop, that keypoints may move where weights are stored as fp16
+DETECTOR = "person"  # in the repository
+LARGEST_CHANNEL = 9999
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
@@ -100,6 +104,7 @@ def add(file: Path, repository: Path, wanted: Wanted, sample: Sample) -> Added:
     _may_be_called(wanted, repository)
     network = read(file)
     geometry = Geometry(*_size(network, wanted.size), wanted.fit)
+    _take_pixels(network, wanted.pixels)
     crops = sample.crops(wanted.crop_scale, geometry.side)
     raw = trial.Raw(network)
     outputs = [raw.run(crop, geometry, wanted.pixels) for crop in crops]
@@ -127,6 +132,8 @@ def add(file: Path, repository: Path, wanted: Wanted, sample: Sample) -> Added:
 def _may_be_called(wanted: Wanted, repository: Path) -> None:
     if not _NAME.fullmatch(wanted.name):
         raise CannotAdd(f"a model cannot be named {wanted.name!r}: use letters, digits, dots, - and _")
+    if wanted.name == DETECTOR:
+        raise CannotAdd(f"{DETECTOR} is the detector; choose another --name")
     if (repository / f"{wanted.name}_frame").exists() and not wanted.replace:
         raise CannotAdd(f"{repository} has a model {wanted.name} already; choose another --name, or give --replace")
 
@@ -140,7 +147,17 @@ def _size(network: Network, size: tuple[int, int] | None) -> tuple[int, int]:
     assert columns is not None
     if size not in (None, (rows, columns)):
         raise CannotAdd(f"--size is {size[0]}x{size[1]}, the network's input {rows}x{columns} (rows x columns)")
+    if max(rows, columns) > LARGEST_SIDE:
+        raise CannotAdd(f"an input has at most {LARGEST_SIDE} pixels a side, not {rows} x {columns}")
     return rows, columns
+
+
+def _take_pixels(network: Network, pixels: Pixels) -> None:
+    if network.element == TensorProto.INT8 and pixels.factor_and_shift() != ((1.0,) * 3, (-128.0,) * 3):
+        raise CannotAdd(
+            "the input takes whole numbers from -128 to 127, which pixels become "
+            "with --range 0..255 --mean 128,128,128 --std 1,1,1"
+        )
 
 
 def _depth_goes_with_numbers(kind: Kind, wanted: Wanted) -> None:
@@ -248,5 +265,8 @@ def chosen(text: str) -> tuple[int, ...]:
     channels: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
-        channels += range(int(first), int(last or first) + 1)
+        named = range(int(first), int(last or first) + 1)
+        if not named or named[-1] > LARGEST_CHANNEL:
+            raise ValueError
+        channels += named
     return tuple(channels)

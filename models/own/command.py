@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,18 +46,31 @@ def _size(text: str) -> tuple[int, int]:
     return size
 
 
-def _numbers(count: int) -> Callable[[str], tuple[float, ...]]:
+def _numbers(count: int, sizes_from: int) -> Callable[[str], tuple[float, ...]]:
+    """Returns a reader of so many numbers, of which those from one on are more than 0."""
+
     def read(text: str) -> tuple[float, ...]:
         numbers = tuple(float(number) for number in text.split(","))
-        if len(numbers) != count:
+        if len(numbers) != count or not all(map(isfinite, numbers)) or min(numbers[sizes_from:], default=1) <= 0:
             raise ValueError
         return numbers
 
     return read
 
 
-THREE = parsed("three numbers, such as 0.485,0.456,0.406,", _numbers(3))
-FOUR = parsed("four numbers, X,Y,WIDTH,HEIGHT,", _numbers(4))
+MEAN = parsed("three numbers, such as 0.485,0.456,0.406,", _numbers(3, 3))
+STD = parsed("three numbers over 0, such as 0.229,0.224,0.225,", _numbers(3, 0))
+BOX = parsed("four numbers, X,Y,WIDTH,HEIGHT,", _numbers(4, 2))
+
+
+class FiniteRange(click.FloatRange):
+    """A range without NaN, which click takes for a number in any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not isfinite(number):
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
 
 
 @click.command()
@@ -78,14 +92,14 @@ FOUR = parsed("four numbers, X,Y,WIDTH,HEIGHT,", _numbers(4))
 )
 @click.option(
     "--crop-scale",
-    type=click.FloatRange(min=0.5, max=5),
+    type=FiniteRange(min=0.5, max=5),
     default=1.25,
     show_default=True,
     help="Side of the crop over the longer side of the person's box.",
 )
 @click.option("--range", "range_", type=click.Choice(RANGES), default="0..1", show_default=True, help="Of the pixels.")
-@click.option("--mean", callback=THREE, metavar="A,B,C", help="Subtracted then, by channel.  [default: ImageNet's]")
-@click.option("--std", callback=THREE, metavar="A,B,C", help="Divided by then, by channel.  [default: ImageNet's]")
+@click.option("--mean", callback=MEAN, metavar="A,B,C", help="Subtracted then, by channel.  [default: ImageNet's]")
+@click.option("--std", callback=STD, metavar="A,B,C", help="Divided by then, by channel.  [default: ImageNet's]")
 @click.option("--bgr", is_flag=True, help="The channels are blue, green, red.")
 @click.option("--heatmaps", metavar="NAME", help="Output with a map for each joint.")
 @click.option("--simcc", nargs=2, metavar="X Y", help="Outputs with bins for x and for y of each joint.")
@@ -111,7 +125,7 @@ FOUR = parsed("four numbers, X,Y,WIDTH,HEIGHT,", _numbers(4))
     show_default=True,
     help="Where a heatmap's pixels lie: x * stride; the middle of stride pixels; corner to corner (UDP).",
 )
-@click.option("--split-ratio", type=click.FloatRange(min=0, min_open=True), help="SimCC's bins for a pixel.")
+@click.option("--split-ratio", type=FiniteRange(min=0, min_open=True), help="SimCC's bins for a pixel.")
 @click.option(
     "--score-type",
     type=click.Choice(["auto", "probability", "logits"]),
@@ -134,7 +148,7 @@ FOUR = parsed("four numbers, X,Y,WIDTH,HEIGHT,", _numbers(4))
     show_default=True,
     help="Third number of coordinates.",
 )
-@click.option("--depth-scale-mm", type=click.FloatRange(min=0, min_open=True), help="Depth of the crop, with z.")
+@click.option("--depth-scale-mm", type=FiniteRange(min=0, min_open=True), help="Depth of the crop, with z.")
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "fp16"]),
@@ -157,7 +171,7 @@ FOUR = parsed("four numbers, X,Y,WIDTH,HEIGHT,", _numbers(4))
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="To check on, of one person.  [default: samples/person.jpg]",
 )
-@click.option("--box", callback=FOUR, metavar="X,Y,WIDTH,HEIGHT", help="Of the person in --picture, in pixels.")
+@click.option("--box", callback=BOX, metavar="X,Y,WIDTH,HEIGHT", help="Of the person in --picture, in pixels.")
 def command(file: Path, repository: Path, picture: Path | None, box: tuple[float, ...] | None, **options: Any) -> int:
     """Take an ONNX pose network of your own into the model repository.
 
@@ -170,7 +184,7 @@ def command(file: Path, repository: Path, picture: Path | None, box: tuple[float
     except CannotAdd as error:
         return _failed(str(error))
     except OSError as error:
-        return _failed(f"{error.filename or repository}: {error.strerror or error}")
+        return _failed(f"{error.filename or repository}: {error.strerror}" if error.strerror else str(error))
     print(report(added, seen, options["name"]))
     for doubt in added.doubts:
         print(f"warning: {doubt}", file=sys.stderr)

@@ -67,7 +67,8 @@ def read(file: Path) -> Network:
     model.ir_version = max(model.ir_version, IR_VERSION)
     model = compose.add_prefix(model, PREFIX)
     picture = model.graph.input[0]
-    sizes = [dim.dim_value or None for dim in picture.type.tensor_type.shape.dim]
+    # Some exporters write -1 for what is open.
+    sizes = [dim.dim_value if dim.dim_value > 0 else None for dim in picture.type.tensor_type.shape.dim]
     channels_last = sizes[3] == 3 and sizes[1] != 3
     rows, columns = sizes[1:3] if channels_last else sizes[2:4]
     return Network(
@@ -118,6 +119,8 @@ def _standard(model: onnx.ModelProto, file: Path) -> onnx.ModelProto:
 
 def _recent(model: onnx.ModelProto, file: Path) -> onnx.ModelProto:
     opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 1)
+    if opset > onnx.defs.onnx_opset_version():
+        raise CannotAdd(f"{file.name} has opset {opset}, which is too new. Export it again, with opset_version=17")
     if opset >= OLDEST_OPSET:
         return model
     try:

@@ -42,7 +42,7 @@ def _range(part: str) -> tuple[str, float]:
         key, _, value = parameter.partition("=")
         if key.strip() == "q":
             try:
-                return name, min(max(float(value), 0.0), 1.0)
+                return name, max(0.0, min(1.0, float(value)))  # also for nan
             except ValueError:
                 return name, 1.0
     return name, 1.0

@@ -15,10 +15,11 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 from av.container import InputContainer
-from deephar.annotated import AnnotatedVideo
+from deephar.annotated import LONGEST_SIDE, AnnotatedVideo
 from deephar.drawing import Drawn, draw_people
 from deephar.timeline import Timeline
 
+from service.errors import InvalidArgument
 from service.pipeline.answers import ActionEvent, ClipAnswer, Event, PoseEvent
 from service.rest.drawing import drawn
 from service.rest.upload import UploadedVideo
@@ -43,7 +44,10 @@ async def annotated(upload: UploadedVideo, events: Events) -> AsyncGenerator[byt
     async with aclosing(events):
         known = _Known(upload, events)
         await known.until(0.0)
-        with closing(_Making(upload.size, upload.plan.layout, upload.file_again(), upload.most_pixels)) as making:
+        if max(upload.size) > LONGEST_SIDE:
+            raise InvalidArgument(f"an MP4 has at most {LONGEST_SIDE} pixels a side; ask for application/json")
+        making = _Making(upload.size, upload.plan.layout, upload.file_again(), upload.most_pixels)
+        with upload.encoding(), closing(making):
             async with aclosing(upload.frames_again()) as frames:
                 async for frame in frames:
                     people = await known.until(frame.time_s)

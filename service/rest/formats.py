@@ -117,9 +117,10 @@ async def written(
                     yield text.encode()
                     text = ""
         try:
-            for part in writer.end():
-                yield (text + part).encode()
-                text = ""
+            with room_for_uploads():
+                for part in writer.end():
+                    yield (text + part).encode()
+                    text = ""
         except FormatError as error:
             raise InvalidArgument(str(error)) from None
         yield text.encode()

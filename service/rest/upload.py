@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -87,6 +87,17 @@ class UploadedVideo:
                         raise Unavailable(STOPPING)
                     yield event
 
+    @contextmanager
+    def encoding(self) -> Iterator[None]:
+        """Takes a part of the pixels of videos for a clip of frames; a video file has its part already.
+
+        Raises:
+            Overloaded: There is no room.
+        """
+        width, height = self.size
+        with nullcontext() if self._file is not None else self._pipeline.video_pixels.enter(width * height * _DRAWN):
+            yield
+
     @asynccontextmanager
     async def _opened(self, sent: Payload[UploadQuestion]) -> AsyncIterator[None]:
         """Opens the source of the frames; a video file takes a part of the pixels of videos."""
@@ -102,6 +113,9 @@ class UploadedVideo:
         if options.fps is not None or options.timestamps_ms is not None:
             raise InvalidArgument("fps and timestamps_ms are of frames; a video has its own, leave them out")
         self._file = sent.files[0]
+        if self._is_drawn:
+            with room_for_uploads():  # now, since nothing reads the file yet
+                cast("SpooledTemporaryFile[bytes]", self._file).rollover()
         async with VideoReader(self._file, self._limits, pipeline.workers) as self._source:
             with pipeline.video_pixels.enter(await self._source.open() * (_DRAWN if self._is_drawn else 1)):
                 yield
@@ -136,12 +150,10 @@ class UploadedVideo:
         """Yields all frames from the first on, wherever the events are; to be closed before the events are.
 
         Raises:
-            Unavailable: The disk has no room for the upload.
             DeepharError: The video cannot be read.
         """
-        file, again = self.file_again(), self._source
-        if file is not None:
-            again = VideoReader(file, self._limits, self.workers)
+        file = self.file_again()
+        again = self._source if file is None else VideoReader(file, self._limits, self.workers)
         assert again is not None
         async with aclosing(again.frames(Sampler(EVERY_FRAME_S))) as frames:
             async for frame, _ in frames:
@@ -150,11 +162,7 @@ class UploadedVideo:
 
     def file_again(self) -> BinaryIO | None:
         """Returns the file of the video with a position of its own; None: it was sent as frames."""
-        if self._file is None:
-            return None
-        with room_for_uploads():
-            cast("SpooledTemporaryFile[bytes]", self._file).rollover()
-        return cast(BinaryIO, Reopened(self._file.fileno()))
+        return None if self._file is None else cast(BinaryIO, Reopened(self._file.fileno()))
 
     async def on_pixels(self, frame: Frame, work: Callable[[Image], T]) -> T:
         """Returns `work` of a frame's pixels, done in the pool of threads."""

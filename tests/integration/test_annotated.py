@@ -232,7 +232,7 @@ def test_a_caller_who_leaves_frees_everything(service: ServiceProcess, clip_mp4:
     for _ in range(3):
         with httpx.stream("POST", f"{service.url}/v1/actions", content=long, headers=MP4, timeout=60) as answer:
             next(answer.iter_raw())
-            assert streams(service) == 1
+            assert wait_for(lambda: streams(service) == 1, 5)  # the one before has ended
     assert wait_for(lambda: streams(service) == 0, 5)
     assert wait_for(lambda: open_files(service) <= files + 1, 5)
 

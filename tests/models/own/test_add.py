@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -289,6 +290,11 @@ MAPS = (1, 17, 16, 16)
             ["one input", "x (1, 3, 64, 64), y (1, 2)"],
         ),
         (identity({"a": MAPS}, [("x", (8, 3, 64, 64))]), (), ["batches of 8"]),
+        (identity({"a": MAPS}, [("x", ("b", 3, 100_000, 64))]), (), ["at most 2048 pixels a side, not 100000 x 64"]),
+        (identity({"a": MAPS}, [("x", ("b", 3, "h", "w"))]), ("--size", "50000"), ["at most 2048 pixels a side"]),
+        (identity({"a": MAPS}), ("--name", "person"), ["person is the detector"]),
+        (identity({"a": MAPS}), ("--name", "../../x"), ["cannot be named '../../x'"]),
+        (identity({"a": MAPS}), ("--picture", __file__), [f"cannot identify image file '{__file__}'"]),
         (identity({"a": MAPS}), ("--third", "z", "--depth-scale-mm", "9"), ["--depth-scale-mm is for coordinates"]),
     ],
 )
@@ -307,6 +313,87 @@ def test_what_is_missing_or_ambiguous_is_told_and_nothing_is_written(
     for text in said:
         assert text in told
     assert not repository.exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--joints", "5-3"),
+        ("--joints", "0-999999999999"),
+        ("--std", "0,1,1"),
+        ("--mean", "nan,0,0"),
+        ("--crop-scale", "nan"),
+        ("--box", "0,0,0,10"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_wrong_usage(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, str]
+) -> None:
+    onnx.save(identity({"a": MAPS}), tmp_path / "some.onnx")
+    assert add(tmp_path / "some.onnx", repository, *options) == 2
+    assert f"Invalid value for '{options[0]}'" in capsys.readouterr().err
+    assert not repository.exists()
+
+
+def test_axes_of_minus_1_are_open(repository: Path, tmp_path: Path) -> None:
+    onnx.save(identity({"a": (1, 17, 16, 16)}, [("x", (-1, 3, -1, -1))]), tmp_path / "open.onnx")
+    assert add(tmp_path / "open.onnx", repository, "--size", "64x48") == 0
+    assert card_of(repository / "own_frame")["crop"]["size"] == 64
+
+
+def test_whole_numbers_below_0_need_their_own_scaling(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = identity({"a": MAPS})
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT8
+    onnx.save(model, tmp_path / "int8.onnx")
+    assert add(tmp_path / "int8.onnx", repository) == 1
+    said = "--range 0..255 --mean 128,128,128 --std 1,1,1"
+    assert said in capsys.readouterr().err
+    assert add(tmp_path / "int8.onnx", repository, *said.split()) == 0
+
+
+@pytest.mark.parametrize("where", ["../elsewhere", "/etc/passwd", "link"])
+def test_weights_elsewhere_are_not_read(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "elsewhere").write_bytes(bytes(2**16))
+    (tmp_path / "folder" / "link").symlink_to(tmp_path / "elsewhere")
+    model = identity({"a": MAPS})
+    weights = model.graph.initializer[0]
+    weights.ClearField("raw_data")
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=where)
+    (tmp_path / "folder" / "some.onnx").write_bytes(model.SerializeToString())
+    assert add(tmp_path / "folder" / "some.onnx", repository) == 1
+    assert "the weights beside some.onnx cannot be read" in capsys.readouterr().err
+    assert not repository.exists()
+
+
+def test_who_is_killed_on_the_way_leaves_no_model(repository: Path, tmp_path: Path) -> None:
+    """Neither a half one nor, while one is replaced, none."""
+    onnx.save(identity({"a": MAPS}), tmp_path / "some.onnx")
+    killed = (
+        "import os, signal, sys; from models.own import adding; from models import cli;"
+        "adding.put_in_place = lambda *_: os.kill(os.getpid(), signal.SIGKILL); cli.main(sys.argv[1:])"
+    )
+    given = ["add", str(tmp_path / "some.onnx"), "--name", "own", "--layout", "coco17", "--repository", str(repository)]
+
+    def kill() -> None:
+        done = subprocess.run([sys.executable, "-c", killed, *given, "--replace"], cwd=ROOT, check=False)
+        assert done.returncode == -signal.SIGKILL
+
+    def models() -> list[str]:
+        return [folder.name for folder in repository.iterdir() if not folder.name.startswith(".")]
+
+    kill()
+    assert models() == []
+    assert add(tmp_path / "some.onnx", repository) == 0
+    before = sha256_of(repository / "own_frame" / "1" / "model.onnx")
+    kill()
+    assert models() == ["own_frame"]
+    assert sha256_of(repository / "own_frame" / "1" / "model.onnx") == before
 
 
 def test_files_that_are_no_network_of_onnx_are_told(

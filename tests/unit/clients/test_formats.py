@@ -92,7 +92,8 @@ def test_csv_has_a_row_for_each_joint(take: tuple[Json, list[Poses]]) -> None:
     for each, person_id, person in everybody(poses):
         for joint in person["keypoints"]:
             row = next(rows)
-            assert row["file"] == (each.file_name or "").encode("utf-8", "replace").decode()
+            name = (each.file_name or "").encode("utf-8", "replace").decode()
+            assert row["file"] == (f"./{name}" if name.startswith("=") else name)
             assert (row["frame"], row["person"], row["joint"]) == (str(each.frame_id), str(person_id), joint["name"])
             assert row["time_s"] == "" if each.time_s is None else float(row["time_s"]) == pytest.approx(each.time_s)
             for axis in "xyz":
@@ -119,6 +120,26 @@ def test_mot_lines_have_the_boxes_of_tracks(take: tuple[Json, list[Poses]]) -> N
         for each, person_id, person in people
     ]
     assert rows == pytest.approx(np.array(expected), abs=6e-4)
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0.mp4", "+1.mp4", "-1.mp4", "@SUM(1).mp4", "\t=1.mp4", "\r=1.mp4"])
+def test_no_cell_of_a_csv_is_a_formula(name: str) -> None:
+    person = {"box": [0, 0, 1, 1], "score": 1.0, "keypoints": [{"name": "nose", "x": 1.0, "y": 2.0, "score": 1.0}]}
+    text = written("csv", [Poses(name, 0, None, 9, 9, [person])], layout("coco17"))
+    (row,) = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    assert row["file"] == f"./{name}"
+
+
+@pytest.mark.parametrize("name", ["coco", "trc"])
+def test_a_full_disk_is_told_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is set aside finds no room, neither at the end nor when it is closed."""
+    monkeypatch.setattr("deephar.formats.aside.SpooledTemporaryFile", lambda **_: open("/dev/full", "w+"))  # noqa: SIM115
+    writer = FORMATS[name].open(layout("coco17"), None)
+    writer.begin()
+    writer.add(Poses(None, 0, 0.0, 9, 9, []))
+    with pytest.raises(OSError, match="No space"):
+        list(writer.end())
+    writer.close()
 
 
 def test_mot_needs_ids() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from numpy.typing import NDArray
 
+LONGEST_SIDE = 16_384  # pixels; x264 takes no longer one
 _TICKS = 90_000  # a second, in which frames' times are written
 _KEYFRAME_S = 1.0  # between two pictures that can be decoded alone: what is held back, and what is lost at a cut
 _THREADS = 2
@@ -51,6 +52,10 @@ class AnnotatedVideo:
         rate: Frames a second, as far as it is known; frames may have any times. None: unknown.
         audio_from: The source whose sound is kept: a path, or an open container of its own, which nothing else reads.
             Its first picture has time 0.
+
+    Raises:
+        ValueError: The frames are too long for H.264.
+        OSError: The sink cannot be written to.
     """
 
     def __init__(
@@ -60,6 +65,8 @@ class AnnotatedVideo:
         rate: float | None = None,
         audio_from: str | PathLike[str] | InputContainer | None = None,
     ) -> None:
+        if max(size) > LONGEST_SIDE:
+            raise ValueError(f"a video has at most {LONGEST_SIDE} pixels a side, not {max(size)}")
         self._size = size
         self._picture_size = size[0] + size[0] % 2, size[1] + size[1] % 2
         self._last, self._keyframe_s = -1, 0.0

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from tempfile import SpooledTemporaryFile
 from typing import Any
 
+from deephar.formats.aside import Aside
 from deephar.formats.format import Layout
 from deephar.formats.poses import Poses, rounded, rounded_score
 
 SEEN_FROM = 0.2  # score from which a joint is visible (2); one below it is there, but perhaps hidden (1)
-_IN_MEMORY = 2**20
 _CATEGORY_ID = 1
 
 
@@ -21,7 +20,7 @@ class CocoWriter:
 
     def __init__(self, layout: Layout, _: int | None) -> None:
         self._layout = layout
-        self._images = SpooledTemporaryFile(max_size=_IN_MEMORY, mode="w+", encoding="utf-8")  # noqa: SIM115 - see close
+        self._images = Aside()
         self._taken_ids: set[int] = set()  # of pictures
         self._frames = self._people = 0
 
@@ -47,8 +46,8 @@ class CocoWriter:
 
     def end(self) -> Iterator[str]:
         yield '\n], "images": [\n'
-        self._images.seek(0)
-        while part := self._images.read(2**16):
+        images = self._images.from_the_start()
+        while part := images.read(2**16):
             yield part
         yield "\n]}\n"
 

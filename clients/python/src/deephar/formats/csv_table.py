@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from deephar.formats.format import Layout
 from deephar.formats.poses import Poses, encodable, rounded, rounded_score
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets compute, where a cell begins with it
 COLUMNS = ("file", "frame", "time_s", "person", "joint", "x", "y", "z", "score")
 
 
@@ -25,6 +26,8 @@ class CsvWriter:
 
     def add(self, poses: Poses) -> str:
         name = encodable(poses.file_name or "")
+        if name.startswith(_FORMULAS):
+            name = f"./{name}"  # the same file
         where = (name, poses.frame_id, None if poses.time_s is None else round(poses.time_s, 6))
         for person_id, person in poses.numbered():
             for joint in person["keypoints"]:

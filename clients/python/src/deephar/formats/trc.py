@@ -6,13 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
-from tempfile import SpooledTemporaryFile
 
+from deephar.formats.aside import Aside
 from deephar.formats.format import Layout
 from deephar.formats.poses import FormatError, Poses, encodable
 from deephar.formats.space import Place, places_mm
 
-_IN_MEMORY = 2**20
 _MISSING = "NaN"  # some readers split lines at any white space, and take the next marker for an empty one
 
 
@@ -22,7 +21,7 @@ class TrcWriter:
     def __init__(self, layout: Layout, person_id: int | None) -> None:
         self._joints: Sequence[str] = layout["joints"]
         self._person_id = person_id
-        self._rows = SpooledTemporaryFile(max_size=_IN_MEMORY, mode="w+", encoding="utf-8")  # noqa: SIM115 - see close
+        self._rows = Aside()
         self._counts = Counter[int]()  # frames by person
         self._known: set[int] = set()  # joints that have a place in some frame
         self._frames = 0
@@ -54,8 +53,7 @@ class TrcWriter:
         chosen = max(sorted(self._counts), key=lambda person_id: self._counts[person_id], default=None)
         markers = sorted(self._known) or list(range(len(self._joints)))
         yield self._header([self._joints[i] for i in markers])
-        self._rows.seek(0)
-        for number, line in enumerate(self._rows, 1):
+        for number, line in enumerate(self._rows.from_the_start(), 1):
             time_s, people = json.loads(line)
             places = dict(people).get(chosen) or [None] * len(self._joints)
             yield "\t".join([str(number), f"{time_s:.6f}", *(_text(places[i]) for i in markers)]) + "\n"
