@@ -12,8 +12,8 @@ from service.networks.catalogue import Catalogue
 from service.networks.engines import engine_being_built
 from service.pipeline.readiness import Readiness
 from service.rest.accept import takes_json
+from service.rest.model_schemas import EngineJson, HealthJson, ModelJson, ModelsJson, ModelStateJson, ReadyJson
 from service.rest.openapi import PROBLEMS
-from service.rest.schemas import EngineJson, HealthJson, ModelJson, ModelsJson, ModelStateJson, ReadyJson
 from service.settings import Settings
 
 

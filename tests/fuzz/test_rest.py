@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import requests
 import schemathesis
+from deephar.formats import FORMATS
 from hypothesis import given, seed
 from hypothesis import strategies as st
 from schemathesis.core.result import Ok
@@ -35,7 +36,8 @@ _CODES = {*STATUS, "not_found", "method_not_allowed"} - {"internal"}
 _PATIENCE_S = 60
 # Options that any text of OpenAPI's kind may stand for, so that most requests would come no further.
 _OF_NAMES = ("model", "layout")
-_ACCEPTED = ("*/*", "*/*", "application/json", "image/*", "text/csv", "application/x-ndjson", "text/html")
+_FORMATS = tuple(form.media_type for form in FORMATS.values())
+_ACCEPTED = ("*/*", "*/*", "application/json", "image/*", "application/x-ndjson", "video/mp4", *_FORMATS, "text/html")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 _PATHS = ("/v1/pose", "/v1/actions", "/v1/stream", "/v1/models", "/v1/models/lite", "/healthz", "/readyz", "/docs", "/")
 _HEADERS = (
@@ -108,10 +110,14 @@ def test_every_answer_is_as_openapi_says(service: ServiceProcess) -> None:
             for name in left_out:
                 case.query.pop(name, None)
             headers = {"Accept": accepted}
-            answer = case.call(base_url=service.url, session=session, headers=headers, timeout=_PATIENCE_S)
+            growth.count()
+            try:
+                answer = case.call(base_url=service.url, session=session, headers=headers, timeout=_PATIENCE_S)
+            except requests.exceptions.ChunkedEncodingError:  # an error after the first part
+                assert case.operation.path == "/v1/actions"
+                return
             _check(answer.status_code, answer.headers.get("content-type", [""])[0], answer.content)
             case.validate_response(answer, checks=_CHECKS)
-            growth.count()
 
         ask()
     growth.check("REST by OpenAPI")
