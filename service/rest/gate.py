@@ -21,6 +21,7 @@ from service.rest.streamed import CutOff
 from service.settings import Settings
 from service.stopping import STOPPING, Stopping
 from service.telemetry.metrics import METRICS
+from service.telemetry.request import observed
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ class Gate:
             await exchange.refuse(error)
         except CutOff as error:  # the server closes the connection, since the answer is not whole
             log.warning("an answer that had begun was cut off: %s", error)
+            if (request := observed()) is not None:
+                request.cut_off = str(problems.problem_of(error.error).status)
 
 
 class Exchange:

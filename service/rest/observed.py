@@ -51,15 +51,13 @@ class Observed:
         unanswered = LEFT
         try:
             await self._app(scope, exchange.receive, exchange.send)
-            if exchange.has_begun:  # and has no code: it was cut off
-                unanswered = "500"
         except Exception:
             if exchange.code is None:
                 unanswered = "500"
                 raise
             # Otherwise the application has answered, and logged the error.
         finally:
-            ended(request, exchange.code or unanswered)
+            ended(request, exchange.code or request.cut_off or unanswered)
 
 
 def request_of(scope: Scope, routes: Routes) -> ObservedRequest:
@@ -82,10 +80,6 @@ class _Http:
         self._request, self._receive, self._send = request, receive, send
         self._status = ""
         self.code: str | None = None  # of a complete answer, or of a caller who left before
-
-    @property
-    def has_begun(self) -> bool:
-        return bool(self._status)
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -111,7 +105,7 @@ class _WebSocket:
 
     def __init__(self, request: ObservedRequest, receive: Receive, send: Send) -> None:
         self._request, self._receive, self._send = request, receive, send
-        self._accepted = self.has_begun = False
+        self._accepted = False
         self.code: str | None = None  # of a refusal, or of its end
 
     async def receive(self) -> Message:

@@ -9,11 +9,15 @@ from typing import Self
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.errors import DeepharError
+from service.errors import DeepharError, RequestTimeout
 
 
 class CutOff(Exception):
-    """The rest of an answer that has begun cannot be made, or is not read."""
+    """The rest of an answer that has begun cannot be made."""
+
+    def __init__(self, error: DeepharError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class StreamedAnswer(Response):
@@ -40,5 +44,7 @@ class StreamedAnswer(Response):
                 async for part in self._rest:
                     await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except RequestTimeout:  # who does not read the answer
+            raise
         except DeepharError as error:
-            raise CutOff(str(error)) from error
+            raise CutOff(error) from error

@@ -33,6 +33,7 @@ class ObservedRequest:
         trace_id: Of that, or of the service's own trace.
         bytes_in: Of the body, or of all messages, that were received.
         bytes_out: Of the answer.
+        cut_off: Status of the error that ended an answer after it had begun; empty where none did.
         began_s: By `time.perf_counter`.
     """
 
@@ -46,6 +47,7 @@ class ObservedRequest:
     trace_id: str = ""
     bytes_in: int = 0
     bytes_out: int = 0
+    cut_off: str = ""
     began_s: float = field(default_factory=perf_counter)
 
 

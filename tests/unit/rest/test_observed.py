@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from service.errors import DeepharError, InvalidVideo, RequestTimeout, Unavailable
 from service.rest import problems
+from service.rest.gate import Gate
 from service.rest.observed import Observed, Routes
+from service.rest.streamed import StreamedAnswer
+from service.settings import Settings
+from service.stopping import Stopping
 from service.telemetry.metrics import METRICS
 
 PATHS = ["/fails", "/breaks", "/v1/models/{name}"]
@@ -68,6 +74,38 @@ def test_an_answer_that_breaks_off_is_an_error() -> None:
         asked("/breaks")
     assert count("/breaks", "500") == before + 1
     assert METRICS.registry.get_sample_value("deephar_requests_in_flight", {"transport": "rest"}) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(InvalidVideo("damaged"), "422"), (Unavailable("lost"), "503"), (RequestTimeout("the reader is slow"), "499")],
+)
+def test_an_answer_that_is_cut_off_has_the_status_of_the_error(
+    error: DeepharError, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whose reader is slow was left, as by any other who goes."""
+
+    async def parts() -> AsyncGenerator[bytes, None]:
+        yield b"one"
+        raise error
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await (await StreamedAnswer.begun(parts(), "text/csv"))(scope, receive, send)
+
+    async def ask() -> None:
+        gate = Gate(answer, Settings(), Stopping(), {}, lambda _: 1000)
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(Observed(gate, ["/cut"])), base_url="http://service"
+        ) as client:
+            await client.get("/cut")
+
+    before = count("/cut", code)
+    with pytest.raises(AssertionError), caplog.at_level(logging.WARNING):  # of httpx: the answer is not whole
+        asyncio.run(ask())
+    assert count("/cut", code) == before + 1
+    assert [record.getMessage() for record in caplog.records] == (
+        [] if code == "499" else [f"an answer that had begun was cut off: {error}"]
+    )
 
 
 @pytest.mark.parametrize(
