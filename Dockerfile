@@ -29,6 +29,8 @@ RUN find /venv -name "*.so" -not -path "*.libs/*" -exec strip --strip-debug {} +
 FROM base AS gateway
 COPY --from=gateway-trimmed /venv /venv
 COPY deploy/gateway_health.py ./
+COPY clients/web clients/web
+COPY samples samples
 COPY service service
 ENV DEEPHAR_HOST=0.0.0.0
 ARG VERSION=unknown REVISION=unknown SOURCE=""

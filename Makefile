@@ -12,10 +12,12 @@ PEERS := .venv-peers
 BENCH := .venv-bench
 DOCS := .venv-docs
 RAY := .venv-ray
+# What types and tests of the client for browsers and Node need; without npm these are left out.
+WEB := $(if $(shell command -v npm),clients/web/node_modules/.package-lock.json)
 MADE := build/made
 CUT := build/made_cut
 
-.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-bulk test-long test-compose images check lock format proto train-lite export-lite evaluate-lite bench \
+.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-bulk test-long test-compose images check lock format proto web web-types train-lite export-lite evaluate-lite bench \
   bench-quick bench-overload bench-setup bench-accuracy clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
@@ -35,7 +37,7 @@ serve: setup
 # One part after the other, each on two workers: more processes than that on two cores take longer, all in all.
 test: test-gateway test-models
 
-test-gateway: setup $(GATEWAY)/dev $(CUT)/done
+test-gateway: setup $(GATEWAY)/dev $(CUT)/done $(WEB)
 	$(GATEWAY)/bin/python -m pytest tests/unit -n 2 -m "not long" --cov
 	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit --ignore tests/bulk \
 	  -n 2 --dist loadfile -m "not long and not accuracy and not docker and not networks and not faults"
@@ -74,12 +76,13 @@ images:
 test-compose: $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest tests/deploy -m docker
 
-check: $(GATEWAY)/dev
+check: $(GATEWAY)/dev $(WEB)
 	$(GATEWAY)/bin/ruff check .
 	$(GATEWAY)/bin/ruff format --check .
 	$(GATEWAY)/bin/mypy
 	$(GATEWAY)/bin/lint-imports --no-logo
 	$(GATEWAY)/bin/python proto/generate.py --check
+	$(if $(WEB),$(GATEWAY)/bin/python clients/web/generate.py --check)
 
 # Keeps the versions that are locked, as far as pyproject.toml lets it: make lock LOCK_OPTIONS=--upgrade takes the newest.
 # uv asks PyPI or UV_DEFAULT_INDEX, not pip's indexes. The files hold for every Python from 3.11 on and every system.
@@ -104,6 +107,12 @@ format: $(GATEWAY)/dev
 
 proto: $(GATEWAY)/dev
 	$(GATEWAY)/bin/python proto/generate.py
+
+web: $(WEB)
+
+# After changes of REST's schemas or of the client for browsers.
+web-types: $(GATEWAY)/dev $(WEB)
+	$(GATEWAY)/bin/python clients/web/generate.py
 
 TRAINING := movenet.teacher movenet.box_teacher frame.train frame.calibrate frame.error_bank person.train score_rule \
   lift.train clip.train
@@ -145,7 +154,7 @@ bench-overload: bench-setup
 bench-setup: setup $(GATEWAY)/dev $(BENCH)/done $(BENCH)-mlserver/done
 
 clean:
-	rm -rf $(GATEWAY) $(TRITON) $(MODELS) $(PEERS) $(DOCS) $(RAY) $(BENCH) $(BENCH)-mlserver build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(GATEWAY) $(TRITON) $(MODELS) $(PEERS) $(DOCS) $(RAY) $(BENCH) $(BENCH)-mlserver clients/web/node_modules build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 CLIENT := clients/python/pyproject.toml clients/python/src/deephar/version.py
 
@@ -181,6 +190,10 @@ $(MODELS)/done: requirements/models.txt requirements/torch.txt $(CLIENT)
 	$(MODELS)/bin/pip install -q --require-hashes -r requirements/models.txt
 	$(MODELS)/bin/pip install -q -r requirements/torch.txt
 	$(MODELS)/bin/pip install -q --no-deps -e . -e clients/python
+	touch $@
+
+clients/web/node_modules/.package-lock.json: clients/web/package-lock.json
+	cd clients/web && npm ci --silent --no-audit --no-fund
 	touch $@
 
 $(RAY)/done: requirements/ray.txt $(CLIENT)

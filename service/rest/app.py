@@ -13,7 +13,7 @@ from service.access.access import Access
 from service.access.limits import Kind
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
-from service.rest import catalogue, metrics, operations, pictures, problems, stream, videos
+from service.rest import catalogue, metrics, operations, page, pictures, problems, stream, videos
 from service.rest.access import CallerAccess
 from service.rest.gate import Gate
 from service.rest.openapi import with_keys
@@ -81,6 +81,7 @@ def build_app(
         catalogue.routes(pipeline.catalogue, readiness, settings),
         operations.routes(settings),
         metrics.routes(triton_metrics),
+        page.routes(page.page_files()),
     ):
         app.include_router(router)
         app.state.paths += paths_of(router)

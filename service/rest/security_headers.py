@@ -62,7 +62,8 @@ class SecurityHeaders:
         is_page = any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
         headers += _ALWAYS
         if is_page:
-            headers += self._of_pages
+            has_own = any(name == b"content-security-policy" for name, _ in headers)
+            headers += self._of_pages[1:] if has_own else self._of_pages
         if scope["path"].startswith(_API):
             headers.append(_PRIVATE)
         if scope["scheme"] in ("https", "wss"):

@@ -108,7 +108,7 @@ def test_rest_takes_keys_and_tokens_and_nothing_else(guarded: Guarded) -> None:
         answer = guarded.pose(wrong)
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert httpx.post(f"{guarded.url}/v1/pose?api_key={key}", content=PERSON).status_code == 401
-    for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
+    for path in ("/", "/page/page.js", "/healthz", "/readyz", "/docs", "/openapi.json"):
         assert httpx.get(guarded.url + path).status_code == 200
 
 

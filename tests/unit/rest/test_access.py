@@ -39,14 +39,15 @@ def test_everything_but_health_and_pages_needs_a_key(tmp_path: Path) -> None:
     path, key = keys(tmp_path)
 
     async def work(client: httpx.AsyncClient) -> None:
-        for open_path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
+        for open_path in ("/", "/page/page.js", "/healthz", "/readyz", "/docs", "/openapi.json"):
             assert (await client.get(open_path)).status_code in (200, 503)
             assert (await client.head(open_path)).status_code in (200, 503)
         for closed in (
             "/v1/models",
             "/v1/models/lite",
             "/v1/pose",
-            "/",
+            "/page",
+            "/page/",
             "/metrics",
             "/healthz/",
             "/healthz/x",

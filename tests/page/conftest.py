@@ -1,0 +1,56 @@
+"""A real Chromium on the page of a real service; one browser for the folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
+
+from service.testing.running import ServiceProcess
+from tests.conftest import SAMPLES
+from tests.page.visitor import Visitor, visiting
+
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="package")
+def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's jumping jacks as Chromium's made camera reads them."""
+    path = tmp_path_factory.mktemp("camera") / "jumping_jacks.mjpeg"
+    with av.open(str(SAMPLES / "jumping_jacks.mp4")) as source, av.open(str(path), "w", format="mjpeg") as film:
+        stream = film.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuvj420p"
+        for frame in source.decode(video=0):
+            film.mux(stream.encode(frame.reformat(format="yuvj420p")))
+        film.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="package")
+def browser(camera_film: Path) -> Iterator[Browser]:
+    # Of the package, not of the session: while it is there, no other test can run an event loop.
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("there is no Chromium (Debian: apt-get install chromium)")
+    arguments = [
+        "--no-sandbox",
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera_film}",
+    ]
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, service: ServiceProcess) -> Iterator[Visitor]:
+    """Somebody who has opened the page, whom nothing moves by itself; what the browser complains of fails the test."""
+    with visiting(browser, service.url, viewport=DESKTOP, reduced_motion="reduce") as visitor:
+        visitor.open()
+        yield visitor
