@@ -13,8 +13,8 @@ export async function showCamera(deviceId, { client, results, options, signal })
   const media = await openCamera(deviceId);
   const film = results.stage.film;
   signal.addEventListener("abort", () => {
+    film.pause(); // on its last picture
     for (const track of media.getTracks()) track.stop();
-    film.srcObject = null;
   });
   if (signal.aborted) return;
   film.removeAttribute("src");

@@ -74,7 +74,11 @@ async function show(source) {
     tellCode(source, options);
     byId("save").hidden = false;
   } catch (error) {
-    if (!signal.aborted) failed(error, again);
+    if (!signal.aborted) {
+      failed(error, again);
+      player.leave();
+      results.stage.close();
+    }
   } finally {
     if (running.signal === signal) {
       progress(null);

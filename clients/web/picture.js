@@ -8,6 +8,7 @@ export async function showPicture(file, { client, results, options, signal }) {
   const { stage } = results, image = stage.picture;
   const address = URL.createObjectURL(file);
   signal.addEventListener("abort", () => URL.revokeObjectURL(address), { once: true });
+  stage.film.srcObject = null;
   image.src = address;
   const isShown = await image.decode().then(() => true, () => false); // HEIC, in most browsers
   if (signal.aborted) return;

@@ -18,6 +18,7 @@ export function showProblem(error, again) {
   clearProblem();
   const detail = error.detail ?? error.message ?? String(error);
   const parts = [element("strong", { textContent: detail })];
+  if (error.code === "unauthenticated") parts.unshift("Enter a key above. The service says: ");
   if (error.code) {
     const id = error.requestId ? `, request ${error.requestId}` : "";
     parts.push(" ", element("code", { textContent: `${error.code}${id}` }));

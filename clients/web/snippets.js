@@ -77,23 +77,24 @@ function python({ kind, name, options, lowest }, hasKey) {
     ([key, value]) => `, ${key}=${typeof value === "string" ? JSON.stringify(value) : value}`,
   );
   const key = hasKey ? ', api_key=os.environ["DEEPHAR_API_KEY"]' : "";
-  const head = (more) => [...(hasKey ? ["import os", ""] : []), "from deephar import Client", ...more, "", `with Client("${address()}"${key}) as client:`];
+  const names = kind === "camera" ? "Capture, Client" : "Client";
+  const head = [...(hasKey ? ["import os", ""] : []), `from deephar import ${names}`, "", `with Client("${address()}"${key}) as client:`];
   const file = JSON.stringify(name);
   const lines = {
     picture: () => [
-      ...head([]),
+      ...head,
       `    answer = client.pose(${file}${values.join("")})`,
       "    for person in answer.people:",
       "        print(person.score, [(joint.name, joint.x, joint.y) for joint in person.keypoints])",
     ],
     video: () => [
-      ...head([]),
+      ...head,
       `    answer = client.classify(${file}${values.join("")})`,
       "    for segment in answer.segments:",
       "        print(segment.start_s, segment.end_s, segment.person_id, segment.label, segment.score)",
     ],
     camera: () => [
-      ...head(["from deephar.video import Capture"]),
+      ...head,
       `    for event in client.stream(Capture("0")${values.join("")}, drop_policy="latest", want_keypoints=True):`,
       "        print(event)",
     ],

@@ -12,6 +12,7 @@ export class Stage {
   lowest = 0;
   chosen = 0;
   joint = null;
+  shown = null; // of `picture` and `film`
   size = { width: 4, height: 3 };
   onPoint = () => {}; // (person, joint or null)
 
@@ -41,6 +42,13 @@ export class Stage {
     this.mirrored = mirrored;
     this.frame.classList.toggle("mirrored", mirrored);
     this.clear();
+  }
+
+  /** Shows the ways in again, unless there is a picture to look at. */
+  close() {
+    const isEmpty = !this.shown && this.people.length === 0;
+    this.frame.hidden ||= isEmpty;
+    byId("welcome").hidden &&= !isEmpty;
   }
 
   clear() {

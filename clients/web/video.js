@@ -37,7 +37,7 @@ export async function showVideo(file, { client, results, player, timeline, model
   }
   const { video } = answer;
   results.stage.resize(video.width, video.height);
-  player.stretch(Number.isFinite(film.duration) && film.duration ? film.duration : video.duration_s);
+  player.stretch(!(film instanceof Clock) && Number.isFinite(film.duration) ? film.duration : video.duration_s);
   timeline.set(answer.segments, player.duration);
   say(byId("said"), summary(answer, file.name));
   showFigures([

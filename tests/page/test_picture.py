@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from service.testing.running import ServiceProcess
 from tests.conftest import SAMPLES
-from tests.page.visitor import Visitor
+from tests.page.visitor import Visitor, printed
 
 PERSON = SAMPLES / "person.jpg"
 
@@ -103,7 +103,7 @@ def test_a_picture_is_dropped_pasted_or_chosen(visitor: Visitor, way: str) -> No
     expect(visitor.one("#said")).to_have_text("One person found in person.jpg.")
 
 
-def test_the_command_gives_what_the_page_shows(visitor: Visitor) -> None:
+def test_the_command_and_the_program_give_what_the_page_shows(visitor: Visitor) -> None:
     if shutil.which("curl") is None:
         pytest.skip("there is no curl")
     visitor.one("#effort").select_option("fast")
@@ -116,9 +116,7 @@ def test_the_command_gives_what_the_page_shows(visitor: Visitor) -> None:
     visitor.page.get_by_role("tab", name="Shell").focus()
     visitor.page.keyboard.press("ArrowRight")
     expect(visitor.page.get_by_role("tab", name="Python")).to_have_attribute("aria-selected", "true")
-    program = visitor.one("#snippet").inner_text()
-    compile(program, "snippet", "exec")
-    assert 'client.pose("people.jpg", effort="fast", min_score=0.3)' in program
+    assert [f"{float(line.partition(' ')[0]):.2f}" for line in printed(visitor)] == shown
 
 
 def test_another_model_or_effort_asks_anew(visitor: Visitor) -> None:
@@ -145,9 +143,9 @@ def test_a_file_that_is_no_picture_is_a_clear_error(visitor: Visitor, tmp_path: 
     visitor.give("drop", tmp_path / "notes.txt", "text/plain")
     problem = visitor.page.get_by_role("alert")
     expect(problem).to_contain_text("send a JPEG, PNG, WebP, BMP, HEIC or AVIF file")
-    expect(problem).to_contain_text("unsupported_media_type, request ")
-    assert visitor.refusals == [415]
-    visitor.button("Samples").click()
+    expect(problem).to_contain_text("invalid_image, request ")
+    assert visitor.refusals == [422]
+    expect(visitor.one("#frame")).to_be_hidden()
     visitor.sample("person.jpg")
     expect(visitor.one("#said")).to_contain_text("One person")
     expect(problem).to_be_empty()
@@ -157,9 +155,9 @@ def test_a_service_that_cannot_be_reached_is_asked_again_on_demand(visitor: Visi
     visitor.sample("person.jpg")
     expect(visitor.one("#said")).to_contain_text("One person")
     visitor.page.context.set_offline(True)
-    visitor.one("#effort").select_option("fast")
+    visitor.one("#effort").select_option("best")
     expect(visitor.page.get_by_role("alert")).to_contain_text("cannot be reached")
     visitor.page.context.set_offline(False)
     visitor.button("Try again").click()
-    expect(visitor.one("#figures")).to_contain_text("fast")
+    expect(visitor.one("#figures")).to_contain_text("best")
     visitor.complaints[:] = [text for text in visitor.complaints if "net::ERR_INTERNET_DISCONNECTED" not in text]

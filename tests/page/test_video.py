@@ -9,7 +9,7 @@ import av
 from playwright.sync_api import expect
 
 from tests.conftest import SAMPLES
-from tests.page.visitor import Visitor
+from tests.page.visitor import Visitor, printed
 
 ANSWERED = re.compile(r"^(jumping_jacks|old)\.\w+: person 1: jumping jacks 0\.\d\d\.$")
 
@@ -36,6 +36,9 @@ def test_a_video_shows_its_actions_and_the_timeline_seeks_it(visitor: Visitor) -
     expect(visitor.one("#time")).to_have_text("4.0 / 4.0 s")
     assert re.search(r"Frames\s+100\s+Lost frames\s+0", visitor.one("#figures").inner_text())
     expect(visitor.one("#snippet")).to_contain_text("-F video=@jumping_jacks.mp4")
+    visitor.page.get_by_role("tab", name="Python").click()
+    (line,) = printed(visitor)
+    assert re.fullmatch(r"0\.0 3\.\d+ 1 jumping_jacks 0\.\d+", line)
 
 
 def test_the_film_plays_with_its_skeletons(visitor: Visitor) -> None:
@@ -67,14 +70,14 @@ def test_a_film_that_the_browser_cannot_play_is_shown_as_skeletons(visitor: Visi
         stream = film.add_stream("mpeg4", rate=25, options={"qscale": "3"})
         stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
         for frame in source.decode(video=0):
-            frame.pts = frame.time_base = None  # type: ignore[assignment]
-            film.mux(stream.encode(frame))
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")))
         film.mux(stream.encode(None))
     visitor.one("#file").set_input_files(old)
     expect(visitor.one("#said")).to_have_text(ANSWERED)
     expect(visitor.one("#unshown")).to_be_visible()
     first = visitor.drawn("#overlay")
     assert visitor.ink() > 0
+    visitor.one("#seek").fill("3.2")
     visitor.button("Play").click()
     expect(visitor.button("Play")).to_be_visible()  # at its end
     expect(visitor.one("#time")).to_have_text("4.0 / 4.0 s")

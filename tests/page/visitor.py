@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Position, expect
 
-PATIENCE_MS = 20_000
+from tests.conftest import SAMPLES
+
+PATIENCE_MS = 8_000
 _REFUSED = "Failed to load resource: the server responded with a status of "  # what Chromium says of each problem
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -23,7 +27,7 @@ class Visitor:
     Attributes:
         page: Of playwright.
         hosts: Those that were asked, with the port.
-        complaints: Errors and warnings of the console, and exceptions; those of the content security policy are among them.
+        complaints: Errors and warnings of the console, and exceptions; what the page's policy stops is among them.
         refusals: HTTP statuses of problems, which Chromium writes into its console too.
     """
 
@@ -60,12 +64,14 @@ class Visitor:
     def ink(self) -> int:
         """Returns how much is drawn over the picture: the sum of all pixels' opacity."""
         self.drawn("#overlay")
-        pixels = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data"
-        return int(
-            self.one("#overlay").evaluate(
-                f"canvas => ({pixels})(canvas).reduce((s, v, i) => i % 4 == 3 ? s + v : s, 0)"
-            )
-        )
+        opacity = """canvas => {
+          const copy = new OffscreenCanvas(canvas.width, canvas.height);
+          const context = copy.getContext("2d", {willReadFrequently: true});
+          context.drawImage(canvas, 0, 0);
+          const {data} = context.getImageData(0, 0, copy.width, copy.height);
+          return data.reduce((sum, value, at) => at % 4 == 3 ? sum + value : sum, 0);
+        }"""
+        return int(self.one("#overlay").evaluate(opacity))
 
     def give(self, event: str, file: Path, media_type: str) -> None:
         """Drops or pastes a file."""
@@ -84,7 +90,7 @@ class Visitor:
                 "carrier => document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: carrier}))", carrier
             )
 
-    def place(self, x: float, y: float) -> dict[str, float]:
+    def place(self, x: float, y: float) -> Position:
         """Returns where a place of the picture is on the overlay."""
         scale = float(self.one("#overlay").evaluate("canvas => canvas.clientWidth")) / 640
         return {"x": x * scale, "y": y * scale}
@@ -102,7 +108,7 @@ class Visitor:
 
 @contextmanager
 def visiting(browser: Browser, url: str, **context: Any) -> Iterator[Visitor]:
-    """Opens a window of its own; afterwards nothing may have gone to other hosts, and the browser complained of nothing."""
+    """Opens a window of its own; at its end nothing went to other hosts, and the browser complains of nothing."""
     window = browser.new_context(**context)
     try:
         visitor = Visitor(window.new_page(), url)
@@ -111,3 +117,11 @@ def visiting(browser: Browser, url: str, **context: Any) -> Iterator[Visitor]:
         window.close()
     assert visitor.hosts == {urlsplit(url).netloc}
     assert visitor.complaints == []
+
+
+def printed(visitor: Visitor) -> list[str]:
+    """The lines that the shown program prints."""
+    program = visitor.one("#snippet").inner_text()
+    run = subprocess.run([sys.executable, "-c", program], cwd=SAMPLES, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
