@@ -78,7 +78,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 # The versions of requirements/models.txt, as far as they are needed here.
 RUN python3 -m venv --without-pip /venv && python3 -m pip --python /venv/bin/python install \
-    grpcio==1.85.1 numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 polygraphy==0.53.6 protobuf==6.33.6 \
+    click==8.5.1 grpcio==1.85.1 numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 polygraphy==0.53.6 protobuf==6.33.6 \
     "tritonclient[grpc]==2.73.0"
 RUN if [ -n "$TRT_VERSION" ]; then \
     package="tensorrt-cu${CUDA_VERSION%%.*}" version="${TRT_VERSION%%+*}" && \

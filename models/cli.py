@@ -1,35 +1,85 @@
-"""The commands of `deephar` that make models: weights, export, engine. The client's command hands them on to here."""
+"""The program `deephar-models`: what makes models that the service then serves."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+import click
+
 # Loaded only when asked for: export loads PyTorch, engine must do without.
 COMMANDS = {
-    "weights": ("models.weights.command", "list, download and import deephar's released weights"),
-    "export": ("models.export.command", "imported weights to a model that Triton serves"),
-    "engine": ("models.tensorrt_engine.command", "a TensorRT engine of a model, for this machine's GPU"),
+    "weights": ("models.weights.command", "List, download and import deephar's released weights."),
+    "export": ("models.export.command", "Turn imported weights into a model that Triton serves."),
+    "engine": ("models.tensorrt_engine.command", "Build TensorRT engines of a model for this machine's GPU."),
+    "add": ("models.own.command", "Take an ONNX pose network of your own into the model repository."),
 }
 
 
+class LacksPackage(click.ClickException):
+    """A command needs a package that this environment lacks."""
+
+    def __init__(self, command: str, package: str) -> None:
+        super().__init__(
+            f"{command} needs the Python package {package}, which is not in this environment. In the project's folder: "
+            f"make models, then .venv-models/bin/deephar-models {command} ..."
+        )
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - click's name
+        click.echo(f"deephar-models: {self.message}", err=True)
+
+
+class Commands(click.Group):
+    """The commands of the table, each imported when it is run or asked for its help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        try:
+            command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package in ("", "models", "service"):
+                raise
+            raise LacksPackage(cmd_name, package) from None
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def program() -> None:
+    """Makes models that a deephar-serve serves. Asking it for poses and actions is the program `deephar`."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `deephar-models`. Returns the exit status: 1 for what failed, 2 for wrong usage, 130 after Ctrl-C."""
+    return run(program, "deephar-models", arguments)
+
+
+def run(command: click.Command, name: str, arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns the exit status, which is what the command returns.
+
+    Args:
+        command: A command or a group of them.
+        name: Of the program, for its help.
+        arguments: Those of the command line where they are absent.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog="deephar", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, (module, about) in COMMANDS.items():
-        command = commands.add_parser(name, help=about)
-        if given[:1] == [name]:
-            import_module(module).configure(command)
-    parsed = parser.parse_args(given)
     try:
-        status: int = import_module(COMMANDS[parsed.command][0]).run(parsed)
-    except KeyboardInterrupt:
-        print("deephar: stopped", file=sys.stderr)
+        return int(command.main(given, prog_name=name, standalone_mode=False) or 0)
+    except click.Abort:
+        click.echo("deephar-models: stopped", err=True)
         return 130
-    return status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`deephar export MODEL`: imported weights to models in Triton's repository.
+"""`deephar-models export MODEL`: imported weights to models in Triton's repository.
 
 A network can be cut after an earlier prediction block (`--blocks`): faster and less accurate (TPAMI'20). It is then a
 model of its own, such as penn@14, and knows actions as long as an action block is left.
@@ -6,12 +6,12 @@ model of its own, such as penn@14, and knows actions as long as an action block 
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+import click
 import torch
 from torch import nn
 
@@ -61,7 +61,8 @@ def export(model: str, repository: Path, cache: Path, blocks: int | None = None,
         built, weights = read_imported(model, cache, blocks)
     except FileNotFoundError:
         raise CannotExport(
-            f"the weights of {model} are not here yet: deephar weights pull {model}; deephar weights import {model}"
+            f"the weights of {model} are not here yet: deephar-models weights pull {model}; "
+            f"deephar-models weights import {model}"
         ) from None
     name = model if blocks == network.all_blocks else f"{model}@{blocks}"
     repository.mkdir(parents=True, exist_ok=True)
@@ -154,25 +155,35 @@ def _sizes(frame: nn.Module) -> tuple[int, int]:
     return keypoints.shape[1], features[0].shape[1] if features else 0
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", choices=list(NETWORKS), metavar="MODEL", help=", ".join(NETWORKS))
-    parser.add_argument("--repository", type=Path, default=repository_folder(), help="default: %(default)s")
-    parser.add_argument("--blocks", type=int, help="stop after so many prediction blocks: faster, less exact")
-    parser.add_argument(
-        "--precision", choices=("fp32", "fp16"), default="fp32", help="of the stored weights; fp16 halves the files"
-    )
+@click.command()
+@click.argument("model", type=click.Choice(list(NETWORKS)), metavar="MODEL")
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path),
+    default=repository_folder,
+    show_default="the service's",
+    help="Where the model goes.",
+)
+@click.option("--blocks", type=int, help="Stop after so many prediction blocks: faster, less exact.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="Of the stored weights; fp16 halves the files.",
+)
+def command(model: str, repository: Path, blocks: int | None, precision: str) -> int:
+    """Turn imported weights into a model that Triton serves.
 
-
-def run(arguments: argparse.Namespace) -> int:
+    MODEL is one of mpii, h36m, penn, ntu, penn-cvpr18, ntu-cvpr18.
+    """
     try:
-        name = export(arguments.model, arguments.repository, cache_folder(), arguments.blocks, arguments.precision)
+        name = export(model, repository, cache_folder(), blocks, precision)
     except (CannotExport, WrongWeights, onnx_file.DiffersFromTorch) as error:
-        print(f"deephar: {error}", file=sys.stderr)
+        print(f"deephar-models: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"deephar: {error.filename or arguments.repository}: {error.strerror or error}", file=sys.stderr)
+        print(f"deephar-models: {error.filename or repository}: {error.strerror or error}", file=sys.stderr)
         return 1
-    print(
-        f"{name}: {arguments.repository / f'{name}_frame'}. A service that runs on this folder takes it up by itself."
-    )
+    print(f"{name}: {repository / f'{name}_frame'}. A service that runs on this folder takes it up by itself.")
     return 0

@@ -1,4 +1,4 @@
-"""Exports torch networks to ONNX with a dynamic batch and checks them in ONNX Runtime; stores weights as fp16."""
+"""Exports torch networks to ONNX with a dynamic batch and checks them in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from models.export.onnx_graph import forget_origins, store_as_fp16
 from models.files.checksums import sha256_of
 
 OPSET = 18
@@ -24,9 +24,6 @@ FP16_TOLERANCE = 5e-3  # of the file, with its weights rounded
 
 class DiffersFromTorch(Exception):
     """The graph does not compute what the network computes."""
-
-
-_SMALL = 64  # numbers; smaller arrays (shapes, constants) stay as they are
 
 
 def export(
@@ -91,27 +88,6 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         noisy.setLevel(level)
-
-
-def forget_origins(model: onnx.ModelProto) -> None:
-    """Removes the exporter's metadata: it names files of the machine that it ran on."""
-    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, model.graph):
-        part.doc_string = ""
-        del part.metadata_props[:]
-
-
-def store_as_fp16(model: onnx.ModelProto) -> None:
-    """Stores large fp32 weights as fp16, with a cast back to fp32 in the graph: half the file."""
-    casts = []
-    for tensor in model.graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= _SMALL:
-            full = numpy_helper.to_array(tensor)
-            name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(full.astype(np.float16), f"{name}_fp16"))
-            casts.append(helper.make_node("Cast", [f"{name}_fp16"], [name], f"{name}_cast", to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
 
 
 def check(

@@ -8,6 +8,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+MAX_BATCH = 32
 Tensor = tuple[str, tuple[int, ...]]  # Triton's type without TYPE_, shape without the batch
 
 

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from models.export import onnx_file, triton_config
 from models.export.triton_config import Tensor as Declared
 
-MAX_BATCH = 32
-
 
 def write(
     folder: Path,
@@ -35,4 +33,4 @@ def write(
     """
     file = folder / "1" / "model.onnx"
     sha256 = onnx_file.export(network, inputs_of, tuple(inputs), tuple(outputs), file, half)
-    triton_config.write(folder, inputs, outputs, MAX_BATCH, card_of(sha256) if card_of else None)
+    triton_config.write(folder, inputs, outputs, triton_config.MAX_BATCH, card_of(sha256) if card_of else None)

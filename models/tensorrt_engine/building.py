@@ -170,7 +170,8 @@ def _refused(
     options = {"frame": "--precision fp32", "clip": "--clip-precision fp32"}
     fixes = [options[network.role] for network in comparisons if order.precisions[network.role] != "fp32"]
     fix = (
-        f"deephar engine {model} {' '.join(fixes)}   (with Docker: DEEPHAR_ENGINE_PRECISION=fp32 docker compose up)"
+        f"deephar-models engine {model} {' '.join(fixes)}   "
+        "(with Docker: DEEPHAR_ENGINE_PRECISION=fp32 docker compose up)"
         if fixes
         else f"another version of TensorRT than {tensorrt.version}, or the ONNX file itself, which Triton serves too"
     )

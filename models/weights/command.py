@@ -1,56 +1,77 @@
-"""`deephar weights`: lists, downloads and converts deephar's released weights."""
+"""`deephar-models weights`: lists, downloads and converts deephar's released weights."""
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec
+
+import click
 
 from models.files.checksums import md5_of
 from models.files.folders import cache_folder
-from models.weights.download import DownloadFailed, pull
+from models.weights import download
 from models.weights.download_report import report_on
 from models.weights.released import RELEASED, Released, imported_file, released_file, released_for
 
+P = ParamSpec("P")
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds list, pull and import to `parser`; `run` takes what it then reads."""
-    models = [released.model for released in RELEASED]
-    actions = parser.add_subparsers(dest="weights_action", required=True, metavar="list | pull | import")
-
-    actions.add_parser("list", help="the released weights and which of them are here")
-
-    pulling = actions.add_parser("pull", help="download the weights of a model, or go on with a broken download")
-    pulling.add_argument("model", choices=models, metavar="MODEL", help=", ".join(models))
-
-    importing = actions.add_parser("import", help="convert downloaded weights for this project's networks")
-    importing.add_argument("model", choices=models, metavar="MODEL", help=", ".join(models))
-    importing.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="the Keras weights file (default: the pulled one)"
-    )
-    importing.add_argument(
-        "--unchecked",
-        action="store_true",
-        help="skip the check that the weights see people; for made weights in tests",
-    )
+MODELS = click.Choice([released.model for released in RELEASED])
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Runs the command; problems are printed to stderr. Returns the exit status."""
-    cache = cache_folder()
-    try:
-        if arguments.weights_action == "list":
-            print(table(cache))
-            return 0
-        released = released_for(arguments.model)
-        if arguments.weights_action == "pull":
-            return _pull(released, cache)
-        return _import(released, arguments.file or released_file(released, cache), cache, not arguments.unchecked)
-    except BrokenPipeError:
-        return 1  # such as `| head`
-    except OSError as error:
-        return _failed(f"{error.filename or cache}: {error.strerror or error}")
+def reporting(action: Callable[P, int]) -> Callable[P, int]:
+    """Has an action's problems with files told, as exit status 1."""
+
+    @wraps(action)
+    def reported(*arguments: P.args, **options: P.kwargs) -> int:
+        try:
+            return action(*arguments, **options)
+        except BrokenPipeError:
+            return 1  # such as `| head`
+        except OSError as error:
+            return _failed(f"{error.filename or cache_folder()}: {error.strerror or error}")
+
+    return reported
+
+
+@click.group()
+def command() -> None:
+    """List, download and import deephar's released weights."""
+
+
+@command.command("list")
+@reporting
+def list_them() -> int:
+    """The released weights and which of them are here."""
+    print(table(cache_folder()))
+    return 0
+
+
+@command.command()
+@click.argument("model", type=MODELS, metavar="MODEL")
+@reporting
+def pull(model: str) -> int:
+    """Download the weights of MODEL, or go on with a broken download."""
+    return _pull(released_for(model), cache_folder())
+
+
+@command.command("import")
+@click.argument("model", type=MODELS, metavar="MODEL")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--unchecked", is_flag=True, help="Skip the check that the weights see people; for made weights in tests."
+)
+@reporting
+def import_them(model: str, file: Path | None, unchecked: bool) -> int:
+    """Convert downloaded weights for this project's networks.
+
+    FILE is the Keras weights file of MODEL; absent: the pulled one.
+    """
+    released, cache = released_for(model), cache_folder()
+    return _import(released, file or released_file(released, cache), cache, not unchecked)
 
 
 def table(cache: Path) -> str:
@@ -71,20 +92,22 @@ def _state(released: Released, cache: Path) -> str:
 def _pull(released: Released, cache: Path) -> int:
     report = report_on(sys.stderr)
     try:
-        pull(released, cache, report)
-    except DownloadFailed as error:
-        report.say(f"deephar: {error}")
+        download.pull(released, cache, report)
+    except download.DownloadFailed as error:
+        report.say(f"deephar-models: {error}")
         return 1
     except KeyboardInterrupt:
-        report.say("deephar: stopped. What has arrived is kept: the same command goes on from there")
+        report.say("deephar-models: stopped. What has arrived is kept: the same command goes on from there")
         return 130
-    print(f"Next: deephar weights import {released.model}")
+    print(f"Next: deephar-models weights import {released.model}")
     return 0
 
 
 def _import(released: Released, file: Path, cache: Path, check_content: bool) -> int:
     if not file.is_file():
-        return _failed(f"there is no file {shlex.quote(str(file))}. Download it: deephar weights pull {released.model}")
+        return _failed(
+            f"there is no file {shlex.quote(str(file))}. Download it: deephar-models weights pull {released.model}"
+        )
     from models.weights import keras_file, store  # here: they load h5py and PyTorch, which the other actions do without
 
     try:
@@ -92,7 +115,7 @@ def _import(released: Released, file: Path, cache: Path, check_content: bool) ->
     except keras_file.WrongWeights as error:
         return _failed(f"{file.name} cannot be the weights of {released.model}: {error}{_unpublished(released, file)}")
     print(f"{imported} is here{_unpublished(released, file)}")
-    print(f"Next: deephar export {released.model}")
+    print(f"Next: deephar-models export {released.model}")
     return 0
 
 
@@ -102,15 +125,5 @@ def _unpublished(released: Released, file: Path) -> str:
 
 
 def _failed(text: str) -> int:
-    print(f"deephar: {text}", file=sys.stderr)
+    print(f"deephar-models: {text}", file=sys.stderr)
     return 1
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="deephar weights", description=__doc__)
-    configure(parser)
-    return run(parser.parse_args())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

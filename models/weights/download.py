@@ -107,5 +107,5 @@ def _checked(file: Path, released: Released) -> str:
 def _by_hand(released: Released, target: Path) -> str:
     return (
         f"By hand: get the file with a browser from {released.page}, save it as {target} "
-        f"and run: deephar weights import {released.model}"
+        f"and run: deephar-models weights import {released.model}"
     )

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.networks.score_rule import ScoreRule
-from service.networks.tensors import BOX_SCORES, BOXES, IMAGE, KEYPOINTS
+from service.networks.tensors import ACTION_FEATURES, BOX_SCORES, BOXES, IMAGE, KEYPOINT_SCORES, KEYPOINTS
 from service.vision.layouts import LAYOUTS
 
 
@@ -109,8 +109,20 @@ def check_detector(card: PersonCard, inputs: dict[str, list[int]], outputs: set[
         raise ValueError("the network has no outputs boxes and box_scores")
 
 
-def check_keypoints(card: Card, outputs: dict[str, list[int]]) -> None:
-    """Raises `ValueError` where the number of joints or dimensions is not that of the card."""
+def check_frame(card: Card, inputs: dict[str, list[int]], outputs: dict[str, list[int]]) -> None:
+    """Raises `ValueError` where the frame network's inputs or outputs are not those of its card."""
+    size = [card.crop.size, card.crop.size, 3]
+    if inputs != {IMAGE: size}:
+        raise ValueError(f"the card promises the input {IMAGE} of shape {size}, the network has {inputs}")
+    _check_keypoints(card, outputs)
+    joints = outputs[KEYPOINTS][0]
+    if outputs.get(KEYPOINT_SCORES) != [joints]:
+        raise ValueError(f"the network has no output {KEYPOINT_SCORES} of shape [{joints}]")
+    if card.clip is not None and ACTION_FEATURES not in outputs:
+        raise ValueError(f"the card promises actions, and the network has no output {ACTION_FEATURES}")
+
+
+def _check_keypoints(card: Card, outputs: dict[str, list[int]]) -> None:
     if card.layout not in LAYOUTS:
         raise ValueError(f"there is no layout {card.layout!r}; choose one of {', '.join(sorted(LAYOUTS))}")
     if KEYPOINTS not in outputs:

@@ -12,7 +12,7 @@ from service.background import BackgroundTask
 from service.errors import DeepharError, InvalidArgument, Unavailable, UnknownModel, quoted
 from service.networks.card import PersonCard
 from service.networks.contents import Contents, read_contents
-from service.networks.model import PERSON_NETWORK, Model, ModelState
+from service.networks.model import CLIP_SUFFIX, FRAME_SUFFIX, PERSON_NETWORK, Model, ModelState
 from service.networks.server import InferenceServer
 from service.telemetry.metrics import METRICS
 
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 LOADING_POLL_S = 0.1
 NOT_READY_POLL_S = 1.0  # at most, while another model than the default is not ready
 FIRST_ANSWER_S = 1.0  # for a Triton that is not the service's own, before it is told as lost
+AWAY = "Triton does not answer"
 GONE_S = 0.2  # between two looks at a repository that lacks a model: a folder may just be replaced
 
 
@@ -65,7 +66,7 @@ class Catalogue:
         """Returns why the default model cannot be used at present; None when it can."""
         if self._lost_since is not None:
             was_told = self._was_read or self._told_lost
-            return "Triton does not answer" if was_told else "the models are still being loaded"
+            return AWAY if was_told else "the models are still being loaded"
         states = self._contents.states
         if self._default not in states:
             return f"the default model {self._default!r} is not in Triton's repository"
@@ -77,7 +78,7 @@ class Catalogue:
 
     def states(self) -> list[ModelState]:
         """Returns the states of the models, and of the detector, by name; those that are known while Triton is away."""
-        away = ("Triton does not answer",) if self._lost_since is not None else ()
+        away = (AWAY,) if self._lost_since is not None else ()
         return [state._replace(missing=away or state.missing) for _, state in sorted(self._contents.states.items())]
 
     @property
@@ -109,7 +110,12 @@ class Catalogue:
         """
         self._must_have_been_read()
         lost = self._lost_since is not None
-        return [model.away() if lost else model for _, model in sorted(self._contents.models.items())]
+        return [model.away(AWAY) if lost else model for _, model in sorted(self._contents.models.items())]
+
+    def incomplete(self) -> list[ModelState]:
+        """Returns the models of which so much is missing that their cards are not known, by name."""
+        known = self._contents.models.keys() | {PERSON_NETWORK}
+        return [state for state in self.states() if state.name not in known]
 
     def card_of(self, name: str) -> Model:
         """Returns the model of this name, ready or not.
@@ -121,9 +127,10 @@ class Catalogue:
         for model in self.all():
             if model.name == name:
                 return model
-        names = sorted(self._contents.states.keys() - {PERSON_NETWORK})
-        if name in names:
-            raise Unavailable(f"model {name!r} is not ready at present; Triton loads it, or could not (see /readyz)")
+        for state in self.incomplete():
+            if state.name == name:
+                raise _not_ready(name, state.missing)
+        names = sorted(self._contents.models)
         raise UnknownModel(f"there is no model {quoted(name)}; choose one of {', '.join(names) or '(none)'}")
 
     def named(self, name: str | None, needs_actions: bool = False, needs_depth: bool = False) -> Model:
@@ -147,7 +154,7 @@ class Catalogue:
                 f"model {model.name!r} has no depth: leave the camera out, or choose one whose card has 3 dimensions"
             )
         if not model.ready:
-            raise Unavailable(f"model {model.name!r} is not ready at present; try again in a few seconds")
+            raise _not_ready(model.name, model.missing)
         return model
 
     def lose(self, reason: str) -> None:
@@ -216,10 +223,10 @@ class Catalogue:
         """
         if self._server_id is not None and await self._server.server_name() != self._server_id:
             raise Unavailable("another server answers on the embedded Triton's port; restart the service")
-        contents = await read_contents(self._server, self._contents, self._refusals or {})
+        contents = await read_contents(self._server, self._contents, self._refusals)
         if self._contents.states.keys() - contents.states.keys():
             await asyncio.sleep(GONE_S)
-            contents = await read_contents(self._server, self._contents, self._refusals or {})
+            contents = await read_contents(self._server, self._contents, self._refusals)
         self._contents = contents
         if self._refusals is None:  # otherwise who loads them has told it
             for network, reason in contents.refusals.items():
@@ -237,7 +244,7 @@ class Catalogue:
                 METRICS.model_ready.remove(name, state.version)
         if not self._was_read:
             self._was_read = True
-            log.info("models: %s", ", ".join(_told(state) for state in states.values()) or "none")
+            log.info("models: %s", ", ".join(map(self._told, states.values())) or "none")
             if self._default not in states:
                 log.error("DEEPHAR_DEFAULT_MODEL=%s is not among Triton's models", self._default)
             return
@@ -245,7 +252,15 @@ class Catalogue:
             if name not in states:
                 log.warning("model %s is gone from the repository", name)
             elif name not in before or before[name][1:] != states[name][1:]:
-                log.log(logging.INFO if states[name].ready else logging.WARNING, "model %s", _told(states[name]))
+                log.log(logging.INFO if states[name].ready else logging.WARNING, "model %s", self._told(states[name]))
+
+    def _told(self, state: ModelState) -> str:
+        """Returns a state as text, without a reason that has its own line already."""
+        if state.ready:
+            return f"{state.name} is ready, version {state.version}"
+        refusals = self._contents.refusals if self._refusals is None else self._refusals
+        networks = {state.name, state.name + FRAME_SUFFIX, state.name + CLIP_SUFFIX}
+        return f"{state.name} is not ready" + ("" if networks & refusals.keys() else f": {'; '.join(state.missing)}")
 
     def _complain(self, text: str) -> None:
         """Logs an error once, not with every reading."""
@@ -254,7 +269,5 @@ class Catalogue:
             log.error(text)
 
 
-def _told(state: ModelState) -> str:
-    if state.ready:
-        return f"{state.name} is ready, version {state.version}"
-    return f"{state.name} is not ready: {'; '.join(state.missing)}"
+def _not_ready(name: str, missing: tuple[str, ...]) -> Unavailable:
+    return Unavailable(f"model {name!r} is not ready: {'; '.join(missing)}; try again when it is")

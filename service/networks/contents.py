@@ -40,13 +40,13 @@ class Contents:
         return state is not None and not state.ready
 
 
-async def read_contents(server: InferenceServer, before: Contents, refusals: Mapping[str, str]) -> Contents:
+async def read_contents(server: InferenceServer, before: Contents, refusals: Mapping[str, str] | None) -> Contents:
     """Returns what a Triton has.
 
     Args:
         server: The Triton, or several.
         before: The reading before: Triton gives no configuration, and so no card, of what is not loaded.
-        refusals: Why networks are not loaded, where that is known already.
+        refusals: Why networks are not loaded, where the service itself loads them; None where it does not.
 
     Raises:
         Unavailable, DeadlineExceeded: Triton did not answer.
@@ -56,14 +56,17 @@ async def read_contents(server: InferenceServer, before: Contents, refusals: Map
 
 class _Reading:
     def __init__(
-        self, server: InferenceServer, before: Contents, refusals: Mapping[str, str], index: list[LoadedModel]
+        self, server: InferenceServer, before: Contents, refusals: Mapping[str, str] | None, index: list[LoadedModel]
     ) -> None:
         self._server, self._before, self._found = server, before, Contents()
+        self._refused_before_loading = refusals
         there = [entry for entry in index if not entry.gone and not entry.name.startswith(".")]
-        self._names = {entry.name for entry in there}
+        self._names = {entry.name for entry in there} | {*(refusals or {})}
         self._ready = {entry.name: entry.version for entry in there if entry.ready}
         self._found.networks = set(self._ready)
-        self._reasons = {e.name: " ".join(e.reason.split()) for e in there if not e.ready and e.reason} | dict(refusals)
+        self._reasons = {e.name: " ".join(e.reason.split()) for e in there if not e.ready and e.reason} | dict(
+            refusals or {}
+        )
         self._found.refusals |= self._reasons
 
     async def contents(self) -> Contents:
@@ -74,8 +77,7 @@ class _Reading:
             if model is not None:
                 found.models[name] = model
             if missing or model is not None:
-                version = model.version if model is not None else ""
-                found.states[name] = ModelState(name, version, tuple(missing))
+                found.states[name] = ModelState(name, model.version if model is not None else "", tuple(missing))
         if PERSON_NETWORK in self._names:
             await self._read_detector()
         for network in sorted(self._names):
@@ -88,16 +90,19 @@ class _Reading:
         frame, clip = name + FRAME_SUFFIX, name + CLIP_SUFFIX
         known = self._before.models.get(name)
         if frame not in self._names:
+            if self._refused_before_loading is not None and clip not in self._refused_before_loading:
+                return None, []  # both folders were removed, and the clip network is still to be unloaded
             self._refuse(clip, f"there is no {frame}")
-            return None, []
+            return None, [self._not_loaded(frame)]
         if frame not in self._ready:
-            return known.away() if known else None, [self._not_loaded(frame)]
+            reason = self._not_loaded(frame)
+            return known.away(reason) if known else None, [reason]
         config = await self._server.config(frame)
         try:
             card = card_in(config, frame)
         except ValueError as error:
             self._refuse(frame, " ".join(f"it has no valid card: {error}".split()))
-            return None, []
+            return None, [self._not_loaded(frame)]
         takes_crops, clip_max_batch, missing = False, 1, []
         if card.clip is not None and clip in self._ready:
             clip_config = await self._server.config(clip)
@@ -113,6 +118,7 @@ class _Reading:
             clip_takes_crops=takes_crops,
             clip_max_batch=clip_max_batch,
             clip_version=self._ready.get(clip, ""),
+            missing=tuple(missing),
         )
         return model, missing
 
@@ -133,7 +139,7 @@ class _Reading:
     def _not_loaded(self, network: str) -> str:
         if network not in self._names:
             return f"{network} is not in the repository"
-        reason = _FOLDERS.sub("", self._reasons.get(network, ""))[:REASON_CHARACTERS]
+        reason = _FOLDERS.sub("", self._found.refusals.get(network, ""))[:REASON_CHARACTERS]
         return f"{network} is refused: {reason}" if reason else f"{network} is being loaded"
 
     def _refuse(self, network: str, reason: str) -> None:

@@ -23,6 +23,7 @@ class Model:
     clip_takes_crops: bool = False  # whether the clip network has the input `crop_boxes`
     clip_max_batch: int = 1
     clip_version: str = ""
+    missing: tuple[str, ...] = ()  # why it is not ready
 
     @property
     def name(self) -> str:
@@ -40,9 +41,9 @@ class Model:
     def layout(self) -> Layout:
         return LAYOUTS[self.card.layout]
 
-    def away(self) -> Model:
+    def away(self, reason: str) -> Model:
         """Returns it as not ready."""
-        return replace(self, ready=False)
+        return replace(self, ready=False, missing=(reason,))
 
 
 class ModelState(NamedTuple):

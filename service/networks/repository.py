@@ -9,7 +9,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from service.networks.card import Card, PersonCard, check_detector, check_keypoints
+from service.networks.card import Card, PersonCard, check_detector, check_frame
 from service.networks.model import CLIP_SUFFIX, FRAME_SUFFIX, PERSON_NETWORK, model_of
 
 Stamp = tuple[tuple[str, int, int], ...]
@@ -60,7 +60,8 @@ def card_in(config: ModelConfig, frame_network: str) -> Card:
         ValueError: It has none, or not its own.
     """
     card = Card.model_validate_json(_card_text(config))
-    check_keypoints(card, {tensor.name: list(tensor.dims) for tensor in config.output})
+    inputs, outputs = ({tensor.name: list(tensor.dims) for tensor in side} for side in (config.input, config.output))
+    check_frame(card, inputs, outputs)
     if card.model + FRAME_SUFFIX != frame_network:
         raise ValueError(f"its card is that of another model ({card.model})")
     return card

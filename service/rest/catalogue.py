@@ -21,7 +21,11 @@ def routes(catalogue: Catalogue, readiness: Readiness, settings: Settings) -> AP
 
     @router.get("/v1/models", responses=PROBLEMS, tags=["models"])
     async def models() -> ModelsJson:
-        return ModelsJson(models=[ModelJson.of(model) for model in catalogue.all()])
+        known, incomplete = catalogue.all(), catalogue.incomplete()
+        return ModelsJson(
+            models=[ModelJson.of(model) for model in known],
+            incomplete=[ModelStateJson.of(state) for state in incomplete],
+        )
 
     @router.get("/v1/models/{name}", responses=PROBLEMS, tags=["models"])
     async def model(name: str) -> ModelJson:

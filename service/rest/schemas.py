@@ -280,6 +280,7 @@ class ModelJson(BaseModel):
     name: str
     version: str
     ready: bool
+    missing: list[str] = Field(description="where it is not ready: what is not there, and why")
     card: dict[str, Any] = Field(description="what the model is: crop, layout, labels, weights, licence")
     layout: LayoutJson
 
@@ -289,17 +290,10 @@ class ModelJson(BaseModel):
             name=model.name,
             version=model.version,
             ready=model.ready,
+            missing=list(model.missing),
             card=model.card.model_dump(exclude_none=True),
             layout=LayoutJson.of(model.layout, model.card.has_depth),
         )
-
-
-class ModelsJson(BaseModel):
-    models: list[ModelJson]
-
-
-class HealthJson(BaseModel):
-    status: Literal["ok", "not ready"]
 
 
 class ModelStateJson(BaseModel):
@@ -311,6 +305,15 @@ class ModelStateJson(BaseModel):
     @staticmethod
     def of(state: ModelState) -> ModelStateJson:
         return ModelStateJson(name=state.name, version=state.version, ready=state.ready, missing=list(state.missing))
+
+
+class ModelsJson(BaseModel):
+    models: list[ModelJson]
+    incomplete: list[ModelStateJson] = Field(description="models of which so much is missing that they have no card")
+
+
+class HealthJson(BaseModel):
+    status: Literal["ok", "not ready"]
 
 
 class EngineJson(BaseModel):

@@ -50,6 +50,7 @@ def model_message(model: Model) -> pb.Model:
         input_size=card.crop.size,
         weights=card.weights,
         licence=card.licence,
+        missing=model.missing,
     )
     if card.clip is not None:
         message.actions.extend(card.clip.labels)

@@ -48,7 +48,11 @@ class InferenceServicer:
     async def list_models(self, requests: Requests[pb.ListModelsRequest], _: Context) -> pb.ListModelsResponse:
         with self._lists.enter():
             await self._only(requests)
-        return pb.ListModelsResponse(models=[messages.model_message(m) for m in self._pipeline.catalogue.all()])
+        catalogue = self._pipeline.catalogue
+        return pb.ListModelsResponse(
+            models=[messages.model_message(model) for model in catalogue.all()],
+            incomplete=[pb.Model(name=state.name, missing=state.missing) for state in catalogue.incomplete()],
+        )
 
     async def estimate_pose(
         self, requests: Requests[pb.EstimatePoseRequest], context: Context

@@ -90,7 +90,7 @@ def _cut(whole: nn.Module, name: str) -> nn.Module:
 def _command(*arguments: str) -> None:
     status = cli.main(arguments)
     if status:
-        sys.exit(f"deephar {' '.join(arguments)} ended with {status}")
+        sys.exit(f"deephar-models {' '.join(arguments)} ended with {status}")
 
 
 def main(folder: Path, names: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ _LINK = re.compile(r"\]\(([^()\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 _MAKE = re.compile(r"^make(?: [A-Z_]+=\S+)* ([a-z][a-z0-9-]*)")
 _VARIABLE = re.compile(r"DEEPHAR_[A-Z][A-Z_]*[A-Z]")
-_DEEPHAR = re.compile(r"^(?:\.venv(?:-models)?/bin/)?deephar (?=[a-z-])")
+_DEEPHAR = re.compile(r"^(?:\.venv(?:-models)?/bin/)?deephar(?P<models>-models)? (?=[a-z-])")
 _AT_MOST = re.compile(r"min\((\d+), processors \+ (\d+)\)")
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
@@ -161,35 +161,42 @@ def value_of(text: str, default: Any) -> Any:
             return text
 
 
-def commands_in(lines: list[str]) -> Iterator[list[str]]:
-    """The arguments of each `deephar` in them."""
+def commands_in(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
+    """Of each `deephar` and `deephar-models` in them: whether it is the latter, and the arguments."""
     for line in lines:
         if found := _DEEPHAR.match(line):
-            yield shlex.split(line[found.end() :], comments=True)
+            yield bool(found["models"]), shlex.split(line[found.end() :], comments=True)
 
 
 def known_to_models(subcommand: str) -> tuple[set[str], set[str]]:
-    """Actions and options of `deephar weights`, `export` or `engine`, from the source: some need PyTorch to run."""
-    module: str = models_cli.COMMANDS[subcommand][0]
-    base = ROOT.joinpath(*module.split("."))
-    file = base.with_suffix(".py") if base.with_suffix(".py").exists() else base / "__init__.py"
+    """Actions and options of a command of `deephar-models`, from the source: some need PyTorch to run."""
+    file = ROOT.joinpath(*models_cli.COMMANDS[subcommand][0].split(".")).with_suffix(".py")
     actions, options = set(), {"--help"}
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-            first = node.args[0]
-            name = str(first.value) if isinstance(first, ast.Constant) else ""
-            if node.func.attr == "add_parser":
-                actions.add(name)
-            elif node.func.attr == "add_argument" and name.startswith("-"):
-                options.add(name)
-    return actions, options
+        match node:
+            case ast.FunctionDef(name=name, decorator_list=decorators):
+                actions |= {_action(name, decorator) for decorator in decorators} - {None}
+            case ast.Call(func=ast.Attribute(attr="option"), args=names):
+                options |= {str(one.value) for one in names if isinstance(one, ast.Constant)}
+    return {action for action in actions if action}, options
+
+
+def _action(function: str, decorator: ast.expr) -> str | None:
+    """The action that a decorator `@command.command(...)` of a group makes of a function."""
+    match decorator:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="command"), attr="command"), args=args):
+            return str(args[0].value) if args and isinstance(args[0], ast.Constant) else function
+    return None
 
 
 def check_models_command(subcommand: str, arguments: list[str]) -> None:
+    if subcommand not in models_cli.COMMANDS:
+        assert subcommand.startswith("--"), f"deephar-models {subcommand}"
+        return
     actions, options = known_to_models(subcommand)
-    assert not actions or not arguments or arguments[0] in actions, f"deephar {subcommand} {arguments[0]}"
-    used = {argument.partition("=")[0] for argument in arguments if argument.startswith("-")}
-    assert used <= options, f"deephar {subcommand}"
+    assert not actions or not arguments or arguments[0] in actions, f"deephar-models {subcommand} {arguments[0]}"
+    used = {argument.partition("=")[0] for argument in arguments if argument.startswith("--")}
+    assert used <= options, f"deephar-models {subcommand}"
 
 
 def check_client_command(arguments: list[str]) -> None:
@@ -209,8 +216,8 @@ def check_client_command(arguments: list[str]) -> None:
 
 @every_document
 def test_commands_in_code_blocks_are_understood(document: Path) -> None:
-    for subcommand, *arguments in commands_in(shell_lines(document)):
-        if subcommand in models_cli.COMMANDS:
+    for of_models, (subcommand, *arguments) in commands_in(shell_lines(document)):
+        if of_models:
             check_models_command(subcommand, arguments)
         else:
             check_client_command([subcommand, *arguments])
@@ -218,8 +225,8 @@ def test_commands_in_code_blocks_are_understood(document: Path) -> None:
 
 @every_document
 def test_commands_in_the_text_are_known(document: Path) -> None:
-    for subcommand, *arguments in commands_in(inline_code(document)):
-        if subcommand in models_cli.COMMANDS:
+    for of_models, (subcommand, *arguments) in commands_in(inline_code(document)):
+        if of_models:
             check_models_command(subcommand, arguments)
         else:  # with what is left out here filled in by its help
             check_client_command([subcommand, "--help"])
@@ -228,5 +235,5 @@ def test_commands_in_the_text_are_known(document: Path) -> None:
 def test_there_are_commands() -> None:
     """The tests above would also pass if they found none."""
     lines = [line for document in DOCUMENTS for line in shell_lines(document)]
-    assert {subcommand for subcommand, *_ in commands_in(lines)} >= {"pose", "actions", "live", "weights", "export"}
+    assert {arguments[0] for _, arguments in commands_in(lines)} >= {"pose", "actions", "live", "weights", "export"}
     assert {found[1] for line in lines if (found := _MAKE.match(line))} >= {"serve", "test", "check"}

@@ -160,7 +160,7 @@ def test_the_committed_networks_are_small(names: str, megabytes: int) -> None:
 
 
 def test_an_export_without_weights_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(CannotExport, match="deephar weights pull mpii"):
+    with pytest.raises(CannotExport, match="deephar-models weights pull mpii"):
         export("mpii", tmp_path / "repository", tmp_path)
     with pytest.raises(CannotExport, match="8 prediction blocks"):
         export("mpii", tmp_path / "repository", tmp_path, blocks=9)

@@ -1,8 +1,7 @@
-"""A machine with a GPU for `deephar engine`, where there is none: ONNX Runtime takes TensorRT's place."""
+"""A machine with a GPU for `deephar-models engine`, where there is none: ONNX Runtime takes TensorRT's place."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.tensorrt_engine import command, library
+from models import cli
+from models.tensorrt_engine import library
 from models.tensorrt_engine.problem import EngineProblem
 from models.tensorrt_engine.recipe import Recipe
 
@@ -59,10 +59,8 @@ class Bench:
         self.engines, self.cache, self.repository = folder / "engines", folder / "cache", REPOSITORY
 
     def __call__(self, *words: str) -> int:
-        parser = argparse.ArgumentParser()
-        command.configure(parser)
         folders = ("--repository", self.repository, "--engines", self.engines, "--cache", self.cache)
-        return command.run(parser.parse_args([*words, *map(str, folders)]))
+        return cli.main(["engine", *words, *map(str, folders)])
 
     def own_repository(self, max_batch: int) -> Path:
         """The committed models, to be changed."""

@@ -15,7 +15,7 @@ def test_the_image_has_the_versions_that_are_tested() -> None:
     stage = (ROOT / "Dockerfile").read_text().split("AS engines")[1]
     pins = dict(PIN.findall(stage))
     assert pins.pop("polygraphy") == POLYGRAPHY
-    assert {"numpy", "onnx", "onnxruntime", "protobuf", "tritonclient"} <= pins.keys()
+    assert {"click", "numpy", "onnx", "onnxruntime", "protobuf", "tritonclient"} <= pins.keys()
     tested = dict(PIN.findall((ROOT / "requirements" / "models.txt").read_text()))
     assert pins == {name: tested[name] for name in pins}
     assert "torch" not in pins

@@ -1,4 +1,4 @@
-"""The parts of `deephar engine` that need neither TensorRT nor a GPU."""
+"""The parts of `deephar-models engine` that need neither TensorRT nor a GPU."""
 
 from __future__ import annotations
 

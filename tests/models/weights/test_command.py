@@ -1,8 +1,7 @@
-"""`deephar weights` as a person meets it: arguments in; text, files and exit status out."""
+"""`deephar-models weights` as a person meets it: arguments in; text, files and exit status out."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import time
@@ -12,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from models import cli
 from models.files.folders import cache_folder
 from models.weights import released as table_module
-from models.weights.command import configure, run
 from models.weights.released import RELEASED, imported_file, released_file, released_for
 from tests.models.made_weights import made_file
 from tests.models.weights_server import BODY, HDF5, MD5, WeightsServer, weights_server
@@ -37,9 +36,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WeightsServer]:
 
 
 def deephar_weights(*words: str) -> int:
-    parser = argparse.ArgumentParser(prog="deephar weights")
-    configure(parser)
-    return run(parser.parse_args(words))
+    return cli.main(["weights", *words])
 
 
 def test_the_table_names_the_published_places() -> None:
@@ -89,7 +86,7 @@ def test_pull_brings_the_file_and_names_the_next_step(
     assert deephar_weights("pull", model) == 0
     assert released_file(released_for(model), cache).read_bytes() == BODY
     told = capsys.readouterr()
-    assert told.out == f"Next: deephar weights import {model}\n"
+    assert told.out == f"Next: deephar-models weights import {model}\n"
     assert "100 %" in told.err
     if model == "penn":
         assert f"with the MD5 {MD5} (none is published" in told.err
@@ -100,7 +97,7 @@ def test_pull_says_why_it_failed(server: WeightsServer, cache: Path, capsys: pyt
     assert deephar_weights("pull", "penn") == 1
     told = capsys.readouterr()
     assert told.out == ""
-    assert "deephar: " in told.err
+    assert "deephar-models: " in told.err
     assert "https://drive.google.com/file/d/106yIhqNN-TrI34SX81q2xbU-NczcQj6I/view" in told.err
     assert str(released_file(released_for("penn"), cache)) in told.err
 
@@ -126,22 +123,20 @@ def test_a_cache_that_cannot_be_written_is_a_plain_error(
 ) -> None:
     cache.write_text("a file where the folder should be")
     assert deephar_weights("pull", "mpii") == 1
-    assert capsys.readouterr().err.startswith("deephar: ")
+    assert capsys.readouterr().err.startswith("deephar-models: ")
 
 
 @pytest.mark.parametrize("words", [[], ["pull"], ["pull", "lite"], ["import", "resnet", "file.h5"], ["push", "mpii"]])
 def test_wrong_arguments_are_a_matter_of_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        deephar_weights(*words)
-    assert ended.value.code == 2
-    assert "usage: deephar weights" in capsys.readouterr().err
+    assert deephar_weights(*words) == 2
+    assert "Usage: deephar-models weights" in capsys.readouterr().err
 
 
 def test_import_of_nothing_says_how_to_get_it(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert deephar_weights("import", "mpii") == 1
     told = capsys.readouterr().err
     assert str(released_file(released_for("mpii"), cache)) in told
-    assert "deephar weights pull mpii" in told
+    assert "deephar-models weights pull mpii" in told
 
 
 @pytest.mark.parametrize("content", [b"", b"no HDF5", HDF5 + bytes(1000)])
@@ -151,7 +146,7 @@ def test_import_refuses_what_are_no_weights(
     file = tmp_path / "weights.h5"
     file.write_bytes(content)
     assert deephar_weights("import", "mpii", str(file), "--unchecked") == 1
-    assert capsys.readouterr().err.startswith("deephar: ")
+    assert capsys.readouterr().err.startswith("deephar-models: ")
     assert not imported_file("mpii", cache).exists()
 
 
@@ -161,7 +156,7 @@ def test_from_the_server_to_weights_of_ours(
     server.body, server.breaks = made_file("ntu", tmp_path).read_bytes(), [30_000_000]
     assert deephar_weights("pull", "ntu") == 0
     assert deephar_weights("import", "ntu", "--unchecked") == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "Next: deephar export ntu"
+    assert capsys.readouterr().out.splitlines()[-1] == "Next: deephar-models export ntu"
     assert imported_file("ntu", cache).stat().st_size > 40_000_000
     deephar_weights("list")
     assert "ntu          imported" in capsys.readouterr().out

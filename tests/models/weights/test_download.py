@@ -219,7 +219,7 @@ def test_a_web_page_is_refused_and_the_way_by_hand_told(server: WeightsServer, t
     assert 'a web page instead of the file ("Google Drive - Quota exceeded")' in text
     assert "https://example.org/page" in text
     assert f"save it as {released_file(server.released(), tmp_path)}" in text
-    assert "deephar weights import mpii" in text
+    assert "deephar-models weights import mpii" in text
     assert len(server.seen) == 1
     assert list((tmp_path / "released").iterdir()) == []
 

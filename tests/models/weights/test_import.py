@@ -214,7 +214,7 @@ def test_a_full_disk_leaves_no_half_written_weights(files: Path, tmp_path: Path)
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)),
     )
     assert done.returncode == 1
-    assert "deephar: " in done.stderr
+    assert "deephar-models: " in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(imported_file("ntu", tmp_path).parent.iterdir())
 

@@ -52,13 +52,15 @@ class ListModelsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ListModelsResponse(_message.Message):
-    __slots__ = ("models",)
+    __slots__ = ("models", "incomplete")
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     models: _containers.RepeatedCompositeFieldContainer[Model]
-    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
+    incomplete: _containers.RepeatedCompositeFieldContainer[Model]
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., incomplete: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "ready", "description", "layout", "dimensions", "input_size", "actions", "clip_frames", "sample_interval_s", "weights", "licence")
+    __slots__ = ("name", "version", "ready", "description", "layout", "dimensions", "input_size", "actions", "clip_frames", "sample_interval_s", "weights", "licence", "missing")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +73,7 @@ class Model(_message.Message):
     SAMPLE_INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     ready: bool
@@ -83,7 +86,8 @@ class Model(_message.Message):
     sample_interval_s: float
     weights: str
     licence: str
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., ready: _Optional[bool] = ..., description: _Optional[str] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., dimensions: _Optional[int] = ..., input_size: _Optional[int] = ..., actions: _Optional[_Iterable[str]] = ..., clip_frames: _Optional[int] = ..., sample_interval_s: _Optional[float] = ..., weights: _Optional[str] = ..., licence: _Optional[str] = ...) -> None: ...
+    missing: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., ready: _Optional[bool] = ..., description: _Optional[str] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., dimensions: _Optional[int] = ..., input_size: _Optional[int] = ..., actions: _Optional[_Iterable[str]] = ..., clip_frames: _Optional[int] = ..., sample_interval_s: _Optional[float] = ..., weights: _Optional[str] = ..., licence: _Optional[str] = ..., missing: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Layout(_message.Message):
     __slots__ = ("name", "joints", "edges", "units")
