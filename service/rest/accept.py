@@ -29,6 +29,11 @@ def accepted(request: Request, offered: tuple[str, ...]) -> str:
     return best
 
 
+async def takes_json(request: Request) -> None:
+    """Raises `NotAcceptable` where the caller takes no JSON: of routes that answer nothing else."""
+    accepted(request, ("application/json",))
+
+
 def _range(part: str) -> tuple[str, float]:
     """Returns a media range and its quality; one that cannot be read is 1, as none is."""
     name, *parameters = (field.strip().lower() for field in part.split(";"))

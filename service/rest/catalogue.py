@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, Response
 
 from service.errors import Unavailable
 from service.networks.catalogue import Catalogue
 from service.networks.engines import engine_being_built
 from service.pipeline.readiness import Readiness
+from service.rest.accept import takes_json
 from service.rest.openapi import PROBLEMS
 from service.rest.schemas import EngineJson, HealthJson, ModelJson, ModelsJson, ModelStateJson, ReadyJson
 from service.settings import Settings
 
 
 def routes(catalogue: Catalogue, readiness: Readiness, settings: Settings) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(dependencies=[Depends(takes_json)])
 
     @router.get("/v1/models", responses=PROBLEMS, tags=["models"])
     async def models() -> ModelsJson:

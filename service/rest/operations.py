@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, create_model
 
 from service.pipeline.options import LONGEST_DEADLINE_MS
+from service.rest.accept import takes_json
 from service.rest.form import LONGEST_OPTION, MOST_FIELDS
+from service.rest.openapi import PROBLEMS
 from service.rest.payload import LARGEST_DOCUMENT
 from service.settings import LIMITS, Settings
 from service.video.mp4_boxes import MOST_SAMPLES
@@ -52,10 +54,10 @@ Limits = create_model(
 
 
 def routes(settings: Settings) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(dependencies=[Depends(takes_json)])
     limits = Limits.of(settings)
 
-    @router.get("/v1/limits", response_model=Limits, tags=["operations"])
+    @router.get("/v1/limits", response_model=Limits, responses={406: PROBLEMS[406]}, tags=["operations"])
     async def all_limits() -> BuiltInLimits:
         """What callers may run into at this service."""
         return limits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Self
@@ -10,7 +9,11 @@ from typing import Self
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-log = logging.getLogger(__name__)
+from service.errors import DeepharError
+
+
+class CutOff(Exception):
+    """The rest of an answer that has begun cannot be made, or is not read."""
 
 
 class StreamedAnswer(Response):
@@ -30,9 +33,12 @@ class StreamedAnswer(Response):
         return cls(await anext(parts), parts, media_type)
 
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
-        async with aclosing(self._rest):
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await send({"type": "http.response.body", "body": self._first, "more_body": True})
-            async for part in self._rest:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        try:
+            async with aclosing(self._rest):
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                await send({"type": "http.response.body", "body": self._first, "more_body": True})
+                async for part in self._rest:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except DeepharError as error:
+            raise CutOff(str(error)) from error

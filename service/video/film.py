@@ -78,6 +78,7 @@ class Film:
         self._container, self.stream = container, stream
         self.size = (0, 0)  # width and height of the first frame, as shown
         self.lost = 0  # packets so far that FFmpeg could not decode; at the end, all frames that are missing
+        self._shape_of: tuple[tuple[int, int, int], Shape] | None = None  # of the last frame, and what tells it
         self._clock = Clock(container.format.name, stream.average_rate or stream.guessed_rate)
         self._decoding: deque[int] = deque()  # times of the packets whose frames have not come yet
         self._in_decoding_order = container.format.name in _WITHOUT_PRESENTATION_TIMES
@@ -151,7 +152,11 @@ class Film:
         return whole
 
     def _shape(self, frame: VideoFrame) -> Shape:
-        return shape_of(frame, self.stream.sample_aspect_ratio)
+        key = frame.width, frame.height, frame.rotation
+        if self._shape_of is None or self._shape_of[0] != key:
+            # Not for each frame: its side data refers to it, and it would stay until the garbage collector runs.
+            self._shape_of = key, shape_of(frame, self.stream.sample_aspect_ratio)
+        return self._shape_of[1]
 
     def _decoded(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
         if self._in_decoding_order and packet.size and packet.dts is not None:

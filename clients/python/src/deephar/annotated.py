@@ -9,7 +9,7 @@ from contextlib import suppress
 from fractions import Fraction
 from os import PathLike, fspath
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import av
 import numpy as np
@@ -33,6 +33,12 @@ _BT709 = 1  # FFmpeg's number of it, for the matrix, the primaries and the trans
 _DEFAULT_RATE = 25.0
 
 
+class Sink(Protocol):
+    """What can be written to, as a file or a pipe."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
 class AnnotatedVideo:
     """A fragmented MP4 file of H.264 and of a source's sound, as it is made.
 
@@ -40,7 +46,7 @@ class AnnotatedVideo:
     the rest is missing. Leaving the context finishes the video; leaving it with an error leaves it as it is.
 
     Args:
-        sink: A path, or a file that is open for writing; it need not be seekable, and is not closed.
+        sink: A path, or what can be written to; it need not be seekable, and is not closed.
         size: Width and height of the frames. Odd ones are rounded up, with the last row or column once more.
         rate: Frames a second, as far as it is known; frames may have any times. None: unknown.
         audio_from: The source whose sound is kept: a path, or an open container of its own, which nothing else reads.
@@ -49,7 +55,7 @@ class AnnotatedVideo:
 
     def __init__(
         self,
-        sink: str | PathLike[str] | BinaryIO,
+        sink: str | PathLike[str] | Sink,
         size: tuple[int, int],
         rate: float | None = None,
         audio_from: str | PathLike[str] | InputContainer | None = None,
@@ -69,7 +75,7 @@ class AnnotatedVideo:
 
     def _open(
         self,
-        sink: str | PathLike[str] | BinaryIO,
+        sink: str | PathLike[str] | Sink,
         rate: float | None,
         audio_from: str | PathLike[str] | InputContainer | None,
     ) -> None:
@@ -172,7 +178,7 @@ class AnnotatedVideo:
 class _Written:
     """What PyAV sees of a sink: it can be written to, and nothing else, so that nothing seeks in it or closes it."""
 
-    def __init__(self, sink: BinaryIO) -> None:
+    def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
     def write(self, data: bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -131,8 +132,14 @@ def _text_scale(label: str, person_height: float, rows: int, columns: int) -> fl
         min(person_height * _OF_PERSON, min(rows, columns) * _OF_PICTURE, _LONGEST_LETTER),
         min(_SHORTEST_LETTER, rows / 3),
     )
-    width: float = cv2.getTextSize(label, _FONT, _PROBE_SCALE, 1)[0][0] / _PROBE_SCALE  # at scale 1
-    return min(letter / _LETTER, columns / (width + 2 * _SPACE * _LETTER))
+    return min(letter / _LETTER, columns / (_text_width(label) + 2 * _SPACE * _LETTER))
+
+
+@lru_cache(256)  # OpenCV takes as long for it as for a whole skeleton, and a caption stays for many frames
+def _text_width(label: str) -> float:
+    """Returns the width of a text at scale 1."""
+    width: int = cv2.getTextSize(label, _FONT, _PROBE_SCALE, 1)[0][0]
+    return width / _PROBE_SCALE
 
 
 def _place(
