@@ -123,9 +123,7 @@ def test_pixels_with_a_rate(addresses: dict[str, str]) -> None:
     for events in everywhere(addresses, lambda client: client.stream(few, fps=10, want_keypoints=True)):
         assert [event.time_s for event in events if isinstance(event, PoseEvent)] == [0.0, 0.1, 0.2, 0.3, 0.4]
     answers = everywhere(addresses, lambda client: client.classify(few, fps=10))
-    assert [answer.reason for answer in answers] == ["repeated_frames"] * 4 or {a.reason for a in answers} == {
-        "too_short"
-    }
+    assert {answer.reason for answer in answers} == {"too_short"}
     assert all((answer.video.width, answer.video.height) == (640, 480) for answer in answers)
 
 
@@ -146,7 +144,7 @@ def test_the_models(addresses: dict[str, str]) -> None:
         assert (lite.name, lite.ready, lite.dimensions, lite.clip_frames) == ("lite", True, 3, 16)
         assert lite.layout == answers[0][0].layout
         assert lite.actions == answers[0][0].actions
-        assert lite.to_dict()["card"].items() <= answers[2][0].to_dict()["card"].items() or lite is not answers[2][0]
+        assert lite.card["weights"] == answers[0][0].card["weights"]
 
 
 @pytest.mark.parametrize(

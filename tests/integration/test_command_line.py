@@ -149,6 +149,8 @@ def test_drawn_pictures(address: str, tmp_path: Path) -> None:
     assert len(lines(many.stdout)) == 2
     assert sorted(file.name for file in (tmp_path / "all").iterdir()) == ["people_pose.jpg", "person_pose.jpg"]
     drawn, source = cv2.imread(str(tmp_path / "drawn.png")), cv2.imread(str(PERSON))
+    assert drawn is not None
+    assert source is not None
     changed = np.abs(drawn.astype(int) - source).max(axis=2) > 0
     assert 0.001 < changed.mean() < 0.2
 
@@ -257,6 +259,16 @@ def test_a_file_that_no_pipe_can_give(grpc: dict[str, str]) -> None:
         done = deephar("live", "-", env=grpc, stdin=reading.stdout)
     assert done.returncode == 1
     assert "MPEG-TS" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["live", "actions"])
+@pytest.mark.parametrize("target", ["nowhere/x.mp4", "/dev/full"], ids=["no folder", "disk full"])
+def test_a_video_that_cannot_be_written(address: str, command: str, target: str, tmp_path: Path) -> None:
+    done = deephar(command, VIDEO, "-o", target, "--address", address, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "there is no folder nowhere" in done.stderr or "No space left" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])

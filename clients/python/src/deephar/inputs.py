@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -77,7 +78,8 @@ async def async_items_of(video: AsyncVideoLike, fps: float | None = None) -> Asy
             yield next_item
     finally:
         if (close := getattr(items, "close", None)) is not None:
-            close()
+            with suppress(ValueError):  # a thread still reads, for a caller who has left: it is the last item
+                close()
 
 
 def _item(item: Frame | Flush | Picture, number: int, fps: float | None) -> Frame | Flush:

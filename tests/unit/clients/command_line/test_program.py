@@ -76,6 +76,7 @@ def test_every_command_explains_itself(command: str) -> None:
         (("pose", "-o", __file__, "x.jpg", "y.jpg"), "is a file"),
         (("pose", "-o", "drawn", "a/x.jpg", "b/x.jpg"), "several inputs"),
         (("actions", "-o", "x.avi", "x.mp4"), ".mp4"),
+        (("live", "0", "-o", "x.avi"), ".mp4"),
         (("actions", "--coco", "x.mp4", "y.mp4"), "one video"),
         (("models", "--address", "ftp://x"), "is no address"),
         (("completion", "tcsh"), "zsh"),

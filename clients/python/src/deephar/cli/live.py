@@ -12,8 +12,9 @@ from deephar.cli.annotate import Drawer, Recording, check_can_draw
 from deephar.cli.connection import Connection, with_connection
 from deephar.cli.exits import tell
 from deephar.cli.options import with_model, with_people
-from deephar.cli.output import print_json
+from deephar.cli.output import check_folder, print_json
 from deephar.cli.sources import Source, frames_of_source, source_of
+from deephar.cli.targets import VIDEOS, targets_of
 from deephar.events import ActionEvent, Event, FrameErrorEvent, SegmentEvent
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ Examples:
 )
 @click.argument("source", metavar="CAMERA|URL|FILE|-")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.mp4", help="Draws into this video."
+    "-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="Draws into this .mp4 file or folder."
 )
 @click.option("--show", is_flag=True, help="Draws into a window.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each event, poses as well.")
@@ -58,6 +59,8 @@ def live(
     The source is the number of a camera, an address (rtsp://, http://), a video file, or - for a video on stdin that is
     read as it comes. Ctrl-C ends it.
     """
+    if output:
+        (output,) = targets_of(output, (source,), VIDEOS, "live").values()
     read = source_of(source)
     drop_policy: DropPolicy = "latest" if (read.is_live if latest is None else latest) else "lossless"
     viewers = Viewers(output, show, read) if output or show else None
@@ -79,6 +82,8 @@ class Viewers:
 
     def __init__(self, output: Path | None, show: bool, source: Source) -> None:
         check_can_draw()
+        if output:
+            check_folder(output)
         self._output = output
         self._recording = Recording(output) if output else None
         self._window: Window | None = None
@@ -90,11 +95,11 @@ class Viewers:
     def __enter__(self) -> Viewers:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._recording and self._recording.finish():
-            click.echo(f"drawn: {self._output}", err=True)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._window:
             self._window.close()
+        if self._recording and self._recording.finish() and not (kind and issubclass(kind, OSError)):
+            click.echo(f"drawn: {self._output}", err=True)
 
     def take(self, drawer: Drawer, event: Event) -> bool:
         """Shows and writes what is complete with an event. Returns whether somebody still looks."""

@@ -105,8 +105,7 @@ def whole_file(target: Path) -> Iterator[Path]:
     if target.exists() and not target.is_file():  # a device or a pipe: it is written into
         yield target
         return
-    if not target.parent.is_dir():
-        raise Failure(f"{target}: there is no folder {target.parent}; make it")
+    check_folder(target)
     handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
@@ -118,6 +117,12 @@ def whole_file(target: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def check_folder(target: Path) -> None:
+    """Raises `Failure` where the folder of a file that is to be written is missing."""
+    if not target.parent.is_dir():
+        raise Failure(f"{target}: there is no folder {target.parent}; make it")
 
 
 def _umask() -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import grpc
 from deephar import messages
 from deephar.address import Address
 from deephar.clip import Clip
-from deephar.errors import DeepharError
 from deephar.frames import Flush, Frame
 from deephar.inputs import async_items_of
 from deephar.options import PoseOptions, VideoOptions
@@ -21,6 +21,8 @@ from deephar.transport import AsyncStreamConnection, Connecting, Message
 from deephar.transport.grpc_calls import OPTIONS, credentials_of, error_of, message_of, metadata_of
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
+
+_ENDED = (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError)  # what writing to an ended call raises
 
 
 class AsyncGrpcTransport:
@@ -52,13 +54,21 @@ class AsyncGrpcTransport:
 
             frames = await asyncio.to_thread(frames_of(video).open)
         clip = Clip(frames)
-        requests = _Requests(clip, async_items_of(frames), messages.config_request(options))
+        call = self._stub.ClassifyClip(timeout=timeout_s, metadata=self._metadata)
         try:
-            response = await self._answer(self._stub.ClassifyClip, requests.made(), timeout_s)
-        except DeepharError:
-            if requests.error is not None:
-                raise requests.error from None
-            raise
+            await _written(call, messages.config_request(options))
+            async for item in async_items_of(frames):
+                if isinstance(item, Frame):
+                    clip.count(item)
+                if not await _written(call, messages.item_request(item)):
+                    break
+            with suppress(*_ENDED):
+                await call.done_writing()
+            response = await call
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, self._address) from error
+        finally:
+            call.cancel()
         return messages.actions_answer(response, clip.facts())
 
     async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:  # noqa: ARG002
@@ -77,23 +87,13 @@ class AsyncGrpcTransport:
             raise error_of(error, self._address) from error
 
 
-class _Requests:
-    """The requests of a clip. What its frames raise is kept for the caller."""
-
-    def __init__(self, clip: Clip, frames: AsyncIterable[Frame | Flush], config: pb.StreamVideoRequest) -> None:
-        self._clip, self._frames, self._config = clip, frames, config
-        self.error: Exception | None = None
-
-    async def made(self) -> AsyncIterator[pb.StreamVideoRequest]:
-        yield self._config
-        try:
-            async for frame in self._frames:
-                if isinstance(frame, Frame):
-                    self._clip.count(frame)
-                yield messages.item_request(frame)
-        except Exception as error:
-            self.error = error
-            raise
+async def _written(call: Any, request: pb.StreamVideoRequest) -> bool:
+    """Writes a request; returns whether that was possible. Whoever reads learns why not."""
+    try:
+        await call.write(request)
+    except _ENDED:
+        return False
+    return True
 
 
 class _GrpcStream:
@@ -107,17 +107,11 @@ class _GrpcStream:
         await self.write(messages.item_request(item))
 
     async def write(self, request: pb.StreamVideoRequest) -> None:
-        """Writes a request, unless the call has ended: who reads learns why."""
-        try:
-            await self._call.write(request)
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
-            return
+        await _written(self._call, request)
 
     async def end(self) -> None:
-        try:
+        with suppress(*_ENDED):
             await self._call.done_writing()
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
-            return
 
     async def receive(self, timeout_s: float) -> Message | None:
         if self._reading is None:

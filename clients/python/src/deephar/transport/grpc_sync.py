@@ -49,12 +49,17 @@ class GrpcTransport:
     def classify(self, video: Path | Iterator[Frame | Flush], options: VideoOptions, timeout_s: float) -> ActionsAnswer:
         clip = Clip(opened(video))
         requests = _Requests(clip, messages.config_request(options))
+        call = self._stub.ClassifyClip.future(iter(requests), timeout=timeout_s, metadata=self._metadata)
+        call.add_done_callback(lambda _: requests.done.set())
         try:
-            response = self._answer(self._stub.ClassifyClip, iter(requests), timeout_s)
-        except DeepharError:
+            requests.done.wait()
             if requests.error is not None:
-                raise requests.error from None
-            raise
+                raise requests.error
+            response = call.result()
+        except grpc.RpcError as error:
+            raise error_of(error, self._address) from error
+        finally:
+            call.cancel()
         return messages.actions_answer(response, clip.facts())
 
     def stream(self, options: VideoOptions, connect_timeout_s: float) -> StreamConnection:  # noqa: ARG002
@@ -71,11 +76,17 @@ class GrpcTransport:
 
 
 class _Requests:
-    """The requests of a clip. What its frames raise is kept for the caller: gRPC says UNKNOWN only."""
+    """The requests of a clip. What its frames raise is for the caller: gRPC would log it and say UNKNOWN.
+
+    Attributes:
+        error: What the frames raised.
+        done: Set with it, and when the call ends.
+    """
 
     def __init__(self, frames: Iterable[Frame | Flush], config: pb.StreamVideoRequest) -> None:
         self._frames, self._config = frames, config
         self.error: Exception | None = None
+        self.done = threading.Event()
 
     def __iter__(self) -> Iterator[pb.StreamVideoRequest]:
         yield self._config
@@ -84,7 +95,7 @@ class _Requests:
                 yield messages.item_request(frame)
         except Exception as error:
             self.error = error
-            raise
+            self.done.set()
 
 
 class _GrpcStream:
