@@ -17,7 +17,8 @@ export interface paths {
          * Pose
          * @description Joints of the people in a picture, or in several: a form may have `image` more than once.
          *
-         *     With `Accept: image/jpeg` or `image/png`: the picture with skeletons.
+         *     With `Accept: image/jpeg` or `image/png`: the picture with skeletons. With the type of a format, or the option
+         *     `format`: the joints in that format.
          */
         post: operations["pose_v1_pose_post"];
         delete?: never;
@@ -39,7 +40,9 @@ export interface paths {
          * Actions
          * @description The action in a video, or in a clip that is sent as `frames`, once for each, with `fps` or `timestamps_ms`.
          *
-         *     With `Accept: application/x-ndjson`: one event a line, as they become known.
+         *     With `Accept: application/x-ndjson`: one event a line, as they become known. With `Accept: video/mp4`: the video
+         *     with skeletons, ids and actions drawn in, and its sound, as it is made. With the type of a format, or the option
+         *     `format`: the joints of each sampled frame in that format.
          */
         post: operations["actions_v1_actions_post"];
         delete?: never;
@@ -287,29 +290,29 @@ export interface components {
         };
         /**
          * KeypointJson
-         * @description A keypoint. Not a model, since there are many: to build these dictionaries takes a quarter of the time.
+         * @description A keypoint.
          */
         KeypointJson: {
             /** Name */
             name: string;
             /**
              * X
-             * @description pixels of the picture, from its left
+             * @description pixels of the picture, from its left; null, as y and z, of a joint that the model lacks
              */
-            x: number;
+            x: number | null;
             /**
              * Y
              * @description pixels of the picture, from its top
              */
-            y: number;
+            y: number | null;
             /**
              * Z
              * @description millimetres behind the root joint's plane (less than 0: before it); of a model whose card has a lift a guess from the joints in the picture, for a person of the card's stature
              */
-            z?: number;
+            z?: number | null;
             /**
              * Score
-             * @description 0..1
+             * @description 0..1; 0 of a joint that the model lacks
              */
             score: number;
             /**
@@ -563,6 +566,11 @@ export interface components {
             /** Ready */
             ready: boolean;
             /**
+             * Missing
+             * @description where it is not ready: what is not there, and why
+             */
+            missing: string[];
+            /**
              * Card
              * @description what the model is: crop, layout, labels, weights, licence
              */
@@ -592,6 +600,11 @@ export interface components {
         ModelsJson: {
             /** Models */
             models: components["schemas"]["ModelJson"][];
+            /**
+             * Incomplete
+             * @description models of which so much is missing that they have no card
+             */
+            incomplete: components["schemas"]["ModelStateJson"][];
         };
         /** PersonActionsJson */
         PersonActionsJson: {
@@ -919,6 +932,10 @@ export interface operations {
                 flip?: boolean;
                 /** @description without boxes: lowest score of a person; absent: poses with a mean keypoint score below 0.3 are left out */
                 min_score?: number | null;
+                /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                person_id?: number | null;
             };
             header?: never;
             path?: never;
@@ -964,6 +981,10 @@ export interface operations {
                     flip?: boolean;
                     /** @description without boxes: lowest score of a person; absent: poses with a mean keypoint score below 0.3 are left out */
                     min_score?: number | null;
+                    /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                    format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                    /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                    person_id?: number | null;
                 };
                 "application/json": {
                     /**
@@ -1007,6 +1028,10 @@ export interface operations {
                     flip?: boolean;
                     /** @description without boxes: lowest score of a person; absent: poses with a mean keypoint score below 0.3 are left out */
                     min_score?: number | null;
+                    /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                    format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                    /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                    person_id?: number | null;
                 };
                 "image/jpeg": string;
                 "image/png": string;
@@ -1027,6 +1052,11 @@ export interface operations {
                     "application/json": components["schemas"]["PoseJson"] | components["schemas"]["PosesJson"];
                     "image/jpeg": unknown;
                     "image/png": unknown;
+                    "application/vnd.coco+json": unknown;
+                    "application/vnd.openpose+ndjson": unknown;
+                    "text/csv": unknown;
+                    "text/vnd.motchallenge": unknown;
+                    "text/vnd.opensim.trc": unknown;
                 };
             };
             /** @description Bad Request */
@@ -1198,6 +1228,10 @@ export interface operations {
                 fps?: number | null;
                 /** @description instead of `fps`: the time of each frame; they rise */
                 timestamps_ms?: string;
+                /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                person_id?: number | null;
             };
             header?: never;
             path?: never;
@@ -1248,6 +1282,10 @@ export interface operations {
                     fps?: number | null;
                     /** @description instead of `fps`: the time of each frame; they rise */
                     timestamps_ms?: number[] | null;
+                    /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                    format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                    /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                    person_id?: number | null;
                 };
                 "application/json": {
                     /**
@@ -1294,6 +1332,10 @@ export interface operations {
                     fps?: number | null;
                     /** @description instead of `fps`: the time of each frame; they rise */
                     timestamps_ms?: number[] | null;
+                    /** @description of the answer, instead of the header Accept: json, coco, openpose, csv, mot, trc */
+                    format?: ("json" | "coco" | "openpose" | "csv" | "mot" | "trc") | null;
+                    /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
+                    person_id?: number | null;
                 };
                 "video/mp4": string;
                 "video/webm": string;
@@ -1309,6 +1351,12 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ActionsJson"];
                     "application/x-ndjson": unknown;
+                    "video/mp4": unknown;
+                    "application/vnd.coco+json": unknown;
+                    "application/vnd.openpose+ndjson": unknown;
+                    "text/csv": unknown;
+                    "text/vnd.motchallenge": unknown;
+                    "text/vnd.opensim.trc": unknown;
                 };
             };
             /** @description Bad Request */
@@ -2112,6 +2160,16 @@ export interface operations {
                     "application/json": components["schemas"]["Limits"];
                 };
             };
+            /** @description Not Acceptable */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     service_metrics_get: {
@@ -2134,6 +2192,16 @@ export interface operations {
                     "application/openmetrics-text": unknown;
                 };
             };
+            /** @description Not Acceptable */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     of_triton_metrics_triton_get: {
@@ -2153,6 +2221,16 @@ export interface operations {
                 content: {
                     "application/json": unknown;
                     "text/plain": unknown;
+                };
+            };
+            /** @description Not Acceptable */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Service Unavailable */

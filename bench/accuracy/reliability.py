@@ -1,0 +1,34 @@
+"""Reliability diagrams: for each tenth of the scores, which share was right."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.lite.frame.calibration import BINS
+
+CELL, EDGE = 30, 40
+INK, PALE, BAR = (60, 60, 60), (190, 190, 190), (160, 110, 60)  # BGR
+
+
+def diagram(scores: NDArray[np.floating], right: NDArray[np.floating | np.bool_], title: str) -> NDArray[np.uint8]:
+    """Returns a picture in BGR: bars are the mean of `right`, numbers below them how many scores there are."""
+    side = CELL * BINS
+    canvas = np.full((side + 2 * EDGE, side + 2 * EDGE, 3), 255, np.uint8)
+    cv2.rectangle(canvas, (EDGE, EDGE), (EDGE + side, EDGE + side), (120, 120, 120), 1)
+    cv2.line(canvas, (EDGE, EDGE + side), (EDGE + side, EDGE), PALE, 1, cv2.LINE_AA)
+    bins = np.minimum((scores * BINS).astype(int), BINS - 1)
+    for b in range(BINS):
+        chosen = bins == b
+        if chosen.any():
+            height = round(side * float(right[chosen].mean()))
+            left = EDGE + CELL * b
+            cv2.rectangle(canvas, (left + 3, EDGE + side - height), (left + CELL - 3, EDGE + side), BAR, -1)
+            _write(canvas, str(chosen.sum()), (left + 4, EDGE + side + 16))
+    _write(canvas, title, (EDGE - 20, EDGE - 14))
+    return canvas
+
+
+def _write(canvas: NDArray[np.uint8], text: str, place: tuple[int, int]) -> None:
+    cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.37, INK, 1, cv2.LINE_AA)
