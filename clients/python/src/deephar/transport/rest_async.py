@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed
 
 from deephar.address import Address
 from deephar.frames import Flush, Frame
@@ -54,7 +54,7 @@ class AsyncRestTransport:
                 close_timeout=1,
                 max_size=rest.LARGEST_MESSAGE,
             )
-        except (OSError, InvalidHandshake, TimeoutError, EOFError) as error:
+        except rest.NOT_OPENED as error:
             rest.refused(error, self._address)
         connection = _Socket(socket, self._address)
         await connection.write(rest.config_text(options))

@@ -27,6 +27,8 @@ LARGEST_MESSAGE = 64 * 2**20  # bytes of an event; with many people and joints s
 # frame_id (uint64), timestamp_ns (int64), width and height (uint32) of raw RGB; both 0 before an encoded picture.
 _HEADER = struct.Struct(">QqII")
 _BETWEEN = (502, 503, 504)  # what proxies say where the service is away
+# What a WebSocket raises that cannot be opened; its connection may be lost at any step.
+NOT_OPENED = (OSError, InvalidHandshake, ConnectionClosed, EOFError)
 _CHUNK = 2**18  # bytes of a file that are read at once
 
 
@@ -184,7 +186,7 @@ def message_of(text: str | bytes) -> Message | None:
 
 
 def refused(error: Exception, address: Address) -> NoReturn:
-    """Raises the error of a WebSocket that was not opened."""
+    """Raises the error of a WebSocket that was not opened: one of `NOT_OPENED`."""
     if isinstance(error, InvalidStatus):
         response = error.response
         try:
@@ -192,11 +194,8 @@ def refused(error: Exception, address: Address) -> NoReturn:
         except ValueError:
             document = None
         raise problem(response.status_code, document, response.headers) from error
-    if isinstance(error, TimeoutError):
-        raise unreachable(address, "it does not answer in time") from error
-    if isinstance(error, OSError | InvalidHandshake | EOFError):
-        raise unreachable(address, str(error)) from error
-    raise error
+    why = "it does not answer in time" if isinstance(error, TimeoutError) else str(error)
+    raise unreachable(address, why) from error
 
 
 def closed(error: ConnectionClosed, address: Address) -> Unreachable | DeepharError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from deephar.address import Address
@@ -54,7 +54,7 @@ class RestTransport:
                     max_size=rest.LARGEST_MESSAGE,
                 )
             )
-        except (OSError, InvalidHandshake, TimeoutError, EOFError) as error:
+        except rest.NOT_OPENED as error:
             rest.refused(error, self._address)
         return _Socket(socket, opened, self._address, options)
 
