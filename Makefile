@@ -59,7 +59,7 @@ test-faults: setup $(GATEWAY)/dev
 
 # On a Ray cluster of two nodes, each with a service, all of this machine.
 test-bulk: setup $(RAY)/done
-	PYTHONPATH=. $(RAY)/bin/python -m pytest tests/bulk -p no:cacheprovider
+	PYTHONPATH=. $(RAY)/bin/python -m pytest tests/bulk --confcutdir tests/bulk -p no:cacheprovider
 
 # Minutes each: soaking, every signal, many restarts, and fuzzing with 100,000 inputs instead of 2,000.
 test-long: setup $(GATEWAY)/dev

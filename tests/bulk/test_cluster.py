@@ -29,7 +29,7 @@ ray_cluster = pytest.importorskip("ray.cluster_utils")
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    node = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.1"}
+    node = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.2"}
     cluster = ray_cluster.Cluster(
         initialize_head=True, head_node_args={**node, "num_cpus": 1, "include_dashboard": False}
     )
@@ -53,9 +53,7 @@ def pictures(tmp_path: Path) -> Path:
 
 def batch(pictures: Path, output: Path, cluster: Any, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "deephar", "batch", str(pictures), "-o", str(output)]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("DEEPHAR_TRY") or str(ROOT / "clients/python/src")))
-    }
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("DEEPHAR_TRY") or str(ROOT / "clients/python/src")))}
     return subprocess.Popen(
         [*command, "--ray", cluster.address, "--serve", SERVE, *options],
         stderr=subprocess.PIPE,
@@ -92,7 +90,7 @@ def services() -> list[str]:
 
 def test_a_node_that_is_lost_changes_nothing(cluster: Any, pictures: Path, tmp_path: Path) -> None:
     undisturbed = batch(pictures, tmp_path / "undisturbed", cluster)
-    _, said = undisturbed.communicate(timeout=100)
+    _, said = undisturbed.communicate(timeout=60)
     assert undisturbed.returncode == 1, said
     assert f"{GOOD} done, 1 failed" in said
     wanted = contents(tmp_path / "undisturbed")
@@ -107,7 +105,7 @@ def test_a_node_that_is_lost_changes_nothing(cluster: Any, pictures: Path, tmp_p
         time.sleep(0.05)
     assert most == 2  # one service on each node
     cluster.remove_node(cluster.second, allow_graceful=False)
-    _, said = disturbed.communicate(timeout=100)
+    _, said = disturbed.communicate(timeout=60)
     assert disturbed.returncode == 1, said
     assert contents(output) == wanted
     deadline = time.monotonic() + 30
