@@ -53,7 +53,7 @@ def pictures(tmp_path: Path) -> Path:
 
 def batch(pictures: Path, output: Path, cluster: Any, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "deephar", "batch", str(pictures), "-o", str(output)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("DEEPHAR_TRY") or str(ROOT / "clients/python/src")))}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "clients/python/src")))}
     return subprocess.Popen(
         [*command, "--ray", cluster.address, "--serve", SERVE, *options],
         stderr=subprocess.PIPE,
@@ -83,7 +83,7 @@ def services() -> list[str]:
             text = file.read_text()
         except OSError:  # it ended in between
             continue
-        if "deephar.bulk.guard" in text:
+        if "bulk/guard.py" in text:
             found.append(text)
     return found
 

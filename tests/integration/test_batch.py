@@ -1,4 +1,4 @@
-"""`deephar batch` against a real service: whatever ends it, the same command goes on, nothing twice and nothing lost."""
+"""`deephar batch` against a real service: whatever ends it, it goes on, nothing twice and nothing lost."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+
 from service.testing.ports import free_loopback_port
 from service.testing.running import ServiceProcess, running_service
-
 from tests.conftest import SAMPLES
 
 GOOD, BAD = 60, 3
@@ -124,7 +124,7 @@ def test_ctrl_c_finishes_what_is_in_work_and_says_how_to_go_on(
     assert "the same command goes on with the rest" in said
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.jpg.jsonl")}
     assert 0 < len(before) < GOOD
-    status, said = run(pictures, tmp_path, running.grpc_address)
+    _, said = run(pictures, tmp_path, running.grpc_address)
     assert "were done before" in said
     assert contents(tmp_path) == undisturbed
     assert {file: file.stat().st_mtime_ns for file in before} == before
@@ -156,6 +156,7 @@ def test_a_list_of_pictures_and_a_video_is_drawn_and_written_as_tables(running: 
     assert {line["event"] for line in lines} >= {"started", "pose", "action", "answer"}
     assert lines[-1]["actions"][0]["label"] == "jumping_jacks"
     drawn = cv2.imread(str(output / "annotated/person.jpg.jpg"))
+    assert drawn is not None
     assert drawn.shape == (480, 640, 3)
     assert pq.read_table(output / "parquet/people").num_rows > 30
     labels = pq.read_table(output / "parquet/actions").column("label").to_pylist()

@@ -81,7 +81,7 @@ class ServiceAsking:
     async def _video(self, input: Input) -> None:
         await self._in_thread(lambda: check_readable(input.path))
         with self._output.unfinished() as unfinished:
-            with open(unfinished, "wb") as file:
+            with open(unfinished, "wb") as file:  # noqa: ASYNC230 - lines are buffered
                 if self._options.events:
                     async for event in self._client.stream(input.path, **self._of_videos):
                         file.write(line_of(input, event.to_dict()))

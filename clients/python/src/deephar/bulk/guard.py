@@ -1,9 +1,9 @@
 """Keeps a program running for as long as somebody holds the other end of its standard input.
 
-    python -m deephar.bulk.guard PROGRAM ARGUMENT...
+    python guard.py PROGRAM ARGUMENT...
 
 Who starts a service for a while may be killed at any moment, and then cannot end it: this process does, since its input
-ends with whoever held it. A program that ends by itself is started again.
+ends with whoever held it. A program that ends by itself is started again, unless it has just been started.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ from collections.abc import Sequence
 
 _POLL_S = 0.2
 _PATIENCE_S = 15.0  # for the program to end
-_PAUSE_S = 1.0  # before it is started again
+_SHORT_S = 5.0  # a program that ends sooner would not run the next time either
 _SET_PARENT_DEATH_SIGNAL = 1  # of prctl
 
 
 def main(command: Sequence[str]) -> None:
     """Runs the program until the standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal, and this ends last
-    process = _start(command)
+    process, began_s = _start(command), time.monotonic()
     try:
         while not _input_ended():
             if process.poll() is not None:
-                time.sleep(_PAUSE_S)
-                process = _start(command)
+                if time.monotonic() < began_s + _SHORT_S:
+                    sys.exit(f"{command[0]} ended with {process.returncode}")
+                process, began_s = _start(command), time.monotonic()
     finally:
         _end(process)
 

@@ -12,13 +12,14 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 
+from deephar.bulk import guard
+
 PATIENCE_S = 300.0  # until it is ready: networks are compiled
 _SHOWN = 2000  # characters of its log, where it does not start
-_OF_THE_CLUSTER = ("OMP_NUM_THREADS",)  # that Ray sets for its workers: the service decides for itself
+_OF_THE_CLUSTER = ("OMP_NUM_THREADS", "PYTHONPATH")  # that Ray sets for its workers, and would mislead the service
 
 
 class NotServed(RuntimeError):
@@ -50,8 +51,7 @@ class NodeService:
 
     def __init__(self, command: list[str], settings: Mapping[str, str]) -> None:
         with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deephar-bulk-"))
-            log = Path(folder) / "service.log"
+            self._log = stack.enter_context(tempfile.TemporaryFile())  # has no name, so that it never stays behind
             http, grpc = _free_ports()
             environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_CLUSTER}
             environment |= {
@@ -60,25 +60,25 @@ class NodeService:
                 "DEEPHAR_GRPC_PORT": grpc,
                 **settings,
             }
-            with log.open("wb") as output:
-                self._guard = subprocess.Popen(  # noqa: S603 - what the user named
-                    [sys.executable, "-m", "deephar.bulk.guard", *command],
-                    stdin=subprocess.PIPE,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    start_new_session=True,
-                )
+            self._guard = subprocess.Popen(  # noqa: S603 - what the user named
+                [sys.executable, guard.__file__, *command],
+                stdin=subprocess.PIPE,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=os.sep,  # Python's modules in another folder would be looked into first
+                start_new_session=True,
+            )
             stack.callback(self._end)
             self.address = f"127.0.0.1:{grpc}"
-            self._wait_until_ready(f"http://127.0.0.1:{http}/readyz", log)
+            self._wait_until_ready(f"http://127.0.0.1:{http}/readyz")
             self._stack = stack.pop_all()
 
     def close(self) -> None:
         """Ends the service."""
         self._stack.close()
 
-    def _wait_until_ready(self, url: str, log: Path) -> None:
+    def _wait_until_ready(self, url: str) -> None:
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             if self._guard.poll() is not None:
@@ -89,7 +89,9 @@ class NodeService:
             except httpx.TransportError:
                 pass
             time.sleep(0.1)
-        raise NotServed(f"the service of {os.uname().nodename} is not ready: {log.read_text()[-_SHOWN:].strip()}")
+        self._log.seek(0)
+        said = self._log.read().decode(errors="replace")[-_SHOWN:].strip()
+        raise NotServed(f"the service of {os.uname().nodename} is not ready: {said}")
 
     def _end(self) -> None:
         assert self._guard.stdin is not None

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -27,7 +27,7 @@ class Progress:
         self._every_s = every_s
         self._began_s = time.monotonic()
         self._total: int | None = None
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Any] | None = None
         self._shown: Callable[[], None] = self._line
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._show, name="deephar-progress", daemon=True)

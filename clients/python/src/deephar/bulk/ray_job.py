@@ -60,6 +60,7 @@ class Cluster:
     ca: Path | None = None
     in_flight: int = 0
     wait_s: float = 600.0
+    python_path: str = os.environ.get("PYTHONPATH", "")  # of the services: Ray adds to that of its workers
 
 
 def run(batch: Batch, cluster: Cluster) -> None:
@@ -117,7 +118,9 @@ def _blocks(inputs: Iterator[Input], kind: Kind, workers: int) -> Iterator[pa.Ta
     size = max(1, min(most, len(first) // (workers * _TASKS)))
     rest = itertools.chain(first, inputs)
     while block := list(itertools.islice(rest, size)):
-        ids, paths = ([os.fsencode(text) for text in column] for column in zip(*((i.id, i.path) for i in block)))
+        ids, paths = (
+            [os.fsencode(text) for text in column] for column in zip(*((i.id, i.path) for i in block), strict=True)
+        )
         yield pa.table(
             {
                 "id": pa.array(ids, pa.binary()),
@@ -150,7 +153,9 @@ class _Serving:
     """An actor: the service of one node. The service ends when the process of the actor does."""
 
     def __init__(self, cluster: Cluster) -> None:
-        settings = {"DEEPHAR_TRITON_URL": cluster.triton_urls} if cluster.triton_urls else {}
+        settings = {"PYTHONPATH": cluster.python_path} if cluster.python_path else {}
+        if cluster.triton_urls:
+            settings["DEEPHAR_TRITON_URL"] = cluster.triton_urls
         try:
             self._service: NodeService | str = NodeService(serve_command(cluster.serve), settings)
         except (NotServed, OSError) as error:
