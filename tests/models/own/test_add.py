@@ -422,7 +422,7 @@ def test_the_example_of_the_documentation(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "own_model.md").read_text().split("## Example")[1]
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (printed,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
-    (command,) = re.findall(r"deephar-models (add .*)", text)
+    (command,) = re.findall(r"^.venv-models/bin/deephar-models (add .*)", text, re.MULTILINE)
     subprocess.run([sys.executable, "-W", "ignore", "-c", example], cwd=tmp_path, check=True, capture_output=True)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     added = subprocess.run(
