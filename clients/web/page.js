@@ -76,8 +76,7 @@ async function show(source) {
   } catch (error) {
     if (!signal.aborted) {
       failed(error, again);
-      player.leave();
-      results.stage.close();
+      if (results.stage.close()) player.leave();
     }
   } finally {
     if (running.signal === signal) {

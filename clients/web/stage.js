@@ -44,11 +44,12 @@ export class Stage {
     this.clear();
   }
 
-  /** Shows the ways in again, unless there is a picture to look at. */
+  /** Shows the ways in again, unless there is a picture to look at; returns whether it did. */
   close() {
     const isEmpty = !this.shown && this.people.length === 0;
     this.frame.hidden ||= isEmpty;
     byId("welcome").hidden &&= !isEmpty;
+    return isEmpty;
   }
 
   clear() {

@@ -27,7 +27,7 @@ class Visitor:
     Attributes:
         page: Of playwright.
         hosts: Those that were asked, with the port.
-        complaints: Errors and warnings of the console, and exceptions; what the page's policy stops is among them.
+        complaints: Errors and warnings of the console, and exceptions; those of the policy of content are among them.
         refusals: HTTP statuses of problems, which Chromium writes into its console too.
     """
 
@@ -108,7 +108,7 @@ class Visitor:
 
 @contextmanager
 def visiting(browser: Browser, url: str, **context: Any) -> Iterator[Visitor]:
-    """Opens a window of its own; at its end nothing went to other hosts, and the browser complains of nothing."""
+    """Opens a window of its own; afterwards no other host was asked, and the browser complained of nothing."""
     window = browser.new_context(**context)
     try:
         visitor = Visitor(window.new_page(), url)
