@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -106,3 +107,62 @@ class WatchedContainer:
     def close(self) -> None:
         self.closed_by.append(threading.current_thread().name)
         self._container.close()
+
+
+def with_sound(
+    codec: str,
+    container: str = "mp4",
+    seconds: float = 2.0,
+    size: tuple[int, int] = (64, 48),
+    rate: int = 25,
+    samples_a_second: int = 48_000,
+    sound_s: float | None = None,
+) -> bytes:
+    """A video of growing brightness with a tone of 440 Hz, which lasts as long or `sound_s`."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as out:
+        film = out.add_stream("libx264", rate=rate, width=size[0], height=size[1], pix_fmt="yuv420p")
+        tone = out.add_stream(codec, rate=samples_a_second, layout="stereo")
+        assert isinstance(tone, av.AudioStream)
+        fitted = av.AudioResampler(tone.codec_context.format, "stereo", samples_a_second, tone.codec_context.frame_size)
+        for i in range(round(seconds * rate)):
+            pixels = np.full((size[1], size[0], 3), min(255, 2 * i), np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = i, Fraction(1, rate)
+            out.mux(film.encode(frame))
+        out.mux(film.encode(None))
+        count = round((seconds if sound_s is None else sound_s) * samples_a_second)
+        wave = (np.sin(np.arange(count) * 440 * 2 * np.pi / samples_a_second) * 8000).astype(np.int16)
+        for start in range(0, count, 1024):
+            both = np.repeat(wave[start : start + 1024], 2)[None]
+            heard = av.AudioFrame.from_ndarray(np.ascontiguousarray(both), format="s16", layout="stereo")
+            heard.sample_rate, heard.pts, heard.time_base = samples_a_second, start, Fraction(1, samples_a_second)
+            for piece in fitted.resample(heard):
+                out.mux(tone.encode(piece))
+        for piece in fitted.resample(None):
+            out.mux(tone.encode(piece))
+        out.mux(tone.encode(None))
+    return buffer.getvalue()
+
+
+def sound_of(data: bytes) -> tuple[str, list[tuple[float, bytes]]]:
+    """The codec of a video's sound, and its packets with their times in seconds."""
+    with av.open(io.BytesIO(data), "r") as container:
+        (stream,) = container.streams.audio
+        assert stream.time_base is not None
+        packets = [
+            (float(packet.pts * stream.time_base), bytes(packet))
+            for packet in container.demux(stream)
+            if packet.size and packet.pts is not None
+        ]
+        return stream.codec_context.codec.canonical_name, packets
+
+
+def pictures_of(data: bytes) -> list[tuple[float, Any]]:
+    """The frames of a video with their times in seconds, RGB; of one that is cut off, those that there are."""
+    with av.open(io.BytesIO(data), "r") as container:
+        frames: list[tuple[float, Any]] = []
+        for packet in container.demux(video=0):
+            with suppress(av.FFmpegError):  # half of a packet
+                frames += [(frame.time or 0.0, frame.to_ndarray(format="rgb24")) for frame in packet.decode()]
+        return frames

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import DeepharError, PayloadTooLarge, RequestTimeout, Unavailable
 from service.rest import problems
 from service.rest.content_encoding import Inflating, encoding_of
+from service.rest.streamed import CutOff
 from service.settings import Settings
 from service.stopping import STOPPING, Stopping
 from service.telemetry.metrics import METRICS
@@ -71,6 +72,8 @@ class Gate:
                 await exchange.run(self._app, self._stopping)
         except DeepharError as error:
             await exchange.refuse(error)
+        except CutOff as error:  # the server closes the connection, since the answer is not whole
+            log.warning("an answer that had begun was cut off: %s", error)
 
 
 class Exchange:

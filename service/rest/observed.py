@@ -51,6 +51,8 @@ class Observed:
         unanswered = LEFT
         try:
             await self._app(scope, exchange.receive, exchange.send)
+            if exchange.has_begun:  # and has no code: it was cut off
+                unanswered = "500"
         except Exception:
             if exchange.code is None:
                 unanswered = "500"
@@ -81,6 +83,10 @@ class _Http:
         self._status = ""
         self.code: str | None = None  # of a complete answer, or of a caller who left before
 
+    @property
+    def has_begun(self) -> bool:
+        return bool(self._status)
+
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
@@ -105,7 +111,7 @@ class _WebSocket:
 
     def __init__(self, request: ObservedRequest, receive: Receive, send: Send) -> None:
         self._request, self._receive, self._send = request, receive, send
-        self._accepted = False
+        self._accepted = self.has_begun = False
         self.code: str | None = None  # of a refusal, or of its end
 
     async def receive(self) -> Message:

@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 
 from service.errors import DeepharError, InvalidArgument, Unauthenticated
 from service.rest.schemas import Problem
-from service.rest.streamed import CutOff
 from service.status import INTERNAL_DETAIL, STATUS
 from service.telemetry.request import observed, request_id
 
@@ -81,8 +80,5 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _(request: Request, error: Exception) -> Response:
         present = observed()
-        if isinstance(error, CutOff):
-            log.warning("%s %s was cut off: %s", request.method, present.route if present else "", error)
-            return internal_error()  # not sent
         log.error("%s %s failed", request.method, present.route if present else "", exc_info=error)
         return internal_error()
