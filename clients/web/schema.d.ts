@@ -943,6 +943,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "image/jpeg": string;
+                "image/png": string;
+                "image/webp": string;
+                "image/bmp": string;
+                "image/heic": string;
+                "image/heif": string;
+                "image/avif": string;
                 "multipart/form-data": {
                     image: string[];
                     /** @description name from /v1/models; absent: the default */
@@ -965,7 +972,16 @@ export interface operations {
                     effort?: ("fast" | "balanced" | "best") | null;
                     /** @description time that the answer may take; in streams each frame. A faster model is taken if need be */
                     deadline_ms?: number | null;
-                    /** @description places each joint in space; for models that know or lift depth */
+                    /**
+                     * @description places each joint in space; for models that know or lift depth
+                     * @example {
+                     *       "cx": 320,
+                     *       "cy": 240,
+                     *       "fx": 1145,
+                     *       "fy": 1145,
+                     *       "root_depth_mm": 4000
+                     *     }
+                     */
                     camera?: {
                         fx: number;
                         fy: number;
@@ -1012,7 +1028,16 @@ export interface operations {
                     effort?: ("fast" | "balanced" | "best") | null;
                     /** @description time that the answer may take; in streams each frame. A faster model is taken if need be */
                     deadline_ms?: number | null;
-                    /** @description places each joint in space; for models that know or lift depth */
+                    /**
+                     * @description places each joint in space; for models that know or lift depth
+                     * @example {
+                     *       "cx": 320,
+                     *       "cy": 240,
+                     *       "fx": 1145,
+                     *       "fy": 1145,
+                     *       "root_depth_mm": 4000
+                     *     }
+                     */
                     camera?: {
                         fx: number;
                         fy: number;
@@ -1033,13 +1058,6 @@ export interface operations {
                     /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
                     person_id?: number | null;
                 };
-                "image/jpeg": string;
-                "image/png": string;
-                "image/webp": string;
-                "image/bmp": string;
-                "image/heic": string;
-                "image/heif": string;
-                "image/avif": string;
             };
         };
         responses: {
@@ -1239,6 +1257,9 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "video/mp4": string;
+                "video/webm": string;
+                "video/quicktime": string;
                 "multipart/form-data": {
                     /** Format: binary */
                     video?: string;
@@ -1337,9 +1358,6 @@ export interface operations {
                     /** @description of trc: whom the file is of; absent: who is in most frames, or first in a picture */
                     person_id?: number | null;
                 };
-                "video/mp4": string;
-                "video/webm": string;
-                "video/quicktime": string;
             };
         };
         responses: {

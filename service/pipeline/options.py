@@ -151,7 +151,11 @@ class PictureOptions(RequestOptions):
     """Options of `/v1/pose` and `EstimatePose`."""
 
     camera: Annotated[CameraOption | None, BeforeValidator(_from_json, json_schema_input_type=CameraOption | None)] = (
-        Field(None, description="places each joint in space; for models that know or lift depth")
+        Field(
+            None,
+            description="places each joint in space; for models that know or lift depth",
+            examples=[{"fx": 1145, "fy": 1145, "cx": 320, "cy": 240, "root_depth_mm": 4000}],
+        )
     )
     flip: bool = Field(False, description="average with the mirrored picture; twice the work")
     min_score: Score | None = Field(

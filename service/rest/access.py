@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.access.access import Access, Credentials
 from service.access.limits import Kind
 from service.errors import DeepharError, PermissionDenied
-from service.rest import page, problems
+from service.rest import docs, page, problems
 
 # Health, and pages that hold nothing of this service in particular: a browser could not send a key for them.
-OPEN = frozenset(("/healthz", "/readyz", "/docs", "/openapi.json", *page.PATHS))
+OPEN = frozenset(("/healthz", "/readyz", "/openapi.json", *docs.PATHS, *page.PATHS))
 SUBPROTOCOL = "deephar"  # of WebSockets of browsers, which can set no headers
 _KEY_PROTOCOL = "deephar.key."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

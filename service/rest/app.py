@@ -13,11 +13,11 @@ from service.access.access import Access
 from service.access.limits import Kind
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.readiness import Readiness
-from service.rest import catalogue, metrics, operations, page, pictures, problems, stream, videos
+from service.rest import catalogue, docs, metrics, operations, page, pictures, problems, stream, videos
 from service.rest.access import CallerAccess
 from service.rest.gate import Gate
 from service.rest.openapi import with_keys
-from service.rest.security_headers import SecurityHeaders, page_policy
+from service.rest.security_headers import SecurityHeaders
 from service.stopping import Stopping
 from service.telemetry.traces import TRACES
 from service.telemetry.triton_metrics import TritonMetrics
@@ -47,6 +47,7 @@ def build_app(
         version=__version__,
         summary="Human pose and action recognition: joints of a person in a picture, the action in a video.",
         redoc_url=None,
+        docs_url=None,  # its files would be of another host
         swagger_ui_oauth2_redirect_url=None,
         license_info={"name": "MIT", "identifier": "MIT"},
         telemetry=TRACES.for_fastapi(),
@@ -69,7 +70,7 @@ def build_app(
             allow_headers=["*"],
             expose_headers=_READABLE,
         )
-    app.add_middleware(SecurityHeaders, policy=page_policy(app))
+    app.add_middleware(SecurityHeaders)
     if not access.is_open:
         app.openapi = with_keys(app)  # type: ignore[method-assign]
     problems.install(app)
@@ -81,7 +82,7 @@ def build_app(
         catalogue.routes(pipeline.catalogue, readiness, settings),
         operations.routes(settings),
         metrics.routes(triton_metrics),
-        page.routes(page.page_files()),
+        page.routes(page.page_files() | docs.docs_files(app)),
     ):
         app.include_router(router)
         app.state.paths += paths_of(router)

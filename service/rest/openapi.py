@@ -51,8 +51,8 @@ def request_of(field: str, kinds: tuple[str, ...], options: type[BaseModel], man
     form = {**closed, "required": [field] if many == field else [], "properties": {**files, **properties}}
     encoded = {"type": "string", "format": "byte", "description": "base64"}
     document = {**closed, "required": [field], "properties": {field: encoded, **properties}}
-    content: dict[str, Any] = {"multipart/form-data": {"schema": form}, "application/json": {"schema": document}}
-    content |= {kind: {"schema": binary} for kind in kinds}
+    content: dict[str, Any] = {kind: {"schema": binary} for kind in kinds}  # first: /docs offers a file alone
+    content |= {"multipart/form-data": {"schema": form}, "application/json": {"schema": document}}
     parameters = [_parameter(name, schema) for name, schema in properties.items()]
     return {"parameters": parameters, "requestBody": {"required": True, "content": content}}
 

@@ -58,11 +58,13 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+_PERMISSIONS = "camera=(self), microphone=()"
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".jpg": "image/jpeg",
+    ".png": "image/png",
     ".mp4": "video/mp4",
 }
 
@@ -73,12 +75,21 @@ class PageFile:
 
     content: bytes
     media_type: str
-    etag: str
+    headers: Mapping[str, str]
 
     @classmethod
     def of(cls, path: Path) -> PageFile:
-        content = path.read_bytes()
-        return cls(content, _TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+        return cls._with_tag(path.read_bytes(), _TYPES[path.suffix], {})
+
+    @classmethod
+    def html(cls, content: bytes, policy: str, **headers: str) -> PageFile:
+        """Returns a page with its Content-Security-Policy."""
+        return cls._with_tag(content, _TYPES[".html"], {"Content-Security-Policy": policy, **headers})
+
+    @classmethod
+    def _with_tag(cls, content: bytes, media_type: str, headers: Mapping[str, str]) -> PageFile:
+        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        return cls(content, media_type, {"ETag": tag, "Cache-Control": "no-cache", **headers})
 
 
 def page_files(root: Path = ROOT) -> dict[str, PageFile]:
@@ -88,7 +99,7 @@ def page_files(root: Path = ROOT) -> dict[str, PageFile]:
         root: Of the checkout, or of the image.
     """
     web, samples = root / "clients" / "web", root / "samples"
-    files = {"/": PageFile.of(web / PAGE)}
+    files = {"/": PageFile.html((web / PAGE).read_bytes(), POLICY, **{"Permissions-Policy": _PERMISSIONS})}
     files |= {f"{FOLDER}/{name}": PageFile.of(web / name) for name in FILES}
     files |= {f"{FOLDER}/{name}": PageFile.of(samples / name) for name in SAMPLES}
     return files
@@ -103,10 +114,7 @@ def routes(files: Mapping[str, PageFile]) -> APIRouter:
 
 async def _answer(file: PageFile, request: Request) -> Response:
     """Returns the file; nothing where the browser has this version of it, which it asks each time."""
-    headers = {"ETag": file.etag, "Cache-Control": "no-cache"}
-    if file.media_type.startswith("text/html"):
-        headers |= {"Content-Security-Policy": POLICY, "Permissions-Policy": "camera=(self), microphone=()"}
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if file.etag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    return Response(file.content, media_type=file.media_type, headers=headers)
+    if file.headers["ETag"] in known or "*" in known:
+        return Response(status_code=304, headers=file.headers)
+    return Response(file.content, media_type=file.media_type, headers=file.headers)

@@ -10,7 +10,8 @@ import av
 import pytest
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
-from service.testing.running import ServiceProcess
+from service.access.keys import new_key
+from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
 from tests.page.visitor import Visitor, visiting
 
@@ -54,3 +55,13 @@ def visitor(browser: Browser, service: ServiceProcess) -> Iterator[Visitor]:
     with visiting(browser, service.url, viewport=DESKTOP, reduced_motion="reduce") as visitor:
         visitor.open()
         yield visitor
+
+
+@pytest.fixture(scope="package")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServiceProcess, str, str]]:
+    """A service, a key, and one that may ask for one picture an hour."""
+    (key, entry), (seldom, seldom_entry) = new_key("visitor"), new_key("seldom")
+    path: Path = tmp_path_factory.mktemp("keys") / "keys.toml"
+    path.write_text(f'{entry}{seldom_entry}rate = "1/hour"\n')
+    with running_service(keys=str(path)) as service:
+        yield service, key, seldom

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from service.access.keys import new_key
-from service.testing.running import ServiceProcess, running_service
+from service.testing.running import ServiceProcess
 from tests.page.visitor import Visitor, visiting
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServiceProcess, str, str]]:
-    """A service, a key, and one that may ask for one picture an hour."""
-    (key, entry), (seldom, seldom_entry) = new_key("visitor"), new_key("seldom")
-    path: Path = tmp_path_factory.mktemp("keys") / "keys.toml"
-    path.write_text(f'{entry}{seldom_entry}rate = "1/hour"\n')
-    with running_service(keys=str(path)) as service:
-        yield service, key, seldom
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 
 from service.access.access import Access
 from service.access.keys import new_key
+from service.rest import docs
 from service.rest.app import build_app
 from tests.conftest import SAMPLES
 from tests.unit.parts import Gateway, with_gateway
@@ -139,7 +140,8 @@ def test_security_headers(scheme: str) -> None:
             headers = (await client.get(path)).headers
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["referrer-policy"] == "no-referrer"
-            assert headers.get("cache-control") == ("no-store" if path.startswith("/v1/") else None)
+            kept = {"/docs": "no-cache"}.get(path)
+            assert headers.get("cache-control") == ("no-store" if path.startswith("/v1/") else kept)
             assert ("strict-transport-security" in headers) == (scheme == "https")
             assert ("content-security-policy" in headers) == (path == "/docs")
             assert headers.get("x-frame-options") == ("DENY" if path == "/docs" else None)
@@ -164,21 +166,23 @@ def test_the_document_says_how_keys_are_sent(tmp_path: Path) -> None:
     assert [list(one) if isinstance(one, dict) else one for one in schemes] == [["bearer", "key"], None]
 
 
-def test_the_page_may_load_what_it_needs() -> None:
+def test_docs_loads_files_of_this_service_only_and_may_load_them(tmp_path: Path) -> None:
+    path, _ = keys(tmp_path)
+
     async def work(client: httpx.AsyncClient) -> None:
         page = await client.get("/docs")
         policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
         assert policy["default-src"] == "'none'"
+        assert "http" not in page.headers["content-security-policy"]
         for script in re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL):
             digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
             assert f"'sha256-{digest}'" in policy["script-src"]
-        for kind, pattern in (
-            ("script-src", r'<script src="(.*?)"'),
-            ("style-src", r'rel="stylesheet" .*?href="(.*?)"'),
-        ):
-            (source,) = re.findall(pattern, page.text)
-            assert any(source.startswith(allowed) for allowed in policy[kind].split() if "://" in allowed)
-        (icon,) = re.findall(r'rel="shortcut icon" href="(.*?)"', page.text)
-        assert any(icon.startswith(allowed) for allowed in policy["img-src"].split() if "://" in allowed)
+        loaded = re.findall(r'(?:src|href)="(.*?)"', page.text)
+        assert {f"/{file.removeprefix('./')}" for file in loaded} == set(docs.PATHS) - {"/docs"}
+        for file in docs.PATHS[1:]:
+            answer = await client.get(file)
+            assert (answer.status_code, len(answer.content) > 500) == (200, True)
+            again = await client.get(file, headers={"If-None-Match": answer.headers["etag"]})
+            assert again.status_code == 304
 
-    asked(work)
+    asked(work, keys=path)
