@@ -31,6 +31,7 @@ from service.testing.running import ROOT, running_service
 
 PICTURE = ROOT / "docs" / "pictures" / "reliability.png"
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+PERSON_BARS = 5
 _Scores = NDArray[np.float64]
 
 
@@ -57,15 +58,19 @@ def _share_right(person: Person, joints: Floats, valid: NDArray[np.bool_]) -> fl
     return float(near[LSP_TO_PA16][valid[LSP_TO_PA16]].mean())
 
 
-def thresholds(client: Client, pictures: BoxedPictures) -> list[str]:
-    """Returns the rows of the table: what `min_score` keeps of the people, and of the answers that are nobody."""
+def answered(client: Client, pictures: BoxedPictures, min_score: float | None) -> list[evaluate.Detections]:
+    """Returns boxes and scores of the people in each picture."""
     answers = []
-    default = []
     for image in pictures.images:
-        people = client.pose(png(image), min_score=0).people
+        people = client.pose(png(image), min_score=min_score).people
         answers.append((_boxes(people), np.array([person.score for person in people], np.float32)))
-        people = client.pose(png(image)).people
-        default.append((_boxes(people), np.array([person.score for person in people], np.float32)))
+    return answers
+
+
+def thresholds(
+    answers: list[evaluate.Detections], default: list[evaluate.Detections], pictures: BoxedPictures
+) -> list[str]:
+    """Returns the rows of the table: what `min_score` keeps of the people, and of the answers that are nobody."""
     everybody = _counts(answers, pictures)
     rows = [_row("absent", _counts(default, pictures), everybody, pictures)]
     for threshold in THRESHOLDS:
@@ -100,11 +105,16 @@ def main() -> None:
         valid = people.valid[:, LSP_TO_PA16]
         joint_scores, joint_hits = answers.scores[:, LSP_TO_PA16][valid], answers.hits[:, LSP_TO_PA16][valid]
         scores, shares = of_people(client, people)
-        rows = thresholds(client, person_data.load_validation(arguments.data))
-    joints = diagram(joint_scores, joint_hits, "joints: score (how many), share within 0.2 torso")
-    persons = diagram(scores, shares, "people: score (how many), share of right joints")
+        pictures = person_data.load_validation(arguments.data)
+        everybody, default = answered(client, pictures, min_score=0), answered(client, pictures, min_score=None)
+    rows = thresholds(everybody, default, pictures)
+    all_scores = np.concatenate([of_picture for _, of_picture in everybody])
+    is_person = np.concatenate(evaluate.matches(everybody, pictures.boxes_px)) >= 0
+    joints = diagram(joint_scores, joint_hits, "joints' score (how many): share within 0.2 torso")
+    persons = diagram(scores, shares, "people's score: share of joints that are right", PERSON_BARS)
+    boxes = diagram(all_scores, is_person, "people's score: share of answers that are people")
     PICTURE.parent.mkdir(exist_ok=True)
-    cv2.imwrite(str(PICTURE), np.hstack([joints, persons]))
+    cv2.imwrite(str(PICTURE), np.hstack([joints, persons, boxes]))
     print(f"joints: {len(joint_scores)}, calibration error {expected_calibration_error(joint_scores, joint_hits):.3f}")
     print(f"people: {len(scores)}, calibration error {expected_calibration_error(scores, shares):.3f}")
     for low in (0.0, 0.3, 0.5, 0.7, 0.9):

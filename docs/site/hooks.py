@@ -1,7 +1,7 @@
 """Pages of the site that lie outside of docs/, and links that leave docs/: hooks of mkdocs.
 
 The site has the README as its start, and other READMEs, pictures and files that pages link to at their places in the
-repository. Links to folders become plain text: there is no host that could show them.
+repository. Links to folders and hidden files become plain text: there is no host that could show them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         source = Path(str(page.abs_src_path))
         for _, _, link in _LINK.findall(source.read_text()):
             target = _target(source, link)
-            if target is not None and target.is_file() and files.get_file_from_path(_uri(target)) is None:
+            if target is not None and target.is_file() and target.name[0] != "." and files.get_file_from_path(_uri(target)) is None:
                 files.append(File.generated(config, _uri(target), abs_src_path=str(target)))
     return files
 
@@ -52,7 +52,7 @@ def _rewriter(source: Path, page: Page) -> Callable[[re.Match[str]], str]:
         target = _target(source, link)
         if target is None:
             return f"{mark}[{text}]({link})"
-        if target.is_dir():
+        if target.is_dir() or target.name.startswith("."):
             return text
         place = os.path.relpath(_uri(target), Path(page.file.src_uri).parent)
         anchor = link.partition("#")[2]

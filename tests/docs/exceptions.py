@@ -44,6 +44,8 @@ NOT_RUN: Mapping[str, str] = {
     ".venv/bin/deephar models --ca": _TLS,
     "deephar models --address pose.example": _ELSEWHERE,
     "curl -s https://example.org": _ELSEWHERE,
+    "find /data": "a folder of the reader's",
+    "deephar batch /shared": "needs a Ray cluster: tests/bulk",
     "deephar live 0": _CAMERA,
     "deephar live rtsp": _CAMERA,
     "ffmpeg -i INPUT": _CAMERA,
@@ -58,6 +60,7 @@ FIGURES_OF_THE_MOMENT: Mapping[str, str] = {
     ".venv/bin/deephar top": "requests of this second",
 }
 PROGRAMS_NOT_RUN: Mapping[str, str] = {
+    "docs/guides/camera.md: from deephar import Capture": _CAMERA,
     "docs/formats.md: import json": "of labels of the reader's",
     "docs/formats.md: import pandas": "pandas is not in the environment",
     "docs/own_model.md: import torch": _OWN_MODEL,

@@ -24,6 +24,7 @@ OWN_FILES = {
     "1.jpg": "person.jpg",
     "2.jpg": "person.jpg",
     "video.mp4": "jumping_jacks.mp4",
+    "videos/of_a_day/a.mp4": "jumping_jacks.mp4",
     **{name: name for name in ("person.jpg", "people.jpg", "jumping_jacks.mp4")},
 }
 # Runs the programs of a page one after the other in one interpreter, and tells what each printed.
@@ -48,7 +49,7 @@ class Workplace:
         for name in LINKED:
             (folder / name).symlink_to(ROOT / name)
         for name, sample in OWN_FILES.items():
-            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(SAMPLES / sample, folder / name)
         self._install_programs()
         (folder / "node_modules").mkdir()
