@@ -98,7 +98,7 @@ def _turned(points: Floats, image: Image, quarters: int) -> Floats:
 
 
 def grey(image: Image) -> Image:
-    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def dark(image: Image) -> Image:
@@ -106,24 +106,25 @@ def dark(image: Image) -> Image:
 
 
 def blurred(image: Image) -> Image:
-    return cv2.GaussianBlur(image, (0, 0), 3).astype(np.uint8)
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 3), np.uint8)
 
 
 def compressed(image: Image) -> Image:
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 10])[1], cv2.IMREAD_COLOR).astype(np.uint8)
+    jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 10])[1]
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
 
 
 def painted(image: Image) -> Image:
-    return cv2.stylization(image, sigma_s=60, sigma_r=0.45).astype(np.uint8)
+    return np.asarray(cv2.stylization(image, sigma_s=60, sigma_r=0.45), np.uint8)
 
 
 def sketched(image: Image) -> Image:
     drawing, _ = cv2.pencilSketch(image, sigma_s=60, sigma_r=0.07, shade_factor=0.05)
-    return grey(np.repeat(drawing[..., None], 3, axis=2).astype(np.uint8))
+    return np.repeat(np.asarray(drawing, np.uint8)[..., None], 3, axis=2)
 
 
 def outlined(image: Image) -> Image:
-    return np.repeat(255 - cv2.Canny(image, 80, 160)[..., None], 3, axis=2).astype(np.uint8)
+    return np.repeat(255 - np.asarray(cv2.Canny(image, 80, 160), np.uint8)[..., None], 3, axis=2)
 
 
 def conditions(people: People) -> Iterator[tuple[str, People]]:

@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = {
     "index.md": "README.md",
-    **{name: name for name in ("CHANGELOG.md", "models/lite/README.md", "clients/python/README.md", "clients/web/README.md")},
+    **{
+        name: name
+        for name in ("CHANGELOG.md", "models/lite/README.md", "clients/python/README.md", "clients/web/README.md")
+    },
 }
 _LINK = re.compile(r"(!?)\[((?:!\[[^\]]*\]\([^)]*\)|[^\[\]])*)\]\(([^()\s]+)\)")
 _CODE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
@@ -33,7 +36,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         source = Path(str(page.abs_src_path))
         for _, _, link in _LINK.findall(source.read_text()):
             target = _target(source, link)
-            if target is not None and target.is_file() and target.name[0] != "." and files.get_file_from_path(_uri(target)) is None:
+            if (
+                target is not None
+                and target.is_file()
+                and target.name[0] != "."
+                and files.get_file_from_path(_uri(target)) is None
+            ):
                 files.append(File.generated(config, _uri(target), abs_src_path=str(target)))
     return files
 

@@ -68,7 +68,9 @@ def _own_fields(body: dict[str, Any]) -> Iterator[str]:
             if "binary" in str(field) or field.get("format") == "byte"
         }
         if files:
-            listed = (f"`{name}` ({'base64' if 'byte' in str(field) else type_of(field)})" for name, field in files.items())
+            listed = (
+                f"`{name}` ({'base64' if 'byte' in str(field) else type_of(field)})" for name, field in files.items()
+            )
             yield f"* Of `{kind}`: {', '.join(listed)}."
     yield ""
 

@@ -64,13 +64,13 @@ PROGRAMS_NOT_RUN: Mapping[str, str] = {
     "docs/formats.md: import json": "of labels of the reader's",
     "docs/formats.md: import pandas": "pandas is not in the environment",
     "docs/own_model.md: import torch": _OWN_MODEL,
-    "clients/python/README.md: with Client(\"grpcs://pose.example": _ELSEWHERE,
+    'clients/python/README.md: with Client("grpcs://pose.example': _ELSEWHERE,
     "clients/web/README.md: <input": "tests/page: the page is made of it",
     "clients/web/README.md: import": "tests/integration/test_web_client.py runs it, with keys",
     "clients/web/README.md: const stream": "tests/integration/test_web_client.py runs it, with a made camera",
 }
 ILLUSTRATIONS: Mapping[str, str] = {
-    "docs/api.md: {\"name\": \"left_eye\"": "one of seventeen joints",
+    'docs/api.md: {"name": "left_eye"': "one of seventeen joints",
     "docs/architecture.md: HTTP": "a drawing",
     "docs/formats.md: file,frame": "the beginning of a file",
     "docs/models.md: MODEL": "tests/models/weights asks for it",

@@ -81,8 +81,8 @@ def test_a_reader_finds_a_page(address: str) -> None:
         page.goto(address)
         expect(page.locator("h1").first).to_contain_text("deephar-serve")
         assert page.locator("img[src$='jumping_jacks.webp']").evaluate("image => image.naturalWidth") == 400
-        page.locator("label[for=__search]").first.click()
-        page.locator("input[name=query]").fill("reliability diagram min_score")
+        page.locator("input[name=query]").click()
+        page.keyboard.type("reliability diagram min_score")
         result = page.locator("a.md-search-result__link[href*='scores.html']").first
         expect(result).to_be_visible(timeout=PATIENCE_MS)
         result.click()
