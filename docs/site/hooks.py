@@ -36,12 +36,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         source = Path(str(page.abs_src_path))
         for _, _, link in _LINK.findall(source.read_text()):
             target = _target(source, link)
-            if (
-                target is not None
-                and target.is_file()
-                and target.name[0] != "."
-                and files.get_file_from_path(_uri(target)) is None
-            ):
+            if target is None or not target.is_file() or target.name.startswith("."):
+                continue
+            if files.get_file_from_path(_uri(target)) is None:
                 files.append(File.generated(config, _uri(target), abs_src_path=str(target)))
     return files
 
