@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -13,19 +14,22 @@ ARGUMENTS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-devic
 PATIENCE_MS = 15_000
 
 
-def run_in_browser(program: str, service: ServiceProcess) -> None:
-    """Runs a program in a page of the service's own origin until it has logged something."""
+def run_in_browser(program: str, service: ServiceProcess, camera_film: Path) -> str:
+    """Runs a program in a page of the service's own origin; returns what it logs first."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no Chromium (Debian: apt-get install chromium)")
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = driver.chromium.launch(
+            executable_path=chromium, args=[*ARGUMENTS, f"--use-file-for-fake-video-capture={camera_film}"]
+        )
         page = browser.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{service.url}/healthz")
-        with page.expect_console_message(timeout=PATIENCE_MS) as told:
+        with page.expect_console_message(lambda message: message.type == "log", timeout=PATIENCE_MS) as told:
             page.evaluate(f"document.body.append(document.createElement('video')); (async () => {{\n{program}\n}})()")
+        text = told.value.text
         browser.close()
     assert not errors
-    assert told.value.type == "log", told.value.text
+    return text

@@ -28,7 +28,7 @@ def workplace(tmp_path: Path, service: ServiceProcess) -> Iterator[Workplace]:
 
 
 @pages
-def test_a_page_says_what_is_so(page: Path, workplace: Workplace, service: ServiceProcess) -> None:
+def test_a_page_says_what_is_so(page: Path, workplace: Workplace, service: ServiceProcess, camera_film: Path) -> None:
     printed: str | None = None  # by the block before; None: it was not run
     commands: list[str] = []
     for block in blocks_of(page):
@@ -46,7 +46,7 @@ def test_a_page_says_what_is_so(page: Path, workplace: Workplace, service: Servi
             commands = block.commands
             printed = run_commands(commands, workplace)
         elif block.language in ("python", "js", "html"):
-            printed = run_program(block, workplace, service)
+            printed = run_program(block, workplace, service, camera_film)
         else:
             check_form(block)
 
@@ -60,7 +60,7 @@ def run_commands(commands: list[str], workplace: Workplace) -> str | None:
     return "".join(printed) if printed else None
 
 
-def run_program(block: Block, workplace: Workplace, service: ServiceProcess) -> str | None:
+def run_program(block: Block, workplace: Workplace, service: ServiceProcess, camera_film: Path) -> str | None:
     if entry(PROGRAMS_NOT_RUN, block.place, block.text):
         if block.language == "python":
             compile(block.text, block.place, "exec")
@@ -69,8 +69,7 @@ def run_program(block: Block, workplace: Workplace, service: ServiceProcess) -> 
         return workplace.python(block.text)
     assert block.language == "js", f"{block.place}: {block.language} is not run"
     if "document." in block.text:
-        run_in_browser(block.text, service)
-        return None
+        return run_in_browser(block.text, service, camera_film)
     return workplace.node(block.text)
 
 
