@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 from service.access.keys import new_key
 from service.testing.running import ServiceProcess, running_service
-from tests.conftest import SAMPLES
 from tests.page.visitor import Visitor, visiting
 
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
