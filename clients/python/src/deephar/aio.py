@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -152,8 +153,10 @@ class AsyncClient:
         deadline_ms: float = 0.0,
         event_timeout_s: float = 60.0,
         reconnect: bool = True,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Yields poses, actions and segments while the frames are being sent; see `Client.stream`.
+
+        Whoever leaves early should end it by `contextlib.aclosing`: asyncio does so only some time later.
 
         Raises:
             DeepharError: The stream failed.
@@ -166,12 +169,13 @@ class AsyncClient:
 
     async def _streamed(
         self, video: AsyncVideoLike, fps: float | None, options: VideoOptions, event_timeout_s: float, reconnect: bool
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         if isinstance(video, str | PathLike):  # its errors come before those of the connection
             video = await asyncio.to_thread(items_of, video)
         items = async_items_of(video, fps)
-        async for event in events_of(self._transport, items, options, event_timeout_s, reconnect):
-            yield event
+        async with aclosing(events_of(self._transport, items, options, event_timeout_s, reconnect)) as events:
+            async for event in events:
+                yield event
 
     @property
     def _transport(self) -> AsyncTransport:

@@ -32,6 +32,10 @@ class DeepharError(Exception):
         return DeepharError._classes.get(code, DeepharError)(code, detail, retry_after_s)
 
 
+class MissingExtra(ImportError):
+    """A library that only some calls need is not installed. The text says what to install."""
+
+
 class InvalidArgument(DeepharError, code="invalid_argument"):
     """An option is wrong."""
 

@@ -93,7 +93,7 @@ def model_of(message: pb.Model) -> Model:
     }
     if message.clip_frames:
         clip = {"frames": message.clip_frames, "interval_s": message.sample_interval_s}
-        card["clip"] = {**clip, "labels": tuple(message.actions)}
+        card["clip"] = {**clip, "labels": list(message.actions)}
     return Model(message.name, message.version, message.ready, card, _layout(message.layout))
 
 

@@ -17,6 +17,7 @@ from deephar.frames import Flush, Frame
 from deephar.inputs import async_items_of
 from deephar.options import PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Model, PoseAnswer
+from deephar.tasks import ended
 from deephar.transport import AsyncStreamConnection, Connecting, Message
 from deephar.transport.grpc_calls import OPTIONS, credentials_of, error_of, message_of, metadata_of
 from deephar.v1 import inference_pb2 as pb
@@ -55,7 +56,8 @@ class AsyncGrpcTransport:
             frames = await asyncio.to_thread(frames_of(video).open)
         clip = Clip(frames)
         call = self._stub.ClassifyClip(timeout=timeout_s, metadata=self._metadata)
-        try:
+
+        async def send() -> None:
             await _written(call, messages.config_request(options))
             async for item in async_items_of(frames):
                 if isinstance(item, Frame):
@@ -64,11 +66,22 @@ class AsyncGrpcTransport:
                     break
             with suppress(*_ENDED):
                 await call.done_writing()
-            response = await call
+
+        async def answer() -> Any:
+            return await call
+
+        sending, answering = asyncio.create_task(send()), asyncio.create_task(answer())
+        try:  # the call may end while the next frame is not there yet
+            await asyncio.wait((sending, answering), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()  # what the frames raise
+            response = await answering
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._address) from error
         finally:
             call.cancel()
+            await ended(sending)
+            await ended(answering)
         return messages.actions_answer(response, clip.facts())
 
     async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:  # noqa: ARG002
@@ -82,7 +95,7 @@ class AsyncGrpcTransport:
 
     async def _answer(self, method: Any, request: Any, timeout_s: float) -> Any:
         try:
-            return await method(request, timeout=timeout_s, metadata=self._metadata)
+            return await method(request, timeout=max(0.0, timeout_s), metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._address) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from deephar.options import PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Model, PoseAnswer
 from deephar.transport import Connecting, Message, StreamConnection
 from deephar.transport.grpc_calls import OPTIONS, credentials_of, error_of, message_of, metadata_of
+from deephar.transport.unreachable import unreachable
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 
@@ -70,7 +72,7 @@ class GrpcTransport:
 
     def _answer(self, method: Any, request: Any, timeout_s: float) -> Any:
         try:
-            return method(request, timeout=timeout_s, metadata=self._metadata)
+            return method(request, timeout=max(0.0, timeout_s), metadata=self._metadata)
         except grpc.RpcError as error:
             raise error_of(error, self._address) from error
 
@@ -128,12 +130,8 @@ class _GrpcStream:
     def close(self) -> None:
         self._closed.set()
         self._call.cancel()
-        while True:  # gRPC's thread waits for requests
-            try:
-                self._requests.put_nowait(None)
-                return
-            except queue.Full:
-                self._requests.get_nowait()
+        _put_at_once(self._requests, None)  # gRPC's thread waits for requests
+        _put_at_once(self._received, unreachable(self._address, "the stream was closed"))  # and the caller's for events
 
     def _read(self) -> None:
         last: DeepharError | None = None
@@ -152,3 +150,13 @@ class _GrpcStream:
                 if place is self._requests and self._call.done():
                     return None
         return None
+
+
+def _put_at_once(place: queue.Queue[Any], item: Any) -> None:
+    """Puts an item in, instead of those before it where there is no room."""
+    while True:
+        try:
+            return place.put_nowait(item)
+        except queue.Full:
+            with suppress(queue.Empty):
+                place.get_nowait()

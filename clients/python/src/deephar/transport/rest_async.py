@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -39,9 +40,17 @@ class AsyncRestTransport:
     ) -> ActionsAnswer:
         if isinstance(video, Path):
             return ActionsAnswer.from_dict(await self._answer(rest.file_question(video, options), timeout_s))
-        items = [item async for item in video]
-        clip = await asyncio.to_thread(rest.FramesQuestion, items, options)
-        return clip.answer(await self._answer(clip.question, timeout_s))
+        until_s = time.monotonic() + timeout_s
+        try:
+            async with asyncio.timeout(timeout_s) as limit:
+                clip = rest.FramesQuestion(options)
+                async for item in video:
+                    await asyncio.to_thread(clip.add, item)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise rest.late() from None
+        return clip.answer(await self._answer(clip.question, max(rest.SHORTEST_S, until_s - time.monotonic())))
 
     async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:
         try:

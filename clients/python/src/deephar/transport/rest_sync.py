@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from socket import SHUT_RDWR
 from typing import Any
 
 import httpx
@@ -14,10 +17,13 @@ from websockets.sync.client import ClientConnection, connect
 
 from deephar.address import Address
 from deephar.frames import Flush, Frame
+from deephar.in_thread import in_thread
 from deephar.options import PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Json, Model, PoseAnswer
 from deephar.transport import Connecting, Message, StreamConnection
 from deephar.transport import rest_calls as rest
+
+_LEAVING_S = 1.0  # for a frame that is being sent
 
 
 class RestTransport:
@@ -37,8 +43,14 @@ class RestTransport:
     def classify(self, video: Path | Iterator[Frame | Flush], options: VideoOptions, timeout_s: float) -> ActionsAnswer:
         if isinstance(video, Path):
             return ActionsAnswer.from_dict(self._answer(rest.file_question(video, options), timeout_s))
-        clip = rest.FramesQuestion(video, options)
-        return clip.answer(self._answer(clip.question, timeout_s))
+        until_s = time.monotonic() + timeout_s
+        clip = rest.FramesQuestion(options)
+        reading = in_thread(lambda: clip.add_all(video))
+        wait((reading,), timeout_s)
+        if not reading.done():
+            raise rest.late()
+        reading.result()
+        return clip.answer(self._answer(clip.question, max(rest.SHORTEST_S, until_s - time.monotonic())))
 
     def stream(self, options: VideoOptions, connect_timeout_s: float) -> StreamConnection:
         opened = ExitStack()
@@ -83,6 +95,7 @@ class _Socket:
 
     def __init__(self, socket: ClientConnection, opened: ExitStack, address: Address, options: VideoOptions) -> None:
         self._socket, self._opened, self._address = socket, opened, address
+        self._sending = threading.Lock()
         self._send(rest.config_text(options))
 
     def send(self, item: Frame | Flush) -> None:
@@ -99,8 +112,13 @@ class _Socket:
             raise rest.closed(error, self._address) from error
 
     def close(self) -> None:
+        if self._sending.acquire(timeout=_LEAVING_S):
+            self._sending.release()
+        else:  # a service that no longer reads: a farewell would wait behind the frame
+            with suppress(OSError):
+                self._socket.socket.shutdown(SHUT_RDWR)
         self._opened.close()
 
     def _send(self, message: Any) -> None:
-        with suppress(ConnectionClosed):  # whoever receives learns why
+        with self._sending, suppress(ConnectionClosed):  # whoever receives learns why
             self._socket.send(message)
