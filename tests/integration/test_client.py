@@ -6,9 +6,11 @@ A connection that is lost in mid-stream is not seen in the events.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -18,6 +20,7 @@ import numpy as np
 import pytest
 from deephar import AsyncClient, Camera, Client, Flush, Frame
 from deephar.errors import (
+    Closed,
     DeadlineExceeded,
     DeepharError,
     InvalidArgument,
@@ -265,7 +268,7 @@ def test_an_array_may_be_used_again(addresses: dict[str, str], frames: list[Fram
     pixels = np.zeros((480, 640, 3), np.uint8)
 
     def into_one_array() -> Iterator[np.ndarray[Any, Any]]:
-        for frame in frames[:20]:
+        for frame in frames[:60]:
             decoded = cv2.imdecode(np.frombuffer(frame.picture, np.uint8), cv2.IMREAD_COLOR)
             assert decoded is not None
             pixels[:] = decoded[..., ::-1]
@@ -274,9 +277,9 @@ def test_an_array_may_be_used_again(addresses: dict[str, str], frames: list[Fram
 
     with Client(addresses[transport]) as client:
         events = list(client.stream(into_one_array(), fps=25, want_keypoints=True))
-        facts = client.classify(into_one_array(), fps=10)
+        facts = client.classify(into_one_array(), fps=25)
     poses = [event for event in events if isinstance(event, PoseEvent)]
-    assert [len(pose.people) for pose in poses] == [1] * 20
+    assert [len(pose.people) for pose in poses] == [1] * 60
     assert facts.actions[0].label == "jumping_jacks"
 
 
@@ -423,6 +426,36 @@ def test_a_snippet_of_the_readme_runs(service: ServiceProcess, number: int) -> N
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_a_client_that_is_closed(addresses: dict[str, str], frames: list[Frame], transport: str) -> None:
+    """Its streams end with an error, and further calls are refused."""
+    endless = itertools.cycle([frame.picture for frame in frames])
+
+    async def streamed() -> None:
+        client = AsyncClient(addresses[transport])
+        asyncio.get_running_loop().call_later(0.5, lambda: closing.append(asyncio.create_task(client.close())))
+        async for _ in client.stream(endless, fps=10):
+            pass
+
+    closing: list[Any] = []
+    client = Client(addresses[transport])
+    timer = threading.Timer(0.5, client.close)
+    timer.start()
+    with pytest.raises(Closed):
+        list(client.stream(endless, fps=10))
+    timer.join()
+    for call in (
+        client.models,
+        lambda: client.pose(b""),
+        lambda: client.classify(frames),
+        lambda: list(client.stream([])),
+    ):
+        with pytest.raises(Closed, match="make another one"):
+            call()
+    with pytest.raises(Closed):
+        asyncio.run(streamed())
 
 
 def test_nobody_is_there() -> None:

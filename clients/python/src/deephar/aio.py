@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from deephar.address import Address
 from deephar.async_stream import events_of
 from deephar.client import connecting_to
-from deephar.errors import DeepharError
+from deephar.errors import Closed, DeepharError
 from deephar.events import Event
 from deephar.inputs import async_items_of, encoded, items_of
 from deephar.options import BoxLike, Camera, DropPolicy, Effort, People, PoseOptions, VideoOptions
@@ -59,6 +59,7 @@ class AsyncClient:
     ) -> None:
         self._where, self._connecting = connecting_to(address, api_key, credentials, ca)
         self._made: AsyncTransport | None = None  # with the first call, whose event loop it belongs to
+        self._is_closed = False
         self._timeout_s, self._retries = timeout_s, retries
 
     async def __aenter__(self) -> AsyncClient:
@@ -71,9 +72,9 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Closes the connection; running calls are cancelled."""
+        self._is_closed = True
         if self._made is not None:
-            made, self._made = self._made, None
-            await made.close()
+            await self._made.close()
 
     async def models(self, *, timeout_s: float | None = None) -> list[Model]:
         """Returns the models of the service; see `Client.models`.
@@ -179,6 +180,8 @@ class AsyncClient:
 
     @property
     def _transport(self) -> AsyncTransport:
+        if self._is_closed:
+            raise Closed
         if self._made is None:
             self._made = _transport(self._where, self._connecting)
         return self._made

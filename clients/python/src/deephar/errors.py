@@ -96,5 +96,12 @@ class Internal(DeepharError, code="internal"):
     """A fault of the service; the cause is in its log."""
 
 
+class Closed(DeepharError, code="closed"):
+    """The client was closed, meanwhile or before."""
+
+    def __init__(self, code: str = "closed", detail: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(code, detail or "the client was closed; make another one", retry_after_s)
+
+
 class Unreachable(DeepharError, code="unreachable"):
     """Nobody answers at the address. The text says how to start a service, or where to point."""

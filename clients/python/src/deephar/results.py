@@ -366,7 +366,7 @@ class Model:
         ready: Whether it can be asked.
         card: What it is: crop, layout, labels, weights, licence. gRPC has the most important of it only.
         layout: Of the network's own joints.
-        missing: What it lacks to be ready, where the service says so.
+        missing: What it lacks to be ready, where the service says so. Of one that lacks too much, little else is known.
     """
 
     name: str

@@ -13,6 +13,7 @@ import grpc
 from deephar import messages
 from deephar.address import Address
 from deephar.clip import Clip
+from deephar.errors import Closed
 from deephar.frames import Flush, Frame
 from deephar.inputs import async_items_of
 from deephar.options import PoseOptions, VideoOptions
@@ -37,10 +38,11 @@ class AsyncGrpcTransport:
         else:
             self._channel = grpc.aio.secure_channel(address.target, credentials, OPTIONS)
         self._stub = pb_grpc.InferenceServiceStub(self._channel)
+        self._is_closed = False
 
     async def models(self, timeout_s: float) -> list[Model]:
         response = await self._answer(self._stub.ListModels, pb.ListModelsRequest(), timeout_s)
-        return [messages.model_of(model) for model in response.models]
+        return messages.models_of(response)
 
     async def pose(self, picture: bytes, options: PoseOptions, timeout_s: float) -> PoseAnswer:
         request = messages.pose_request(picture, options)
@@ -85,12 +87,15 @@ class AsyncGrpcTransport:
         return messages.actions_answer(response, clip.facts())
 
     async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:  # noqa: ARG002
+        if self._is_closed:
+            raise Closed
         call = self._stub.StreamVideo(metadata=self._metadata)
         connection = _GrpcStream(call, self._address)
         await connection.write(messages.config_request(options))
         return connection
 
     async def close(self) -> None:
+        self._is_closed = True
         await self._channel.close()
 
     async def _answer(self, method: Any, request: Any, timeout_s: float) -> Any:
@@ -135,6 +140,8 @@ class _GrpcStream:
         reading, self._reading = self._reading, None
         try:
             response = reading.result()
+        except asyncio.CancelledError:  # the channel was closed
+            raise Closed from None
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._address, in_stream=True) from error
         return None if response is grpc.aio.EOF else message_of(response)

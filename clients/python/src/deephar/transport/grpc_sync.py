@@ -14,7 +14,7 @@ import grpc
 from deephar import messages
 from deephar.address import Address
 from deephar.clip import Clip, opened
-from deephar.errors import DeepharError
+from deephar.errors import Closed, DeepharError
 from deephar.frames import Flush, Frame
 from deephar.options import PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Model, PoseAnswer
@@ -39,16 +39,18 @@ class GrpcTransport:
         else:
             self._channel = grpc.secure_channel(address.target, credentials, OPTIONS)
         self._stub = pb_grpc.InferenceServiceStub(self._channel)
+        self._is_closed = False
 
     def models(self, timeout_s: float) -> list[Model]:
         response = self._answer(self._stub.ListModels, pb.ListModelsRequest(), timeout_s)
-        return [messages.model_of(model) for model in response.models]
+        return messages.models_of(response)
 
     def pose(self, picture: bytes, options: PoseOptions, timeout_s: float) -> PoseAnswer:
         request = messages.pose_request(picture, options)
         return messages.pose_answer(self._answer(self._stub.EstimatePose, request, timeout_s))
 
     def classify(self, video: Path | Iterator[Frame | Flush], options: VideoOptions, timeout_s: float) -> ActionsAnswer:
+        self._refuse_if_closed()
         clip = Clip(opened(video))
         requests = _Requests(clip, messages.config_request(options))
         call = self._stub.ClassifyClip.future(iter(requests), timeout=timeout_s, metadata=self._metadata)
@@ -59,21 +61,30 @@ class GrpcTransport:
                 raise requests.error
             response = call.result()
         except grpc.RpcError as error:
+            self._refuse_if_closed()
             raise error_of(error, self._address) from error
         finally:
             call.cancel()
         return messages.actions_answer(response, clip.facts())
 
     def stream(self, options: VideoOptions, connect_timeout_s: float) -> StreamConnection:  # noqa: ARG002
+        self._refuse_if_closed()
         return _GrpcStream(self._stub, self._metadata, self._address, options)
 
     def close(self) -> None:
+        self._is_closed = True
         self._channel.close()
 
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise Closed
+
     def _answer(self, method: Any, request: Any, timeout_s: float) -> Any:
+        self._refuse_if_closed()
         try:
             return method(request, timeout=max(0.0, timeout_s), metadata=self._metadata)
         except grpc.RpcError as error:
+            self._refuse_if_closed()
             raise error_of(error, self._address) from error
 
 

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from deephar.address import Address
+from deephar.errors import Closed
 from deephar.frames import Flush, Frame
 from deephar.options import PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Json, Model, PoseAnswer
@@ -28,6 +30,7 @@ class AsyncRestTransport:
         self._address, self._headers = address, rest.headers_of(connecting)
         self._tls = rest.verification(connecting) if address.is_encrypted else None
         self._http = httpx.AsyncClient(headers=self._headers, verify=self._tls or False)
+        self._sockets: WeakSet[_Socket] = WeakSet()  # of running streams
 
     async def models(self, timeout_s: float) -> list[Model]:
         return rest.models_of(await self._answer(rest.models_question(), timeout_s))
@@ -53,6 +56,8 @@ class AsyncRestTransport:
         return clip.answer(await self._answer(clip.question, max(rest.SHORTEST_S, until_s - time.monotonic())))
 
     async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:
+        if self._http.is_closed:
+            raise Closed
         try:
             socket = await connect(
                 self._address.websocket_url + rest.STREAM,
@@ -66,11 +71,14 @@ class AsyncRestTransport:
         except rest.NOT_OPENED as error:
             rest.refused(error, self._address)
         connection = _Socket(socket, self._address)
+        self._sockets.add(connection)
         await connection.write(rest.config_text(options))
         return connection
 
     async def close(self) -> None:
         await self._http.aclose()
+        for connection in list(self._sockets):
+            await connection.close()
 
     async def _answer(self, question: rest.Question, timeout_s: float) -> Json:
         sent = rest.options_of(question, timeout_s)

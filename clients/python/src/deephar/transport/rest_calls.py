@@ -76,7 +76,7 @@ def models_question() -> Question:
 
 
 def models_of(document: Json) -> list[Model]:
-    return [Model.from_dict(model) for model in document.get("models", ())]
+    return [Model.from_dict(model) for model in (*document.get("models", ()), *document.get("incomplete", ()))]
 
 
 def pose_question(picture: bytes, options: PoseOptions) -> Question:

@@ -10,12 +10,14 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from socket import SHUT_RDWR
 from typing import Any
+from weakref import WeakSet
 
 import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from deephar.address import Address
+from deephar.errors import Closed
 from deephar.frames import Flush, Frame
 from deephar.in_thread import in_thread
 from deephar.options import PoseOptions, VideoOptions
@@ -33,6 +35,7 @@ class RestTransport:
         self._address, self._headers = address, rest.headers_of(connecting)
         self._tls = rest.verification(connecting) if address.is_encrypted else None
         self._http = httpx.Client(headers=self._headers, verify=self._tls or False)
+        self._sockets: WeakSet[_Socket] = WeakSet()  # of running streams
 
     def models(self, timeout_s: float) -> list[Model]:
         return rest.models_of(self._answer(rest.models_question(), timeout_s))
@@ -53,6 +56,7 @@ class RestTransport:
         return clip.answer(self._answer(clip.question, max(rest.SHORTEST_S, until_s - time.monotonic())))
 
     def stream(self, options: VideoOptions, connect_timeout_s: float) -> StreamConnection:
+        self._refuse_if_closed()
         opened = ExitStack()
         try:
             socket = opened.enter_context(
@@ -68,12 +72,21 @@ class RestTransport:
             )
         except rest.NOT_OPENED as error:
             rest.refused(error, self._address)
-        return _Socket(socket, opened, self._address, options)
+        connection = _Socket(socket, opened, self._address, options)
+        self._sockets.add(connection)
+        return connection
 
     def close(self) -> None:
         self._http.close()
+        for connection in list(self._sockets):
+            connection.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._http.is_closed:
+            raise Closed
 
     def _answer(self, question: rest.Question, timeout_s: float) -> Json:
+        self._refuse_if_closed()
         until_s = time.monotonic() + timeout_s
         sent = rest.options_of(question, timeout_s)
         if question.file is not None:
@@ -87,6 +100,7 @@ class RestTransport:
                         raise rest.late()
                 return rest.document_of(response, bytes(body))
         except httpx.HTTPError as error:
+            self._refuse_if_closed()
             raise rest.failed(error, self._address) from error
 
 
