@@ -54,7 +54,7 @@ test("a drawn video is an MP4, and one that cannot be drawn is an error", async 
   const drawn = await client().actionsDrawn(video);
   assert.equal(drawn.type, "video/mp4");
   assert.equal(Buffer.from(await drawn.slice(4, 8).arrayBuffer()).toString(), "ftyp");
-  await assert.rejects(client().actionsDrawn(new Uint8Array(9)), { name: "DeepharError", code: "unsupported_media_type" });
+  await assert.rejects(client().actionsDrawn(new Uint8Array(9)), { name: "DeepharError", code: "invalid_video" });
   await assert.rejects(client().actionsDrawn(video, {}, { timeoutMs: 20 }), { code: "deadline_exceeded" });
 });
 
@@ -64,7 +64,7 @@ test("joints in formats of other programs are texts", async () => {
   const [head, ...rows] = (await client().poseExport(person, "csv", { boxes: [BOX] })).trim().split("\r\n");
   assert.ok(head.includes("joint"));
   assert.equal(rows.length, 16);
-  assert.match(await client().poseExport(person, "trc", { person_id: 0 }), /^PathFileType/);
+  assert.match(await client().poseExport(person, "trc", { person_id: 1 }), /^PathFileType/);
   assert.match(await client().actionsExport(video, "mot", { people: "all" }), /^1,1,/);
   await assert.rejects(client().actionsExport(video, "trc", { model: "none" }), { code: "unknown_model" });
 });
@@ -92,7 +92,7 @@ test("an error has the service's code, text, status and id", async () => {
   });
   await assert.rejects(client().pose(video), { code: "unsupported_media_type", status: 415 });
   await assert.rejects(client().pose(person, { colour: 1 }), { code: "invalid_argument" });
-  await assert.rejects(client().actions(person), { code: "unsupported_media_type" });
+  await assert.rejects(client().actions(person), { code: "invalid_video" });
   await assert.rejects(client().actionEvents(video, { model: "none" }).next(), { code: "unknown_model", status: 404 });
 });
 

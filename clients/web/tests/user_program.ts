@@ -14,7 +14,7 @@ export async function main(file: File, video: Uint8Array, signal: AbortSignal): 
   const video4: Blob = await client.actionsDrawn(video, { people: "all" }, { signal });
   const texts: string[] = [await client.poseExport(file, "coco"), await client.actionsExport(video, "trc", { person_id: 1 })];
   const { models, incomplete } = await client.catalogue({ timeoutMs: 100 });
-  texts.push(...models.map((model) => model.card.model), ...incomplete.flatMap(({ missing }) => missing), video4.type);
+  texts.push(...models.map((model) => model.name), ...incomplete.flatMap(({ missing }) => missing), video4.type);
   const labels = whole.actions.map((action) => `${action.label} ${action.score.toFixed(2)} ${drawn.size}`);
   for await (const event of client.actionEvents([video, video], { fps: 10 })) {
     if (event.event === "answer") labels.push(event.video.fps.toFixed(1));
