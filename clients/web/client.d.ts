@@ -21,6 +21,12 @@ export class Client {
      */
     models(call?: CallOptions): Promise<Model[]>;
     /**
+     * Returns the models, and those of which so much is missing that they have no card.
+     * @param {CallOptions} [call]
+     * @returns {Promise<ModelCatalogue>}
+     */
+    catalogue(call?: CallOptions): Promise<ModelCatalogue>;
+    /**
      * Returns the people in a picture.
      * @param {Binary} picture JPEG, PNG, WebP, BMP, HEIC or AVIF.
      * @param {PoseOptions} [options]
@@ -39,6 +45,15 @@ export class Client {
         type?: "image/jpeg" | "image/png";
     }): Promise<Blob>;
     /**
+     * Returns the people in a picture in the format of another program.
+     * @param {Binary} picture
+     * @param {PoseFormat} format
+     * @param {ExportOptions<PoseOptions>} [options]
+     * @param {CallOptions} [call]
+     * @returns {Promise<string>}
+     */
+    poseExport(picture: Binary, format: PoseFormat, options?: ExportOptions<PoseOptions>, call?: CallOptions): Promise<string>;
+    /**
      * Returns the actions in a video.
      * @param {Binary | Binary[]} video MP4, WebM, MKV, AVI or MOV; or pictures, with the option `fps` or `timestamps_ms`.
      * @param {ActionsOptions} [options]
@@ -46,6 +61,23 @@ export class Client {
      * @returns {Promise<ActionsAnswer>}
      */
     actions(video: Binary | Binary[], options?: ActionsOptions, call?: CallOptions): Promise<ActionsAnswer>;
+    /**
+     * Returns the video with skeletons and actions drawn in, as MP4 with its sound. `timeoutMs` is that of each part.
+     * @param {Binary} video
+     * @param {ActionsOptions} [options]
+     * @param {CallOptions} [call]
+     * @returns {Promise<Blob>}
+     */
+    actionsDrawn(video: Binary, options?: ActionsOptions, call?: CallOptions): Promise<Blob>;
+    /**
+     * Returns the joints in a video in the format of another program. `timeoutMs` is that of each part.
+     * @param {Binary | Binary[]} video
+     * @param {ActionsFormat} format
+     * @param {ExportOptions<ActionsOptions>} [options]
+     * @param {CallOptions} [call]
+     * @returns {Promise<string>}
+     */
+    actionsExport(video: Binary | Binary[], format: ActionsFormat, options?: ExportOptions<ActionsOptions>, call?: CallOptions): Promise<string>;
     /**
      * Yields the events of a video as they become known; the last is `answer`, the whole answer.
      * @param {Binary | Binary[]} video
@@ -65,18 +97,22 @@ export class Client {
 export type Action = import("./types.js").Action;
 export type ActionEvent = import("./types.js").ActionEvent;
 export type ActionsAnswer = import("./types.js").ActionsAnswer;
+export type ActionsFormat = import("./types.js").ActionsFormat;
 export type ActionsOptions = import("./types.js").ActionsOptions;
 export type AnswerEvent = import("./types.js").AnswerEvent;
 export type Binary = import("./types.js").Binary;
 export type CallOptions = import("./types.js").CallOptions;
+export type ExportOptions<Options> = import("./types.js").ExportOptions<Options>;
 export type FlushedEvent = import("./types.js").FlushedEvent;
 export type FrameErrorEvent = import("./types.js").FrameErrorEvent;
 export type Keypoint = import("./types.js").Keypoint;
 export type Layout = import("./types.js").Layout;
 export type Model = import("./types.js").Model;
+export type ModelCatalogue = import("./types.js").ModelCatalogue;
 export type Person = import("./types.js").Person;
 export type PoseAnswer = import("./types.js").PoseAnswer;
 export type PoseEvent = import("./types.js").PoseEvent;
+export type PoseFormat = import("./types.js").PoseFormat;
 export type PoseOptions = import("./types.js").PoseOptions;
 export type RawPicture = import("./types.js").RawPicture;
 export type Segment = import("./types.js").Segment;

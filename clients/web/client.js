@@ -14,18 +14,25 @@ export { DeepharError, Stream };
 /** @typedef {import("./types.js").Action} Action */
 /** @typedef {import("./types.js").ActionEvent} ActionEvent */
 /** @typedef {import("./types.js").ActionsAnswer} ActionsAnswer */
+/** @typedef {import("./types.js").ActionsFormat} ActionsFormat */
 /** @typedef {import("./types.js").ActionsOptions} ActionsOptions */
 /** @typedef {import("./types.js").AnswerEvent} AnswerEvent */
 /** @typedef {import("./types.js").Binary} Binary */
 /** @typedef {import("./types.js").CallOptions} CallOptions */
+/**
+ * @template Options
+ * @typedef {import("./types.js").ExportOptions<Options>} ExportOptions
+ */
 /** @typedef {import("./types.js").FlushedEvent} FlushedEvent */
 /** @typedef {import("./types.js").FrameErrorEvent} FrameErrorEvent */
 /** @typedef {import("./types.js").Keypoint} Keypoint */
 /** @typedef {import("./types.js").Layout} Layout */
 /** @typedef {import("./types.js").Model} Model */
+/** @typedef {import("./types.js").ModelCatalogue} ModelCatalogue */
 /** @typedef {import("./types.js").Person} Person */
 /** @typedef {import("./types.js").PoseAnswer} PoseAnswer */
 /** @typedef {import("./types.js").PoseEvent} PoseEvent */
+/** @typedef {import("./types.js").PoseFormat} PoseFormat */
 /** @typedef {import("./types.js").PoseOptions} PoseOptions */
 /** @typedef {import("./types.js").RawPicture} RawPicture */
 /** @typedef {import("./types.js").Segment} Segment */
@@ -37,6 +44,7 @@ export { DeepharError, Stream };
 /** @typedef {import("./types.js").TrackedBox} TrackedBox */
 /** @typedef {import("./types.js").VideoEvent} VideoEvent */
 
+const MP4 = "video/mp4";
 const NDJSON = "application/x-ndjson";
 const LONGEST_RETRY_S = 10;
 const TRIES = 3;
@@ -76,7 +84,17 @@ export class Client {
    * @returns {Promise<Model[]>}
    */
   async models(call) {
-    return (await this.#answer("/v1/models", { headers: JSON_HEADERS }, call, json)).models;
+    return (await this.catalogue(call)).models;
+  }
+
+  /**
+   * Returns the models, and those of which so much is missing that they have no card.
+   * @param {CallOptions} [call]
+   * @returns {Promise<ModelCatalogue>}
+   */
+  async catalogue(call) {
+    const { models, incomplete = [] } = await this.#answer("/v1/models", { headers: JSON_HEADERS }, call, json);
+    return { models, incomplete };
   }
 
   /**
@@ -102,6 +120,18 @@ export class Client {
   }
 
   /**
+   * Returns the people in a picture in the format of another program.
+   * @param {Binary} picture
+   * @param {PoseFormat} format
+   * @param {ExportOptions<PoseOptions>} [options]
+   * @param {CallOptions} [call]
+   * @returns {Promise<string>}
+   */
+  poseExport(picture, format, options, call) {
+    return this.#answer("/v1/pose", post(form("image", picture, { ...options, format }), "*/*"), call, text);
+  }
+
+  /**
    * Returns the actions in a video.
    * @param {Binary | Binary[]} video MP4, WebM, MKV, AVI or MOV; or pictures, with the option `fps` or `timestamps_ms`.
    * @param {ActionsOptions} [options]
@@ -111,6 +141,36 @@ export class Client {
   actions(video, options, call) {
     const asked = post(videoForm(video, options), JSON_HEADERS.Accept);
     return this.#answer("/v1/actions", asked, call, json, false);
+  }
+
+  /**
+   * Returns the video with skeletons and actions drawn in, as MP4 with its sound. `timeoutMs` is that of each part.
+   * @param {Binary} video
+   * @param {ActionsOptions} [options]
+   * @param {CallOptions} [call]
+   * @returns {Promise<Blob>}
+   */
+  async actionsDrawn(video, options, call) {
+    const parts = [];
+    for await (const part of this.#parts(post(videoForm(video, options), MP4), call)) parts.push(part);
+    return new Blob(/** @type {BlobPart[]} */ (parts), { type: MP4 });
+  }
+
+  /**
+   * Returns the joints in a video in the format of another program. `timeoutMs` is that of each part.
+   * @param {Binary | Binary[]} video
+   * @param {ActionsFormat} format
+   * @param {ExportOptions<ActionsOptions>} [options]
+   * @param {CallOptions} [call]
+   * @returns {Promise<string>}
+   */
+  async actionsExport(video, format, options, call) {
+    const decoder = new TextDecoder();
+    let document = "";
+    for await (const part of this.#parts(post(videoForm(video, { ...options, format }), "*/*"), call)) {
+      document += decoder.decode(part, { stream: true });
+    }
+    return document + decoder.decode();
   }
 
   /**
@@ -160,6 +220,27 @@ export class Client {
       return new DeepharError("unavailable", detail);
     };
     return new Stream(open, reason, config, { timeoutMs: this.#timeoutMs, ...call });
+  }
+
+  /**
+   * Yields the parts of an answer of `/v1/actions` as they come.
+   * @param {RequestInit} asked
+   * @param {CallOptions} [call]
+   */
+  async *#parts(asked, { signal, timeoutMs = this.#timeoutMs } = {}) {
+    const time = new Deadline(signal, timeoutMs);
+    try {
+      const response = await this.#response("/v1/actions", asked, time);
+      const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+      for (;;) {
+        const { value, done } = await time.reaching(reader.read());
+        if (done) return;
+        yield value;
+        time.restart();
+      }
+    } finally {
+      time.end();
+    }
   }
 
   /**
@@ -233,6 +314,11 @@ function json(response) {
   return response.json();
 }
 
+/** @param {Response} response */
+function text(response) {
+  return response.text();
+}
+
 /**
  * @param {FormData} body
  * @param {string} type
@@ -262,7 +348,7 @@ function form(field, files, options = {}) {
 
 /**
  * @param {Binary | Binary[]} video
- * @param {ActionsOptions} [options]
+ * @param {Record<string, any>} [options]
  */
 function videoForm(video, options) {
   return form(Array.isArray(video) ? "frames" : "video", video, options);

@@ -11,17 +11,18 @@ export class Models {
 
   /** Reads the models and fills the selection. */
   async read(client) {
-    this.#models = await client.models();
+    const { models, incomplete } = await client.catalogue();
+    this.#models = models;
     const select = byId("model"), before = select.value;
-    const options = this.#models.map(({ name, ready, card, layout }) =>
+    const options = this.#models.map(({ name, ready, card, layout, missing = [] }) =>
       element("option", {
         value: name,
         textContent: `${name}${card.clip ? "" : ", poses only"}${ready ? "" : ", not ready"}`,
-        title: `${card.description ?? name}; ${layout.joints.length} joints${layout.units.z ? " in space" : ""}`,
+        title: ready ? `${card.description ?? name}; ${layout.joints.length} joints${layout.units.z ? " in space" : ""}` : missing.join("; "),
         disabled: !ready,
       }),
     );
-    select.replaceChildren(element("option", { value: "", textContent: "the default" }), ...options);
+    select.replaceChildren(element("option", { value: "", textContent: "the default" }), ...options, ...incomplete.map(lacking));
     select.value = this.#models.some(({ name }) => name === before) ? before : "";
   }
 
@@ -44,6 +45,11 @@ export class Models {
     byId("effort-help").textContent = answer?.effort_reason ? `Answered by ${answer.model}, ${answer.effort}: ${answer.effort_reason}.` : "";
     byId("effort-help").hidden = !answer?.effort_reason;
   }
+}
+
+/** Returns the option of a model that has no card yet. */
+function lacking({ name, missing }) {
+  return element("option", { value: name, textContent: `${name}, not ready`, title: missing.join("; "), disabled: true });
 }
 
 /** Shows whether the service is ready. */

@@ -30,12 +30,20 @@ export interface StreamCallOptions extends CallOptions {
   reconnectMs?: number;
 }
 
-export type PoseOptions = Omit<FormOf<"pose_v1_pose_post">, "image">;
-export type ActionsOptions = Partial<Omit<FormOf<"actions_v1_actions_post">, "video" | "frames">>;
+type Exporting = "format" | "person_id"; // options of `poseExport` and `actionsExport` alone
+
+export type PoseOptions = Omit<FormOf<"pose_v1_pose_post">, "image" | Exporting>;
+export type ActionsOptions = Partial<Omit<FormOf<"actions_v1_actions_post">, "video" | "frames" | Exporting>>;
+/** Formats of other programs. */
+export type PoseFormat = "coco" | "openpose" | "csv" | "trc";
+export type ActionsFormat = PoseFormat | "mot";
+/** With the person of `trc`, whose format has one alone. */
+export type ExportOptions<Options> = Options & { person_id?: number };
 export type StreamConfig = Partial<Schemas["StreamOptions"]>;
 export type TrackedBox = Schemas["TrackedBoxOption"];
 
 export type Model = Schemas["ModelJson"];
+export type ModelCatalogue = Schemas["ModelsJson"];
 export type PoseAnswer = Schemas["PoseJson"];
 export type ActionsAnswer = Schemas["ActionsJson"];
 export type Layout = Schemas["LayoutJson"];

@@ -6,6 +6,10 @@ A connection that is lost in mid-stream is not seen in the events.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -14,7 +18,16 @@ import cv2
 import numpy as np
 import pytest
 from deephar import AsyncClient, Camera, Client, Flush, Frame
-from deephar.errors import DeadlineExceeded, DeepharError, InvalidImage, UnknownModel, Unreachable
+from deephar.errors import (
+    Closed,
+    DeadlineExceeded,
+    DeepharError,
+    InvalidArgument,
+    InvalidImage,
+    InvalidVideo,
+    UnknownModel,
+    Unreachable,
+)
 from deephar.events import ActionEvent, Event, PoseEvent, SegmentEvent, Started
 from deephar.results import Json
 from deephar.video import NotAVideo, frames_of
@@ -148,6 +161,8 @@ def test_the_models(addresses: dict[str, str]) -> None:
     ("call", "kind"),
     [
         (lambda client: client.pose(b"no picture"), InvalidImage),
+        (lambda client: client.classify([]), InvalidVideo),
+        (lambda client: client.stream([]), InvalidVideo),
         (lambda client: client.pose(PERSON, model="none"), UnknownModel),
         (lambda client: client.classify(VIDEO, model="none"), UnknownModel),
         (lambda client: client.stream(VIDEO, model="none"), UnknownModel),
@@ -179,6 +194,92 @@ def test_what_the_frames_raise_reaches_the_caller(
             list(call(client))
         with pytest.raises(NotAVideo, match="the rest is damaged"):
             asyncio.run(asked(addresses[transport], call))
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+@pytest.mark.parametrize(
+    ("last", "kind", "why"),
+    [
+        (RuntimeError("a camera of the caller's"), RuntimeError, "of the caller's"),
+        (np.zeros((4, 4, 3)), InvalidArgument, "float64"),
+    ],
+)
+def test_frames_that_come_late_and_cannot_be_sent(
+    addresses: dict[str, str], frames: list[Frame], transport: str, last: Any, kind: type[Exception], why: str
+) -> None:
+    """The caller waits for events meanwhile, of which none is to come."""
+
+    def broken() -> Iterator[Frame]:
+        yield frames[0]
+        time.sleep(0.5)
+        if isinstance(last, Exception):
+            raise last
+        yield Frame(last, 0.1, 1)
+
+    def call(client: Any) -> Any:
+        return client.stream(broken(), event_timeout_s=20)
+
+    began_s = time.monotonic()
+    with Client(addresses[transport]) as client, pytest.raises(kind, match=why):
+        list(call(client))
+    with pytest.raises(kind, match=why):
+        asyncio.run(asked(addresses[transport], call))
+    assert time.monotonic() - began_s < 20
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_frames_that_do_not_come_keep_nobody(addresses: dict[str, str], frames: list[Frame], transport: str) -> None:
+    """In a program of its own, which must end."""
+    program = f"""
+import asyncio, threading
+from deephar import AsyncClient, Client
+from deephar.errors import DeadlineExceeded
+
+def blocked():
+    yield from ()
+    threading.Event().wait()
+
+async def later():
+    async with AsyncClient({addresses[transport]!r}) as client:
+        try:
+            await client.classify(blocked(), timeout_s=0.5)
+        except DeadlineExceeded as error:
+            print(error.code)
+        try:
+            async with asyncio.timeout(0.5):
+                async for _ in client.stream(blocked()):
+                    pass
+        except TimeoutError:
+            print("cancelled")
+
+try:
+    Client({addresses[transport]!r}).classify(blocked(), timeout_s=0.5)
+except DeadlineExceeded as error:
+    print(error.code)
+asyncio.run(later())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout.split(), done.stderr) == (["deadline_exceeded", "deadline_exceeded", "cancelled"], "")
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_an_array_may_be_used_again(addresses: dict[str, str], frames: list[Frame], transport: str) -> None:
+    pixels = np.zeros((480, 640, 3), np.uint8)
+
+    def into_one_array() -> Iterator[np.ndarray[Any, Any]]:
+        for frame in frames[:60]:
+            decoded = cv2.imdecode(np.frombuffer(frame.picture, np.uint8), cv2.IMREAD_COLOR)
+            assert decoded is not None
+            pixels[:] = decoded[..., ::-1]
+            yield pixels
+            pixels[:] = 0
+
+    with Client(addresses[transport]) as client:
+        events = list(client.stream(into_one_array(), fps=25, want_keypoints=True))
+        facts = client.classify(into_one_array(), fps=25)
+    poses = [event for event in events if isinstance(event, PoseEvent)]
+    assert [len(pose.people) for pose in poses] == [1] * 60
+    assert facts.actions[0].label == "jumping_jacks"
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
@@ -303,6 +404,36 @@ def test_a_service_that_hangs_is_an_error(proxy: tuple[FaultyProxy, str], frames
     line, address = proxy
     with pytest.raises(DeadlineExceeded, match="no event came within 1 s"):
         after_an_action(address, frames, line.flowing.clear, event_timeout_s=1.0)
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_a_client_that_is_closed(addresses: dict[str, str], frames: list[Frame], transport: str) -> None:
+    """Its streams end with an error, and further calls are refused."""
+    endless = itertools.cycle([frame.picture for frame in frames])
+
+    async def streamed() -> None:
+        client = AsyncClient(addresses[transport])
+        asyncio.get_running_loop().call_later(0.5, lambda: closing.append(asyncio.create_task(client.close())))
+        async for _ in client.stream(endless, fps=10):
+            pass
+
+    closing: list[Any] = []
+    client = Client(addresses[transport])
+    timer = threading.Timer(0.5, client.close)
+    timer.start()
+    with pytest.raises(Closed):
+        list(client.stream(endless, fps=10))
+    timer.join()
+    for call in (
+        client.models,
+        lambda: client.pose(b""),
+        lambda: client.classify(frames),
+        lambda: list(client.stream([])),
+    ):
+        with pytest.raises(Closed, match="make another one"):
+            call()
+    with pytest.raises(Closed):
+        asyncio.run(streamed())
 
 
 def test_nobody_is_there() -> None:

@@ -50,6 +50,30 @@ test("a drawn picture is of the type that was asked for", async () => {
   }
 });
 
+test("a drawn video is an MP4, and one that cannot be drawn is an error", async () => {
+  const drawn = await client().actionsDrawn(video);
+  assert.equal(drawn.type, "video/mp4");
+  assert.equal(Buffer.from(await drawn.slice(4, 8).arrayBuffer()).toString(), "ftyp");
+  await assert.rejects(client().actionsDrawn(new Uint8Array(9)), { name: "DeepharError", code: "invalid_video" });
+  await assert.rejects(client().actionsDrawn(video, {}, { timeoutMs: 20 }), { code: "deadline_exceeded" });
+});
+
+test("joints in formats of other programs are texts", async () => {
+  const coco = JSON.parse(await client().poseExport(person, "coco"));
+  assert.equal(coco.annotations[0].keypoints.length, 51);
+  const [head, ...rows] = (await client().poseExport(person, "csv", { boxes: [BOX] })).trim().split("\r\n");
+  assert.ok(head.includes("joint"));
+  assert.equal(rows.length, 16);
+  assert.match(await client().poseExport(person, "trc", { person_id: 1 }), /^PathFileType/);
+  assert.match(await client().actionsExport(video, "mot", { people: "all" }), /^1,1,/);
+  await assert.rejects(client().actionsExport(video, "trc", { model: "none" }), { code: "unknown_model" });
+});
+
+test("the catalogue has the models that are not whole, too", async () => {
+  const { models, incomplete } = await client().catalogue();
+  assert.deepEqual([models.map(({ name }) => name), incomplete], [["lite"], []]);
+});
+
 test("models have their card and layout", async () => {
   const [model] = await client().models();
   assert.equal(model.name, "lite");
@@ -68,7 +92,7 @@ test("an error has the service's code, text, status and id", async () => {
   });
   await assert.rejects(client().pose(video), { code: "unsupported_media_type", status: 415 });
   await assert.rejects(client().pose(person, { colour: 1 }), { code: "invalid_argument" });
-  await assert.rejects(client().actions(person), { code: "unsupported_media_type" });
+  await assert.rejects(client().actions(person), { code: "invalid_video" });
   await assert.rejects(client().actionEvents(video, { model: "none" }).next(), { code: "unknown_model", status: 404 });
 });
 

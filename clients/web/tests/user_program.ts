@@ -11,6 +11,10 @@ export async function main(file: File, video: Uint8Array, signal: AbortSignal): 
   const joints: Keypoint[] = answer.people.flatMap((person) => person.keypoints);
   const drawn: Blob = await client.poseDrawn(file, {}, { type: "image/png" });
   const whole: ActionsAnswer = await client.actions(video, { top_k: 3, people: "all" });
+  const video4: Blob = await client.actionsDrawn(video, { people: "all" }, { signal });
+  const texts: string[] = [await client.poseExport(file, "coco"), await client.actionsExport(video, "trc", { person_id: 1 })];
+  const { models, incomplete } = await client.catalogue({ timeoutMs: 100 });
+  texts.push(...models.map((model) => model.name), ...incomplete.flatMap(({ missing }) => missing), video4.type);
   const labels = whole.actions.map((action) => `${action.label} ${action.score.toFixed(2)} ${drawn.size}`);
   for await (const event of client.actionEvents([video, video], { fps: 10 })) {
     if (event.event === "answer") labels.push(event.video.fps.toFixed(1));
@@ -21,7 +25,7 @@ export async function main(file: File, video: Uint8Array, signal: AbortSignal): 
   } catch (error) {
     if (error instanceof DeepharError) labels.push(error.code, error.detail, String(error.retryAfterS ?? error.status));
   }
-  return [...labels, ...joints.map(({ name, z }) => `${name} ${z ?? 0}`)];
+  return [...labels, ...texts, ...joints.map(({ name, z }) => `${name} ${z ?? 0}`)];
 }
 
 export async function live(pictures: AsyncIterable<Blob>, told: (event: StreamEvent) => void): Promise<void> {
@@ -41,5 +45,9 @@ export async function live(pictures: AsyncIterable<Blob>, told: (event: StreamEv
 void client.pose(new Uint8Array(1), { colour: 1 });
 // @ts-expect-error: a path is no picture
 void client.pose("person.jpg");
+// @ts-expect-error: pictures have no tracks
+void client.poseExport(new Uint8Array(1), "mot");
+// @ts-expect-error: the answer would be none
+void client.pose(new Uint8Array(1), { format: "csv" });
 // @ts-expect-error: there is no such effort
 client.stream({ effort: "most" });

@@ -26,10 +26,19 @@ def test_the_scheme_says_how(text: str, address: Address) -> None:
     assert Address.of(text) == address
 
 
-@pytest.mark.parametrize("text", ["", "ftp://h", "h h"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "ftp://h", "h h", "http://", "grpc://h:1/path", "h:99999", "https://h:99999", "me@h:1", "::1", "http://h?x"],
+)
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(InvalidArgument, match="grpc://"):
         Address.of(text)
+
+
+def test_grpc_needs_a_port() -> None:
+    with pytest.raises(InvalidArgument, match="localhost:8081"):
+        Address.of("localhost")
+    assert Address.of("grpcs://pose.example").target == "pose.example"
 
 
 def test_urls() -> None:

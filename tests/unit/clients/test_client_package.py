@@ -187,8 +187,21 @@ def test_the_command_line_runs(bare: Path, tmp_path: Path) -> None:
     assert "deephar-serve" in run(bare / "deephar", "--help", cwd=tmp_path).stdout
 
 
-def test_a_video_without_a_reader_says_what_to_install(bare: Path, tmp_path: Path) -> None:
-    video = ROOT / "samples" / "jumping_jacks.mp4"
-    probe = f"from deephar import Client; Client('localhost:9').classify({str(video)!r})"
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            "Client('localhost:9').classify('a.mp4')",
+            'videos need PyAV, which is not installed: pip install "deephar-client[video]"',
+        ),
+        ("answer.to_numpy()", "arrays need NumPy, which is not installed: pip install numpy"),
+        ("answer.draw(None)", 'to draw needs OpenCV, which is not installed: pip install "deephar-client[draw]"'),
+    ],
+)
+def test_what_needs_an_extra_says_what_to_install(bare: Path, tmp_path: Path, call: str, said: str) -> None:
+    made = "from deephar import Client; from deephar.results import PoseAnswer; answer = PoseAnswer.from_dict({});"
+    probe = f"{made} {call}"
     done = subprocess.run([bare / "python", "-I", "-c", probe], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stderr.strip().endswith('videos need PyAV, which is not installed: pip install "deephar-client[video]"')
+    assert done.stderr.strip().endswith(f"MissingExtra: {said}") or done.stderr.strip().endswith(
+        f"NoVideoReader: {said}"
+    )

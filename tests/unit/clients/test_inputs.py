@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import builtins
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from deephar import Capture, Frame
+from deephar import Camera, Capture, Client, Frame
 from deephar.errors import InvalidArgument
 from deephar.inputs import encoded, items_of
+from deephar.options import PoseOptions
 from deephar.video import NotAVideo, frames_of
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -57,6 +59,35 @@ def test_pictures_get_times_by_the_rate(pixels: Any) -> None:
         list(items_of([pixels]))
     with pytest.raises(InvalidArgument, match="an iterable"):
         items_of(b"a whole file")  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_a_frame() -> None:
+    for frame_id, time_s in ((-1, 0.0), (2**64, 0.0), (0, float("nan"))):
+        with pytest.raises(InvalidArgument, match="frame_id"):
+            Frame(b"", time_s, frame_id)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"effort": "most"}, "effort must be one of fast, balanced, best, not 'most'"),
+        ({"people": "everybody"}, "people must be one of main, all, boxes"),
+        ({"drop_policy": "oldest"}, "drop_policy must be one of"),
+        ({"box": (1, 2, 3)}, "x, y, width, height"),
+        ({"hop": -1}, "hop must be a whole number"),
+        ({"top_k": 2.5}, "top_k must be a whole number"),
+    ],
+)
+def test_options_that_no_service_takes(options: dict[str, Any], why: str) -> None:
+    with Client("localhost:9") as client, pytest.raises(InvalidArgument, match=why):
+        client.stream([], **options)
+
+
+def test_numbers_may_be_of_numpy() -> None:
+    camera = Camera(np.float32(1), np.float32(2), np.float32(3), np.float32(4), np.float32(5))  # type: ignore[arg-type]
+    assert json.loads(json.dumps(camera.to_dict()))["root_depth_mm"] == 5
+    options = PoseOptions(boxes=np.ones((2, 4)))  # type: ignore[arg-type]
+    assert options.to_query()["boxes"] == "[[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]"
 
 
 def test_frames_of_a_file() -> None:

@@ -10,8 +10,12 @@ from ipaddress import ip_address
 
 from deephar.errors import InvalidArgument
 
+_LAST_PORT = 65535
 _SCHEMES = {"grpc": False, "grpcs": True, "http": False, "https": True}
 _ADDRESS = re.compile(r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?P<rest>\S+)", re.IGNORECASE)
+_HOST = r"(?:\[[^\s\[\]]+\]|[^\s:/@?#\[\]]+)"  # IPv6 in brackets
+_IN_GRPC = re.compile(rf"{_HOST}(?::(?P<port>\d+))?|(?:unix|unix-abstract|dns|ipv4|ipv6):\S+")
+_IN_URL = re.compile(rf"(?:[^\s/?#@]*@)?{_HOST}(?::(?P<port>\d+))?(?:/[^\s?#]*)?")
 
 
 def default_address() -> str:
@@ -47,14 +51,19 @@ class Address:
         """
         match = _ADDRESS.fullmatch(text.strip())
         scheme = (match["scheme"] or "grpc").lower() if match else ""
-        if match is None or scheme not in _SCHEMES:
+        is_rest = scheme.startswith("http")
+        target = match["rest"].rstrip("/") if match else ""
+        place = (_IN_URL if is_rest else _IN_GRPC).fullmatch(target)
+        if scheme not in _SCHEMES or place is None or int(place["port"] or 0) > _LAST_PORT:
             raise InvalidArgument(
                 "invalid_argument",
                 f"{text!r} is no address of a service; give host:port (gRPC), or a URL with grpc://, grpcs://, http:// "
                 "or https://",
             )
-        is_rest = scheme.startswith("http")
-        return Address(match["rest"].rstrip("/"), is_rest, _SCHEMES[scheme] or encrypted)
+        is_encrypted = _SCHEMES[scheme] or encrypted
+        if ":" not in target.rpartition("]")[2] and not is_rest and not is_encrypted:
+            raise InvalidArgument("invalid_argument", f"{text!r} has no port; gRPC's is {target}:8081 as a rule")
+        return Address(target, is_rest, is_encrypted)
 
     @property
     def url(self) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from deephar.address import Address
 from deephar.async_stream import events_of
 from deephar.client import connecting_to
-from deephar.errors import DeepharError
+from deephar.errors import Closed, DeepharError
 from deephar.events import Event
 from deephar.inputs import async_items_of, encoded, items_of
 from deephar.options import BoxLike, Camera, DropPolicy, Effort, People, PoseOptions, VideoOptions
@@ -58,6 +59,7 @@ class AsyncClient:
     ) -> None:
         self._where, self._connecting = connecting_to(address, api_key, credentials, ca)
         self._made: AsyncTransport | None = None  # with the first call, whose event loop it belongs to
+        self._is_closed = False
         self._timeout_s, self._retries = timeout_s, retries
 
     async def __aenter__(self) -> AsyncClient:
@@ -70,9 +72,9 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Closes the connection; running calls are cancelled."""
+        self._is_closed = True
         if self._made is not None:
-            made, self._made = self._made, None
-            await made.close()
+            await self._made.close()
 
     async def models(self, *, timeout_s: float | None = None) -> list[Model]:
         """Returns the models of the service; see `Client.models`.
@@ -152,8 +154,10 @@ class AsyncClient:
         deadline_ms: float = 0.0,
         event_timeout_s: float = 60.0,
         reconnect: bool = True,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Yields poses, actions and segments while the frames are being sent; see `Client.stream`.
+
+        Whoever leaves early should end it by `contextlib.aclosing`: asyncio does so only some time later.
 
         Raises:
             DeepharError: The stream failed.
@@ -166,15 +170,18 @@ class AsyncClient:
 
     async def _streamed(
         self, video: AsyncVideoLike, fps: float | None, options: VideoOptions, event_timeout_s: float, reconnect: bool
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         if isinstance(video, str | PathLike):  # its errors come before those of the connection
             video = await asyncio.to_thread(items_of, video)
         items = async_items_of(video, fps)
-        async for event in events_of(self._transport, items, options, event_timeout_s, reconnect):
-            yield event
+        async with aclosing(events_of(self._transport, items, options, event_timeout_s, reconnect)) as events:
+            async for event in events:
+                yield event
 
     @property
     def _transport(self) -> AsyncTransport:
+        if self._is_closed:
+            raise Closed
         if self._made is None:
             self._made = _transport(self._where, self._connecting)
         return self._made

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from deephar.errors import DeepharError
 from deephar.events import Event
 from deephar.flow import Flow
 from deephar.frames import Flush, Frame
 from deephar.options import VideoOptions
+from deephar.tasks import ended
 from deephar.transport import AsyncStreamConnection, AsyncTransport, Message
 
 
@@ -20,7 +21,7 @@ async def events_of(
     options: VideoOptions,
     event_timeout_s: float,
     reconnect: bool,
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Yields the events of a stream, over as many connections as it takes.
 
     Args:
@@ -37,10 +38,11 @@ async def events_of(
     stream = _Stream(transport, items, options, event_timeout_s, reconnect)
     reading = asyncio.create_task(stream.read())
     try:
-        async for event in stream.events():
-            yield event
+        async with aclosing(stream.events()) as events:
+            async for event in events:
+                yield event
     finally:
-        await _cancelled(reading)
+        await ended(reading)
 
 
 class _Stream:
@@ -56,14 +58,15 @@ class _Stream:
         self._timeout_s = event_timeout_s
         self._flow = Flow(options, reconnect, event_timeout_s)
         self._changed = asyncio.Condition()
-        self._error: Exception | None = None  # what the items raised
-        self._failed = asyncio.Event()
+        self._error: Exception | None = None  # what the items raised, or that one of them cannot be sent
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         while True:
             try:
-                async for event in self._over_one_connection():
-                    yield event
+                async with aclosing(self._over_one_connection()) as events:
+                    async for event in events:
+                        yield event
             except DeepharError as error:
                 if self._error is not None:
                     raise self._error from None
@@ -78,7 +81,7 @@ class _Stream:
                     yield event
                 return
 
-    async def _over_one_connection(self) -> AsyncIterator[Event]:
+    async def _over_one_connection(self) -> AsyncGenerator[Event, None]:
         connection = await self._transport.stream(self._options, self._timeout_s)
         sending = asyncio.create_task(self._send(connection))
         try:
@@ -89,28 +92,23 @@ class _Stream:
                 for event in events:
                     yield event
         finally:
-            await _cancelled(sending)
+            await ended(sending)
             await connection.close()
 
     async def _receive(self, connection: AsyncStreamConnection) -> Message | None:
-        failed = asyncio.create_task(self._failed.wait())
-        try:
-            while True:
-                received = asyncio.create_task(connection.receive(self._timeout_s))
-                try:
-                    await asyncio.wait((received, failed), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    if not received.done():
-                        await _cancelled(received)
-                if self._error is not None:
-                    raise self._error
-                try:
-                    return received.result()
-                except TimeoutError:
-                    if not self._flow.may_wait:
-                        raise self._flow.late() from None
-        finally:
-            await _cancelled(failed)
+        while True:
+            received = asyncio.create_task(connection.receive(self._timeout_s))
+            try:
+                await asyncio.wait((received, self._failed), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await ended(received)
+            if self._error is not None:
+                raise self._error
+            try:
+                return received.result()
+            except TimeoutError:
+                if not self._flow.may_wait:
+                    raise self._flow.late() from None
 
     async def read(self) -> None:
         """Reads the items of the caller, as there is room for them."""
@@ -121,8 +119,7 @@ class _Stream:
                     self._changed.notify_all()
                     await self._changed.wait_for(lambda: not self._flow.is_full)
         except Exception as error:
-            self._error = error
-            self._failed.set()
+            self._fail(error)
         finally:
             if (close := getattr(self._items, "aclose", None)) is not None:
                 await close()
@@ -142,11 +139,14 @@ class _Stream:
             if item is None:
                 await connection.end()
                 return
-            await connection.send(item)
+            try:
+                await connection.send(item)
+            except Exception as error:
+                self._fail(error)
+                return
 
-
-async def _cancelled(task: asyncio.Task[object]) -> None:
-    """Ends a task, whatever it raises."""
-    task.cancel()
-    with suppress(asyncio.CancelledError, Exception):
-        await task
+    def _fail(self, error: Exception) -> None:
+        """Has the caller's task raise an error: it no longer waits for events."""
+        self._error = error
+        if not self._failed.done():
+            self._failed.set_result(None)

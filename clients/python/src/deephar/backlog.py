@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deephar.frames import NS, Flush, Frame
 from deephar.options import DropPolicy
@@ -54,6 +54,8 @@ class Backlog:
     def add(self, item: Frame | Flush) -> None:
         if self._drops and isinstance(item, Frame):
             self._drop_waiting()
+        if isinstance(item, Frame) and not isinstance(item.picture, bytes):
+            item = replace(item, picture=item.picture.copy())  # callers may use the array again
         size = 0 if isinstance(item, Flush) else _size(item)
         self._items.append(_Item(self._added, item, size))
         self._bytes += size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -195,7 +195,7 @@ class Client:
         deadline_ms: float = 0.0,
         event_timeout_s: float = 60.0,
         reconnect: bool = True,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Yields poses, actions and segments while the frames are being sent. The video may be endless.
 
         Leaving the loop early ends the stream on the service too; no more frames are sent than it has room for.

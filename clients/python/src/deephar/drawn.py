@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from deephar.errors import MissingExtra
 from deephar.results import Layout, Person
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+NEEDS_DRAW = 'to draw needs OpenCV, which is not installed: pip install "deephar-client[draw]"'
+
 
 def draw(picture: NDArray[np.uint8], people: Sequence[Person], layout: Layout) -> NDArray[np.uint8]:
-    """Returns a copy of a picture (H, W, 3) in RGB with the skeletons of people drawn in."""
-    from deephar.drawing import Drawn, draw_people
+    """Returns a copy of a picture (H, W, 3) in RGB with the skeletons of people drawn in.
+
+    Raises:
+        MissingExtra: OpenCV is not installed.
+    """
+    try:
+        from deephar.drawing import Drawn, draw_people
+    except ModuleNotFoundError as error:
+        raise MissingExtra(NEEDS_DRAW) from error
 
     drawn = []
     for person in people:

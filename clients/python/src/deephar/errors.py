@@ -32,6 +32,10 @@ class DeepharError(Exception):
         return DeepharError._classes.get(code, DeepharError)(code, detail, retry_after_s)
 
 
+class MissingExtra(ImportError):
+    """A library that only some calls need is not installed. The text says what to install."""
+
+
 class InvalidArgument(DeepharError, code="invalid_argument"):
     """An option is wrong."""
 
@@ -90,6 +94,13 @@ class DeadlineExceeded(DeepharError, code="deadline_exceeded"):
 
 class Internal(DeepharError, code="internal"):
     """A fault of the service; the cause is in its log."""
+
+
+class Closed(DeepharError, code="closed"):
+    """The client was closed, meanwhile or before."""
+
+    def __init__(self, code: str = "closed", detail: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(code, detail or "the client was closed; make another one", retry_after_s)
 
 
 class Unreachable(DeepharError, code="unreachable"):

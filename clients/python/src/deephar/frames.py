@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from deephar.errors import InvalidArgument
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     Picture: TypeAlias = bytes | NDArray[np.uint8]
 
 NS = 1_000_000_000
+_MOST_IDS = 2**64
 
 
 class TrackedBox(NamedTuple):
@@ -39,6 +41,13 @@ class Frame:
     time_s: float
     frame_id: int
     boxes: tuple[TrackedBox, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.frame_id < _MOST_IDS or not isfinite(self.time_s):
+            raise InvalidArgument(
+                "invalid_argument",
+                f"frame_id must be a whole number from 0 and time_s seconds, not {self.frame_id!r} and {self.time_s!r}",
+            )
 
     @property
     def time_ns(self) -> int:

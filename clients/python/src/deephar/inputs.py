@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from deephar.errors import InvalidArgument
 from deephar.frames import Flush, Frame
+from deephar.in_thread import in_thread
 from deephar.png import png_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ async def async_items_of(video: AsyncVideoLike, fps: float | None = None) -> Asy
         return
     items = items_of(video, fps)
     try:
-        while (next_item := await asyncio.to_thread(next, items, None)) is not None:
+        while (next_item := await asyncio.wrap_future(in_thread(lambda: next(items, None)))) is not None:
             yield next_item
     finally:
         if (close := getattr(items, "close", None)) is not None:

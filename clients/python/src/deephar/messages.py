@@ -81,7 +81,11 @@ def item_request(item: Frame | Flush) -> pb.StreamVideoRequest:
     return pb.StreamVideoRequest(frame=frame)
 
 
-def model_of(message: pb.Model) -> Model:
+def models_of(message: pb.ListModelsResponse) -> list[Model]:
+    return [_model(model) for model in (*message.models, *message.incomplete)]
+
+
+def _model(message: pb.Model) -> Model:
     card: dict[str, Any] = {
         "model": message.name,
         "description": message.description,
@@ -93,8 +97,8 @@ def model_of(message: pb.Model) -> Model:
     }
     if message.clip_frames:
         clip = {"frames": message.clip_frames, "interval_s": message.sample_interval_s}
-        card["clip"] = {**clip, "labels": tuple(message.actions)}
-    return Model(message.name, message.version, message.ready, card, _layout(message.layout))
+        card["clip"] = {**clip, "labels": list(message.actions)}
+    return Model(message.name, message.version, message.ready, card, _layout(message.layout), tuple(message.missing))
 
 
 def pose_answer(message: pb.EstimatePoseResponse) -> PoseAnswer:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
+
+from deephar.errors import InvalidArgument
 
 BoxLike: TypeAlias = Sequence[float]  # x, y, width, height in pixels of the upright picture
 Effort: TypeAlias = Literal["fast", "balanced", "best"]
 People: TypeAlias = Literal["main", "all", "boxes"]
 DropPolicy: TypeAlias = Literal["lossless", "latest"]
+
+_MOST = 2**31  # more than any number of the options can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,13 @@ class Camera:
     @property
     def depths_mm(self) -> list[float]:
         depth = self.root_depth_mm
-        return [float(depth)] if isinstance(depth, int | float) else [float(value) for value in depth]
+        return [float(value) for value in depth] if isinstance(depth, Iterable) else [float(depth)]
 
     def to_dict(self) -> dict[str, Any]:
         depths = self.depths_mm
         depth = depths[0] if len(depths) == 1 else depths
-        return {"fx": self.fx, "fy": self.fy, "cx": self.cx, "cy": self.cy, "root_depth_mm": depth}
+        pinhole = {name: float(getattr(self, name)) for name in ("fx", "fy", "cx", "cy")}
+        return {**pinhole, "root_depth_mm": depth}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,12 @@ class PoseOptions:
     flip: bool = False
     min_score: float | None = None
     effort: Effort | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_unknown("effort", self.effort, (None, *get_args(Effort)))
+        _refuse_bad_number("max_people", self.max_people)
+        for box in self.boxes:
+            _refuse_bad_box(box)
 
     def to_query(self) -> dict[str, str]:
         """Returns the options that are set, as REST takes them in a query."""
@@ -80,6 +91,15 @@ class VideoOptions:
     drop_policy: DropPolicy = "lossless"
     deadline_ms: float = 0.0
 
+    def __post_init__(self) -> None:
+        _refuse_unknown("effort", self.effort, (None, *get_args(Effort)))
+        _refuse_unknown("people", self.people, get_args(People))
+        _refuse_unknown("drop_policy", self.drop_policy, get_args(DropPolicy))
+        for name in ("top_k", "hop", "max_people"):
+            _refuse_bad_number(name, getattr(self, name))
+        if self.box is not None:
+            _refuse_bad_box(self.box)
+
     def to_query(self) -> dict[str, str]:
         """Returns the options of an uploaded video that are set, as REST takes them in a query."""
         config = self.to_config()
@@ -101,6 +121,22 @@ class VideoOptions:
             "deadline_ms": self.deadline_ms,
         }
         return {name: value for name, value in sent.items() if value} | ({} if self.smooth else {"smooth": False})
+
+
+def _refuse_unknown(name: str, value: object, known: tuple[object, ...]) -> None:
+    if value not in known:
+        words = ", ".join(str(word) for word in known if word is not None)
+        raise InvalidArgument("invalid_argument", f"{name} must be one of {words}, not {value!r}")
+
+
+def _refuse_bad_number(name: str, value: int) -> None:
+    if not isinstance(value, int) or not 0 <= value < _MOST:
+        raise InvalidArgument("invalid_argument", f"{name} must be a whole number from 0, not {value!r}")
+
+
+def _refuse_bad_box(box: BoxLike) -> None:
+    if len(box) != 4:
+        raise InvalidArgument("invalid_argument", f"a box must be x, y, width, height in pixels, not {box!r}")
 
 
 def _texts(sent: dict[str, Any]) -> dict[str, str]:

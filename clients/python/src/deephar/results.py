@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from deephar.errors import MissingExtra
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -364,7 +366,7 @@ class Model:
         ready: Whether it can be asked.
         card: What it is: crop, layout, labels, weights, licence. gRPC has the most important of it only.
         layout: Of the network's own joints.
-        missing: What it lacks to be ready, where the service says so.
+        missing: What it lacks to be ready, where the service says so. Of one that lacks too much, little else is known.
     """
 
     name: str
@@ -421,8 +423,14 @@ def arrays_of(people: Sequence[Person], layout: Layout | None = None) -> PoseArr
     Args:
         people: All with the same joints.
         layout: Of their joints; says the shape where there is nobody.
+
+    Raises:
+        MissingExtra: NumPy is not installed.
     """
-    import numpy as np
+    try:
+        import numpy as np
+    except ModuleNotFoundError as error:
+        raise MissingExtra("arrays need NumPy, which is not installed: pip install numpy") from error
 
     joints = len(people[0].keypoints) if people else len(layout.joints) if layout else 0
     has_depth = any(point.z is not None for person in people for point in person.keypoints)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from deephar.errors import DeepharError
 from deephar.events import Event
@@ -22,7 +22,7 @@ def events_of(
     options: VideoOptions,
     event_timeout_s: float,
     reconnect: bool,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Yields the events of a stream, over as many connections as it takes.
 
     Args:
@@ -53,10 +53,10 @@ class _Stream:
         self._flow = Flow(options, reconnect, event_timeout_s)
         self._changed = threading.Condition()  # guards all below, and the flow
         self._connection: StreamConnection | None = None
-        self._error: Exception | None = None  # what the items raised
+        self._error: BaseException | None = None  # what the items raised, or that one of them cannot be sent
         self._is_closed = False
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         reader = threading.Thread(target=self._read, name="deephar-frames", daemon=True)
         reader.start()
         try:
@@ -121,12 +121,8 @@ class _Stream:
                     self._changed.wait_for(lambda: self._is_closed or not self._flow.is_full)
                     if self._is_closed:
                         break
-        except Exception as error:
-            with self._changed:
-                self._error = error
-                connection = self._connection
-            if connection is not None:
-                connection.close()
+        except BaseException as error:
+            self._fail(error)
         finally:
             with self._changed:
                 self._flow.end()
@@ -146,7 +142,19 @@ class _Stream:
             if item is None:
                 connection.end()
                 return
-            connection.send(item)
+            try:
+                connection.send(item)
+            except Exception as error:
+                self._fail(error)
+                return
+
+    def _fail(self, error: BaseException) -> None:
+        """Has the caller's thread raise an error: it no longer waits for events."""
+        with self._changed:
+            self._error = error
+            connection = self._connection
+        if connection is not None:
+            connection.close()
 
     def _is_due(self, connection: StreamConnection) -> bool:
         """Returns whether the sender has something to do; `_item` is what it sends, or None at the end."""

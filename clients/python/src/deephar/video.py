@@ -7,6 +7,7 @@ from fractions import Fraction
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from deephar.errors import MissingExtra
 from deephar.frames import NS, Frame
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["FileFrames", "Frame", "NoVideoReader", "NotAVideo", "frames_of"]
 
 
-class NoVideoReader(ImportError):
+class NoVideoReader(MissingExtra):
     """PyAV, which reads video files, is not installed."""
 
     @classmethod

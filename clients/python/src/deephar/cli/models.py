@@ -33,6 +33,6 @@ def models(connection: Connection, as_json: bool) -> None:
 
 
 def _row(model: Model) -> tuple[str, ...]:
-    joints = f"{model.layout.name} {model.dimensions}D"
+    joints = f"{model.layout.name} {model.dimensions}D" if model.layout.name else "-"
     actions = str(len(model.actions)) if model.actions else "-"
     return model.name, model.version, "yes" if model.ready else "no", joints, actions, model.description

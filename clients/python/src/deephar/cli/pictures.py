@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from deephar.cli.exits import Failure
 from deephar.cli.output import whole_file
 from deephar.cli.targets import PICTURES
+from deephar.drawn import NEEDS_DRAW
 
 if TYPE_CHECKING:
     from deephar.results import PoseAnswer
-
-NEEDS_DRAW = 'to draw needs OpenCV, which is not installed: pip install "deephar-client[draw]"'
 
 
 def check_can_draw() -> None:

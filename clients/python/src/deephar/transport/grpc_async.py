@@ -13,10 +13,12 @@ import grpc
 from deephar import messages
 from deephar.address import Address
 from deephar.clip import Clip
+from deephar.errors import Closed
 from deephar.frames import Flush, Frame
 from deephar.inputs import async_items_of
 from deephar.options import PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Model, PoseAnswer
+from deephar.tasks import ended
 from deephar.transport import AsyncStreamConnection, Connecting, Message
 from deephar.transport.grpc_calls import OPTIONS, credentials_of, error_of, message_of, metadata_of
 from deephar.v1 import inference_pb2 as pb
@@ -36,10 +38,11 @@ class AsyncGrpcTransport:
         else:
             self._channel = grpc.aio.secure_channel(address.target, credentials, OPTIONS)
         self._stub = pb_grpc.InferenceServiceStub(self._channel)
+        self._is_closed = False
 
     async def models(self, timeout_s: float) -> list[Model]:
         response = await self._answer(self._stub.ListModels, pb.ListModelsRequest(), timeout_s)
-        return [messages.model_of(model) for model in response.models]
+        return messages.models_of(response)
 
     async def pose(self, picture: bytes, options: PoseOptions, timeout_s: float) -> PoseAnswer:
         request = messages.pose_request(picture, options)
@@ -55,7 +58,8 @@ class AsyncGrpcTransport:
             frames = await asyncio.to_thread(frames_of(video).open)
         clip = Clip(frames)
         call = self._stub.ClassifyClip(timeout=timeout_s, metadata=self._metadata)
-        try:
+
+        async def send() -> None:
             await _written(call, messages.config_request(options))
             async for item in async_items_of(frames):
                 if isinstance(item, Frame):
@@ -64,25 +68,39 @@ class AsyncGrpcTransport:
                     break
             with suppress(*_ENDED):
                 await call.done_writing()
-            response = await call
+
+        async def answer() -> Any:
+            return await call
+
+        sending, answering = asyncio.create_task(send()), asyncio.create_task(answer())
+        try:  # the call may end while the next frame is not there yet
+            await asyncio.wait((sending, answering), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()  # what the frames raise
+            response = await answering
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._address) from error
         finally:
             call.cancel()
+            await ended(sending)
+            await ended(answering)
         return messages.actions_answer(response, clip.facts())
 
     async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:  # noqa: ARG002
+        if self._is_closed:
+            raise Closed
         call = self._stub.StreamVideo(metadata=self._metadata)
         connection = _GrpcStream(call, self._address)
         await connection.write(messages.config_request(options))
         return connection
 
     async def close(self) -> None:
+        self._is_closed = True
         await self._channel.close()
 
     async def _answer(self, method: Any, request: Any, timeout_s: float) -> Any:
         try:
-            return await method(request, timeout=timeout_s, metadata=self._metadata)
+            return await method(request, timeout=max(0.0, timeout_s), metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._address) from error
 
@@ -122,6 +140,8 @@ class _GrpcStream:
         reading, self._reading = self._reading, None
         try:
             response = reading.result()
+        except asyncio.CancelledError:  # the channel was closed
+            raise Closed from None
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._address, in_stream=True) from error
         return None if response is grpc.aio.EOF else message_of(response)

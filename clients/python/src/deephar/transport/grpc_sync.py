@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import grpc
 from deephar import messages
 from deephar.address import Address
 from deephar.clip import Clip, opened
-from deephar.errors import DeepharError
+from deephar.errors import Closed, DeepharError
 from deephar.frames import Flush, Frame
 from deephar.options import PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Model, PoseAnswer
 from deephar.transport import Connecting, Message, StreamConnection
 from deephar.transport.grpc_calls import OPTIONS, credentials_of, error_of, message_of, metadata_of
+from deephar.transport.unreachable import unreachable
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 
@@ -37,16 +39,18 @@ class GrpcTransport:
         else:
             self._channel = grpc.secure_channel(address.target, credentials, OPTIONS)
         self._stub = pb_grpc.InferenceServiceStub(self._channel)
+        self._is_closed = False
 
     def models(self, timeout_s: float) -> list[Model]:
         response = self._answer(self._stub.ListModels, pb.ListModelsRequest(), timeout_s)
-        return [messages.model_of(model) for model in response.models]
+        return messages.models_of(response)
 
     def pose(self, picture: bytes, options: PoseOptions, timeout_s: float) -> PoseAnswer:
         request = messages.pose_request(picture, options)
         return messages.pose_answer(self._answer(self._stub.EstimatePose, request, timeout_s))
 
     def classify(self, video: Path | Iterator[Frame | Flush], options: VideoOptions, timeout_s: float) -> ActionsAnswer:
+        self._refuse_if_closed()
         clip = Clip(opened(video))
         requests = _Requests(clip, messages.config_request(options))
         call = self._stub.ClassifyClip.future(iter(requests), timeout=timeout_s, metadata=self._metadata)
@@ -57,21 +61,30 @@ class GrpcTransport:
                 raise requests.error
             response = call.result()
         except grpc.RpcError as error:
+            self._refuse_if_closed()
             raise error_of(error, self._address) from error
         finally:
             call.cancel()
         return messages.actions_answer(response, clip.facts())
 
     def stream(self, options: VideoOptions, connect_timeout_s: float) -> StreamConnection:  # noqa: ARG002
+        self._refuse_if_closed()
         return _GrpcStream(self._stub, self._metadata, self._address, options)
 
     def close(self) -> None:
+        self._is_closed = True
         self._channel.close()
 
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise Closed
+
     def _answer(self, method: Any, request: Any, timeout_s: float) -> Any:
+        self._refuse_if_closed()
         try:
-            return method(request, timeout=timeout_s, metadata=self._metadata)
+            return method(request, timeout=max(0.0, timeout_s), metadata=self._metadata)
         except grpc.RpcError as error:
+            self._refuse_if_closed()
             raise error_of(error, self._address) from error
 
 
@@ -128,12 +141,8 @@ class _GrpcStream:
     def close(self) -> None:
         self._closed.set()
         self._call.cancel()
-        while True:  # gRPC's thread waits for requests
-            try:
-                self._requests.put_nowait(None)
-                return
-            except queue.Full:
-                self._requests.get_nowait()
+        _put_at_once(self._requests, None)  # gRPC's thread waits for requests
+        _put_at_once(self._received, unreachable(self._address, "the stream was closed"))  # and the caller's for events
 
     def _read(self) -> None:
         last: DeepharError | None = None
@@ -152,3 +161,13 @@ class _GrpcStream:
                 if place is self._requests and self._call.done():
                     return None
         return None
+
+
+def _put_at_once(place: queue.Queue[Any], item: Any) -> None:
+    """Puts an item in, instead of those before it where there is no room."""
+    while True:
+        try:
+            return place.put_nowait(item)
+        except queue.Full:
+            with suppress(queue.Empty):
+                place.get_nowait()

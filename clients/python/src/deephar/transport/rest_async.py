@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from deephar.address import Address
+from deephar.errors import Closed
 from deephar.frames import Flush, Frame
 from deephar.options import PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Json, Model, PoseAnswer
@@ -27,6 +30,7 @@ class AsyncRestTransport:
         self._address, self._headers = address, rest.headers_of(connecting)
         self._tls = rest.verification(connecting) if address.is_encrypted else None
         self._http = httpx.AsyncClient(headers=self._headers, verify=self._tls or False)
+        self._sockets: WeakSet[_Socket] = WeakSet()  # of running streams
 
     async def models(self, timeout_s: float) -> list[Model]:
         return rest.models_of(await self._answer(rest.models_question(), timeout_s))
@@ -39,11 +43,21 @@ class AsyncRestTransport:
     ) -> ActionsAnswer:
         if isinstance(video, Path):
             return ActionsAnswer.from_dict(await self._answer(rest.file_question(video, options), timeout_s))
-        items = [item async for item in video]
-        clip = await asyncio.to_thread(rest.FramesQuestion, items, options)
-        return clip.answer(await self._answer(clip.question, timeout_s))
+        until_s = time.monotonic() + timeout_s
+        try:
+            async with asyncio.timeout(timeout_s) as limit:
+                clip = rest.FramesQuestion(options)
+                async for item in video:
+                    await asyncio.to_thread(clip.add, item)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise rest.late() from None
+        return clip.answer(await self._answer(clip.question, max(rest.SHORTEST_S, until_s - time.monotonic())))
 
     async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:
+        if self._http.is_closed:
+            raise Closed
         try:
             socket = await connect(
                 self._address.websocket_url + rest.STREAM,
@@ -57,11 +71,14 @@ class AsyncRestTransport:
         except rest.NOT_OPENED as error:
             rest.refused(error, self._address)
         connection = _Socket(socket, self._address)
+        self._sockets.add(connection)
         await connection.write(rest.config_text(options))
         return connection
 
     async def close(self) -> None:
         await self._http.aclose()
+        for connection in list(self._sockets):
+            await connection.close()
 
     async def _answer(self, question: rest.Question, timeout_s: float) -> Json:
         sent = rest.options_of(question, timeout_s)

@@ -13,9 +13,9 @@ import httpx
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from deephar.address import Address
-from deephar.errors import DeadlineExceeded, DeepharError, InvalidArgument, Unavailable, Unreachable
+from deephar.errors import DeadlineExceeded, DeepharError, InvalidArgument, InvalidVideo, Unavailable, Unreachable
 from deephar.events import event_from_dict
-from deephar.frames import Flush, Frame, pixels_of
+from deephar.frames import NS, Flush, Frame, pixels_of
 from deephar.inputs import encoded
 from deephar.options import PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Json, Model, PoseAnswer, Segment
@@ -29,6 +29,7 @@ _HEADER = struct.Struct(">QqII")
 _BETWEEN = (502, 503, 504)  # what proxies say where the service is away
 # What a WebSocket raises that cannot be opened; its connection may be lost at any step.
 NOT_OPENED = (OSError, InvalidHandshake, ConnectionClosed, EOFError)
+SHORTEST_S = 0.001  # that is left of a time limit
 _CHUNK = 2**18  # bytes of a file that are read at once
 
 
@@ -52,7 +53,10 @@ def verification(connecting: Connecting) -> Any:
     """Returns whom to trust, as httpx and websockets take it."""
     import ssl
 
-    return ssl.create_default_context(cadata=None if connecting.ca is None else connecting.ca.decode())
+    try:
+        return ssl.create_default_context(cadata=None if connecting.ca is None else connecting.ca.decode())
+    except (ssl.SSLError, UnicodeDecodeError) as error:
+        raise InvalidArgument("invalid_argument", f"ca has no certificate in it that can be read: {error}") from error
 
 
 def options_of(question: Question, timeout_s: float) -> Json:
@@ -72,7 +76,7 @@ def models_question() -> Question:
 
 
 def models_of(document: Json) -> list[Model]:
-    return [Model.from_dict(model) for model in document.get("models", ())]
+    return [Model.from_dict(model) for model in (*document.get("models", ()), *document.get("incomplete", ()))]
 
 
 def pose_question(picture: bytes, options: PoseOptions) -> Question:
@@ -90,17 +94,38 @@ def file_question(file: Path, options: VideoOptions) -> Question:
 class FramesQuestion:
     """A clip that is sent as its frames. REST counts time from the first one."""
 
-    def __init__(self, items: Iterable[Frame | Flush], options: VideoOptions) -> None:
-        frames = [item for item in items if isinstance(item, Frame)]
-        self._first_s = frames[0].time_s if frames else 0.0
-        times_ms = [(frame.time_ns - frames[0].time_ns) / 1e6 for frame in frames]
-        query = options.to_query() | {"timestamps_ms": json.dumps(times_ms)}
-        self.question = Question("POST", ACTIONS, query, pictures=tuple(encoded(frame.picture) for frame in frames))
+    def __init__(self, options: VideoOptions) -> None:
+        self._options = options
+        self._times_ns: list[int] = []
+        self._pictures: list[bytes] = []
+
+    def add(self, item: Frame | Flush) -> None:
+        """Takes a frame; a flush says nothing here."""
+        if isinstance(item, Frame):
+            self._pictures.append(encoded(item.picture))  # at once: whoever gives pixels may use the array again
+            self._times_ns.append(item.time_ns)
+
+    def add_all(self, items: Iterable[Frame | Flush]) -> None:
+        for item in items:
+            self.add(item)
+
+    @property
+    def question(self) -> Question:
+        """What is asked, after all frames.
+
+        Raises:
+            InvalidVideo: There are none.
+        """
+        if not self._times_ns:
+            raise InvalidVideo("invalid_video", "no frames were sent; send at least one")
+        times_ms = [(time_ns - self._times_ns[0]) / 1e6 for time_ns in self._times_ns]
+        query = self._options.to_query() | {"timestamps_ms": json.dumps(times_ms)}
+        return Question("POST", ACTIONS, query, pictures=tuple(self._pictures))
 
     def answer(self, document: Json) -> ActionsAnswer:
         """Returns the answer, with the caller's times."""
         answer = ActionsAnswer.from_dict(document)
-        first_s = self._first_s
+        first_s = self._times_ns[0] / NS
         moved: tuple[Segment, ...] = tuple(
             replace(segment, start_s=segment.start_s + first_s, end_s=segment.end_s + first_s)
             for segment in answer.segments

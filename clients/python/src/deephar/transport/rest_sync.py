@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from socket import SHUT_RDWR
 from typing import Any
+from weakref import WeakSet
 
 import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from deephar.address import Address
+from deephar.errors import Closed
 from deephar.frames import Flush, Frame
+from deephar.in_thread import in_thread
 from deephar.options import PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Json, Model, PoseAnswer
 from deephar.transport import Connecting, Message, StreamConnection
 from deephar.transport import rest_calls as rest
+
+_LEAVING_S = 1.0  # for a frame that is being sent
 
 
 class RestTransport:
@@ -27,6 +35,7 @@ class RestTransport:
         self._address, self._headers = address, rest.headers_of(connecting)
         self._tls = rest.verification(connecting) if address.is_encrypted else None
         self._http = httpx.Client(headers=self._headers, verify=self._tls or False)
+        self._sockets: WeakSet[_Socket] = WeakSet()  # of running streams
 
     def models(self, timeout_s: float) -> list[Model]:
         return rest.models_of(self._answer(rest.models_question(), timeout_s))
@@ -37,10 +46,17 @@ class RestTransport:
     def classify(self, video: Path | Iterator[Frame | Flush], options: VideoOptions, timeout_s: float) -> ActionsAnswer:
         if isinstance(video, Path):
             return ActionsAnswer.from_dict(self._answer(rest.file_question(video, options), timeout_s))
-        clip = rest.FramesQuestion(video, options)
-        return clip.answer(self._answer(clip.question, timeout_s))
+        until_s = time.monotonic() + timeout_s
+        clip = rest.FramesQuestion(options)
+        reading = in_thread(lambda: clip.add_all(video))
+        wait((reading,), timeout_s)
+        if not reading.done():
+            raise rest.late()
+        reading.result()
+        return clip.answer(self._answer(clip.question, max(rest.SHORTEST_S, until_s - time.monotonic())))
 
     def stream(self, options: VideoOptions, connect_timeout_s: float) -> StreamConnection:
+        self._refuse_if_closed()
         opened = ExitStack()
         try:
             socket = opened.enter_context(
@@ -56,12 +72,21 @@ class RestTransport:
             )
         except rest.NOT_OPENED as error:
             rest.refused(error, self._address)
-        return _Socket(socket, opened, self._address, options)
+        connection = _Socket(socket, opened, self._address, options)
+        self._sockets.add(connection)
+        return connection
 
     def close(self) -> None:
         self._http.close()
+        for connection in list(self._sockets):
+            connection.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._http.is_closed:
+            raise Closed
 
     def _answer(self, question: rest.Question, timeout_s: float) -> Json:
+        self._refuse_if_closed()
         until_s = time.monotonic() + timeout_s
         sent = rest.options_of(question, timeout_s)
         if question.file is not None:
@@ -75,6 +100,7 @@ class RestTransport:
                         raise rest.late()
                 return rest.document_of(response, bytes(body))
         except httpx.HTTPError as error:
+            self._refuse_if_closed()
             raise rest.failed(error, self._address) from error
 
 
@@ -83,6 +109,7 @@ class _Socket:
 
     def __init__(self, socket: ClientConnection, opened: ExitStack, address: Address, options: VideoOptions) -> None:
         self._socket, self._opened, self._address = socket, opened, address
+        self._sending = threading.Lock()
         self._send(rest.config_text(options))
 
     def send(self, item: Frame | Flush) -> None:
@@ -99,8 +126,13 @@ class _Socket:
             raise rest.closed(error, self._address) from error
 
     def close(self) -> None:
+        if self._sending.acquire(timeout=_LEAVING_S):
+            self._sending.release()
+        else:  # a service that no longer reads: a farewell would wait behind the frame
+            with suppress(OSError):
+                self._socket.socket.shutdown(SHUT_RDWR)
         self._opened.close()
 
     def _send(self, message: Any) -> None:
-        with suppress(ConnectionClosed):  # whoever receives learns why
+        with self._sending, suppress(ConnectionClosed):  # whoever receives learns why
             self._socket.send(message)
