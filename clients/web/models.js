@@ -46,6 +46,9 @@ export class Models {
   }
 }
 
+/** Returns whether the service is shown as ready. */
+export const isReady = () => byId("state").classList.contains("good");
+
 /** Shows whether the service is ready. */
 export async function showState() {
   const state = byId("state");

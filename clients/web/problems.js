@@ -23,7 +23,7 @@ export function showProblem(error, again) {
     const id = error.requestId ? `, request ${error.requestId}` : "";
     parts.push(" ", element("code", { textContent: `${error.code}${id}` }));
   }
-  const mayHelp = error.retryAfterS !== undefined || error.code === "unreachable" || error.code === "deadline_exceeded";
+  const mayHelp = !error.code || error.retryAfterS !== undefined || ["unreachable", "deadline_exceeded"].includes(error.code);
   if (again && mayHelp) parts.push(" ", againButton(again, error.retryAfterS ?? 0));
   byId("problem").replaceChildren(...parts);
 }
