@@ -1,6 +1,6 @@
 /** The models of the service, and which one is asked. */
 
-import { byId, element } from "./elements.js";
+import { byId, element, say } from "./elements.js";
 
 export class Models {
   #models = [];
@@ -49,8 +49,12 @@ export class Models {
 /** Returns whether the service is shown as ready. */
 export const isReady = () => byId("state").classList.contains("good");
 
-/** Shows whether the service is ready. */
+const UNREADY_MS = 3000;
+let waiting;
+
+/** Shows whether the service is ready; as long as it is not, it is asked again. */
 export async function showState() {
+  clearTimeout(waiting);
   const state = byId("state");
   let text = "not reached", isReady = false;
   try {
@@ -61,6 +65,8 @@ export async function showState() {
   } catch {
     // Nothing answers, or something else does: it is not reached.
   }
-  state.textContent = text;
+  say(state, text);
+  clearTimeout(waiting);
+  if (!isReady) waiting = setTimeout(showState, UNREADY_MS);
   state.className = `state ${isReady ? "good" : "wrong"}`;
 }
