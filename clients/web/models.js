@@ -56,17 +56,17 @@ let waiting;
 export async function showState() {
   clearTimeout(waiting);
   const state = byId("state");
-  let text = "not reached", isReady = false;
+  let text = "not reached", isGood = false;
   try {
     const answer = await fetch("readyz");
     const { status, reason } = await answer.json();
-    isReady = status === "ok";
-    text = isReady ? "ready" : (reason ?? status);
+    isGood = status === "ok";
+    text = isGood ? "ready" : (reason ?? status);
   } catch {
     // Nothing answers, or something else does: it is not reached.
   }
   say(state, text);
   clearTimeout(waiting);
-  if (!isReady) waiting = setTimeout(showState, UNREADY_MS);
-  state.className = `state ${isReady ? "good" : "wrong"}`;
+  if (!isGood) waiting = setTimeout(showState, UNREADY_MS);
+  state.className = `state ${isGood ? "good" : "wrong"}`;
 }
