@@ -1,22 +1,26 @@
 /** A camera: its frames go to a live stream as there is room for them; what is seen is drawn at once. */
 
 import { byId, say, words } from "./elements.js";
+import { showState } from "./models.js";
 import { showActions, showFigures } from "./scores.js";
 
 const LONGER_SIDE = 640; // pixels of a frame as it is sent
 const QUALITY = 0.8;
 const KEPT = 120; // frames whose times are remembered
 const FIGURES_MS = 400;
+const SILENCE_MS = 3000; // without a pose
+const LOST = "The camera is gone; connect it again, or choose a video.";
 
 /** Asks for a camera and follows it until the signal ends it. */
-export async function showCamera(deviceId, { client, results, options, signal }) {
+export async function showCamera(deviceId, { client, results, options, signal, progress }) {
   const media = await openCamera(deviceId);
   const film = results.stage.film;
-  signal.addEventListener("abort", () => {
+  const close = () => {
     film.pause(); // on its last picture
     for (const track of media.getTracks()) track.stop();
-  });
-  if (signal.aborted) return;
+  };
+  if (signal.aborted) return close(); // stopped while the browser asked for leave
+  signal.addEventListener("abort", close, { once: true });
   film.removeAttribute("src");
   film.srcObject = media;
   await film.play();
@@ -27,7 +31,15 @@ export async function showCamera(deviceId, { client, results, options, signal })
   const stream = client.stream({ ...options, drop_policy: "latest", want_keypoints: true }, { signal });
   const sender = new Sender(film, stream, signal);
   sender.start();
-  await shown(stream, sender, film, results);
+  const silence = new Silence(results, progress);
+  const lost = new Promise((_, reject) => {
+    track.addEventListener("ended", () => reject(new Error(LOST)), { once: true });
+  });
+  try {
+    await Promise.race([shown(stream, sender, results, silence), lost]);
+  } finally {
+    silence.end();
+  }
 }
 
 /** Returns the number of cameras. */
@@ -50,6 +62,7 @@ async function openCamera(deviceId) {
       NotAllowedError: "The camera was not allowed; allow it beside the browser's address bar, and try again.",
       NotFoundError: "There is no camera here; connect one, or choose a video.",
       NotReadableError: "The camera is used by another program; close that, and try again.",
+      OverconstrainedError: LOST,
     };
     throw new Error(texts[error.name] ?? `The camera cannot be opened: ${error.message}`, { cause: error });
   }
@@ -100,13 +113,14 @@ class Sender {
   }
 }
 
-async function shown(stream, sender, film, results) {
+async function shown(stream, sender, results, silence) {
   const doers = new Map(), rate = new Rate();
   let layout = null, model = "", told = "", figuresMs = 0, announced = "";
   for await (const event of stream) {
     if (event.event === "started") {
       ({ layout, model } = event);
     } else if (event.event === "pose") {
+      silence.broken();
       const ids = new Set(event.people.map((person) => person.id));
       for (const id of doers.keys()) if (!ids.has(id)) doers.delete(id);
       results.show(event.people.map((person) => scaled(person, sender.scale)), layout, [...doers.values()]);
@@ -145,6 +159,40 @@ function scaled(person, scale) {
       joint.x === null ? joint : { ...joint, x: joint.x * scale, y: joint.y * scale },
     ),
   };
+}
+
+/** Says that no poses come. The stream connects anew by itself; until then old skeletons would tell an untruth. */
+class Silence {
+  #heardMs = performance.now();
+  #isTold = false;
+  #timer = setInterval(() => this.#look(), 500);
+
+  constructor(results, progress) {
+    Object.assign(this, { results, progress });
+  }
+
+  /** A pose has come. */
+  broken() {
+    this.#heardMs = performance.now();
+    if (this.#isTold) this.#tell(false);
+  }
+
+  end() {
+    clearInterval(this.#timer);
+  }
+
+  #look() {
+    if (document.hidden) this.#heardMs = performance.now(); // no frames are sent then
+    else if (!this.#isTold && performance.now() - this.#heardMs > SILENCE_MS) this.#tell(true);
+  }
+
+  #tell(isSilent) {
+    this.#isTold = isSilent;
+    if (isSilent) this.results.show([], null);
+    this.progress(isSilent ? undefined : null, isSilent ? "Waiting for the service" : "");
+    say(byId("said"), isSilent ? "Nothing comes from the service; it is asked again and again." : "The service answers again.");
+    showState();
+  }
 }
 
 /** Counts in a moving second. */

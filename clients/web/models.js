@@ -1,6 +1,6 @@
 /** The models of the service, and which one is asked. */
 
-import { byId, element } from "./elements.js";
+import { byId, element, say } from "./elements.js";
 
 export class Models {
   #models = [];
@@ -52,18 +52,27 @@ function lacking({ name, missing }) {
   return element("option", { value: name, textContent: `${name}, not ready`, title: missing.join("; "), disabled: true });
 }
 
-/** Shows whether the service is ready. */
+/** Returns whether the service is shown as ready. */
+export const isReady = () => byId("state").classList.contains("good");
+
+const UNREADY_MS = 3000;
+let waiting;
+
+/** Shows whether the service is ready; as long as it is not, it is asked again. */
 export async function showState() {
+  clearTimeout(waiting);
   const state = byId("state");
-  let text = "not reached", isReady = false;
+  let text = "not reached", isGood = false;
   try {
     const answer = await fetch("readyz");
     const { status, reason } = await answer.json();
-    isReady = status === "ok";
-    text = isReady ? "ready" : (reason ?? status);
+    isGood = status === "ok";
+    text = isGood ? "ready" : (reason ?? status);
   } catch {
     // Nothing answers, or something else does: it is not reached.
   }
-  state.textContent = text;
-  state.className = `state ${isReady ? "good" : "wrong"}`;
+  say(state, text);
+  clearTimeout(waiting);
+  if (!isGood) waiting = setTimeout(showState, UNREADY_MS);
+  state.className = `state ${isGood ? "good" : "wrong"}`;
 }

@@ -4,7 +4,7 @@ import { cameraIds, showCamera } from "./camera.js";
 import { Client } from "./client.js";
 import { byId } from "./elements.js";
 import { KeyForm, storedKey } from "./key.js";
-import { Models, showState } from "./models.js";
+import { isReady, Models, showState } from "./models.js";
 import { showPicture } from "./picture.js";
 import { Player } from "./playing.js";
 import { clearProblem, showProblem } from "./problems.js";
@@ -73,8 +73,12 @@ async function show(source) {
     models.explain(answer);
     tellCode(source, options);
     byId("save").hidden = false;
+    if (!isReady()) showState();
   } catch (error) {
-    if (!signal.aborted) {
+    if (!signal.aborted && kind === "camera" && document.hidden) {
+      // A tab behind others sends no frames, and the service ended the stream: it goes on when the tab is seen again.
+      document.addEventListener("visibilitychange", () => present === source && show(source), { once: true });
+    } else if (!signal.aborted) {
       failed(error, again);
       if (results.stage.close()) player.leave();
     }
@@ -162,7 +166,10 @@ function install() {
   });
   byId("camera").addEventListener("click", () => show({ kind: "camera" }));
   byId("swap").addEventListener("click", otherCamera);
-  byId("stop").addEventListener("click", stop);
+  byId("stop").addEventListener("click", () => {
+    stop();
+    if (present?.kind === "camera") present = null; // another model or effort does not turn it on again
+  });
   byId("home").addEventListener("click", goHome);
   byId("save").addEventListener("click", save);
   byId("score").addEventListener("change", () => {

@@ -17,6 +17,7 @@ export async function showPicture(file, { client, results, options, signal }) {
   const began = performance.now();
   const answer = await client.pose(file, { ...options, min_score: 0 }, { signal });
   const took = performance.now() - began;
+  if (!isShown) await asJpeg(file, { client, stage, signal });
   stage.resize(answer.image.width, answer.image.height);
   results.show(answer.people, answer.layout);
   results.onLowest = () => say(byId("said"), summary(answer.people, results.lowest, file.name));
@@ -29,6 +30,20 @@ export async function showPicture(file, { client, results, options, signal }) {
     ["Size", `${answer.image.width} × ${answer.image.height}`],
   ]);
   return answer;
+}
+
+/** Shows a file that the browser cannot read as the service reads it; a lowest score of 1 leaves everybody undrawn. */
+async function asJpeg(file, { client, stage, signal }) {
+  try {
+    const drawn = await client.poseDrawn(file, { min_score: 1, max_people: 1, effort: "fast" }, { signal });
+    const address = URL.createObjectURL(drawn);
+    signal.addEventListener("abort", () => URL.revokeObjectURL(address), { once: true });
+    stage.picture.src = address;
+    await stage.picture.decode();
+    if (!signal.aborted) stage.open(stage.picture);
+  } catch {
+    // The skeletons stand alone.
+  }
 }
 
 function summary(people, lowest, name) {

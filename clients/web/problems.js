@@ -1,12 +1,13 @@
 /** Errors: what is wrong, what to do, and when to try again. */
 
-import { byId, element } from "./elements.js";
+import { byId, element, say } from "./elements.js";
 
 let waiting;
 
 export function clearProblem() {
   clearInterval(waiting);
   byId("problem").replaceChildren();
+  byId("again").hidden = true;
 }
 
 /**
@@ -23,22 +24,22 @@ export function showProblem(error, again) {
     const id = error.requestId ? `, request ${error.requestId}` : "";
     parts.push(" ", element("code", { textContent: `${error.code}${id}` }));
   }
-  const mayHelp = error.retryAfterS !== undefined || error.code === "unreachable" || error.code === "deadline_exceeded";
-  if (again && mayHelp) parts.push(" ", againButton(again, error.retryAfterS ?? 0));
   byId("problem").replaceChildren(...parts);
+  const mayHelp = !error.code || error.retryAfterS !== undefined || ["unreachable", "deadline_exceeded"].includes(error.code);
+  if (again && mayHelp) offer(again, error.retryAfterS ?? 0);
 }
 
-function againButton(again, seconds) {
-  const button = element("button", { type: "button" });
-  button.addEventListener("click", again);
-  const end = performance.now() + seconds * 1000;
+/** Offers to try again after some seconds; the button is no part of the alert, which would be read out each second. */
+function offer(again, seconds) {
+  const button = byId("again"), end = performance.now() + seconds * 1000;
   const tell = () => {
     const left = Math.ceil((end - performance.now()) / 1000);
     button.disabled = left > 0;
-    button.textContent = left > 0 ? `Try again in ${left} s` : "Try again";
+    say(button, left > 0 ? `Try again in ${left} s` : "Try again");
     if (left <= 0) clearInterval(waiting);
   };
+  button.onclick = again;
+  button.hidden = false;
   waiting = setInterval(tell, 250);
   tell();
-  return button;
 }

@@ -31,6 +31,7 @@ export const jointColour = (name) => COLOURS[sideOf(name)];
 export function drawPeople(context, people, layout, at, scale, { lowest = 0, chosen, joint, labels = [] } = {}) {
   context.save();
   context.lineCap = "round";
+  const taken = []; // places of labels
   people.forEach((person, index) => {
     const faded = person.score < lowest;
     context.globalAlpha = faded ? FADED : 1;
@@ -41,7 +42,7 @@ export function drawPeople(context, people, layout, at, scale, { lowest = 0, cho
       if (isShown(keypoint)) drawJoint(context, keypoint, at, thickness, index === chosen && number === joint);
     });
     if (index === chosen && people.length > 1) drawCorners(context, person.box, at, scale);
-    if (!faded && labels[index]) drawLabel(context, person, labels[index], at);
+    if (!faded && labels[index]) drawLabel(context, person, labels[index], at, taken);
   });
   context.restore();
 }
@@ -92,14 +93,17 @@ function drawCorners(context, [x, y, width, height], at, scale) {
   context.stroke();
 }
 
-/** Writes over the head: the highest joint may be in the middle of it. */
-function drawLabel(context, { box: [x, y, width, height], keypoints }, text, at) {
+/** Writes over the head: the highest joint may be in the middle of it. Another label there is not hidden. */
+function drawLabel(context, { box: [x, y, width, height], keypoints }, text, at, taken) {
   context.font = "600 13px system-ui, sans-serif";
   const wide = context.measureText(text).width + 14;
   const highest = Math.min(y, ...keypoints.filter(isShown).map((joint) => joint.y - 0.1 * height));
   const [left, top] = at(x, highest), [right] = at(x + width, highest);
-  const place = Math.max(2, Math.min((left + right) / 2 - wide / 2, context.canvas.width - wide - 2));
-  const high = Math.max(2, top - 24);
+  const place = Math.max(2, Math.min((left + right) / 2 - wide / 2, context.canvas.width / context.getTransform().a - wide - 2));
+  const isFree = (high) => taken.every((other) => Math.abs(other.high - high) >= 22 || other.left > place + wide || other.right < place);
+  const wanted = Math.max(2, top - 24);
+  const high = [0, -1, 1, -2, 2].map((step) => wanted + 22 * step).find((place) => place >= 2 && isFree(place)) ?? wanted;
+  taken.push({ high, left: place, right: place + wide });
   context.fillStyle = "rgb(16 19 21 / 82%)";
   context.beginPath();
   context.roundRect(place, high, wide, 21, 6);

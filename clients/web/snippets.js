@@ -1,6 +1,7 @@
 /** What was just done, as a command and as a program. */
 
 import { byId, element } from "./elements.js";
+import { UNSMOOTHED } from "./video.js";
 
 let texts = {};
 
@@ -65,8 +66,9 @@ function shell({ kind, name, options, lowest }, hasKey) {
     return `${hasKey ? "DEEPHAR_API_KEY=KEY " : ""}DEEPHAR_ADDRESS=${address()} deephar live 0 --show${flags.join("")}`;
   }
   const field = kind === "picture" ? "image" : "video";
-  const file = /^[\w.-]+$/.test(name) ? `-F ${field}=@${name}` : `-F ${quoted(`${field}=@"${name.replace(/["\\]/g, "\\$&")}"`)}`;
-  const parts = [file, ...given(shownOptions(kind, options, lowest)).map(([key, value]) => `-F ${key}=${value}`)];
+  const file = /^\w[\w.-]*$/.test(name) ? `-F ${field}=@${name}` : `-F ${quoted(`${field}=@"${name.replace(/["\\]/g, "\\$&")}"`)}`;
+  const sent = { ...shownOptions(kind, options, lowest), ...(kind === "video" ? UNSMOOTHED : {}) };
+  const parts = [file, ...given(sent).map(([key, value]) => `-F ${key}=${value}`)];
   if (kind === "video") parts.push("-H 'Accept: application/x-ndjson'");
   if (hasKey) parts.push('-H "Authorization: Bearer $DEEPHAR_API_KEY"');
   return ["curl", ...parts, `${address()}/v1/${kind === "picture" ? "pose" : "actions"}`].join(" \\\n  ").replace(" \\\n ", "");

@@ -63,9 +63,15 @@ export class Space {
     this.canvas = canvas;
     this.redraw = once(() => this.#draw());
     new ResizeObserver(this.redraw).observe(canvas);
-    canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
+    let last = null; // of the pointer: touches have no movement of their own in some browsers
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      last = event;
+    });
     canvas.addEventListener("pointermove", (event) => {
-      if (canvas.hasPointerCapture(event.pointerId)) this.turn(event.movementX / 110, event.movementY / 110);
+      if (event.pointerId !== last?.pointerId || !canvas.hasPointerCapture(event.pointerId)) return;
+      this.turn((event.clientX - last.clientX) / 110, (event.clientY - last.clientY) / 110);
+      last = event;
     });
     canvas.addEventListener("keydown", (event) => {
       const turns = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };

@@ -42,6 +42,7 @@ export class Stage {
     this.mirrored = mirrored;
     this.frame.classList.toggle("mirrored", mirrored);
     this.clear();
+    byId("stage").scrollIntoView({ block: "nearest" }); // on phones it may be below
   }
 
   /** Shows the ways in again, unless there is a picture to look at; returns whether it did. */

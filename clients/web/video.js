@@ -7,6 +7,8 @@ import { reasonText, showActions, showFigures } from "./scores.js";
 
 const LOADING_MS = 8000; // a film that the browser cannot read may never say so
 const READING_MS = 600_000; // for the upload and the first event
+/** The service smooths poses as they come, which lags behind fast arms; a film's are known on both sides of each time. */
+export const UNSMOOTHED = { smooth: false };
 
 /** Shows a video with the people and actions in it. */
 export async function showVideo(file, { client, results, player, timeline, models, options, signal, progress }) {
@@ -23,7 +25,7 @@ export async function showVideo(file, { client, results, player, timeline, model
   timeline.clear();
   player.use(film, Number.isFinite(film.duration) ? film.duration : 0);
   const began = performance.now();
-  for await (const event of client.actionEvents(file, options, { signal, timeoutMs: READING_MS })) {
+  for await (const event of client.actionEvents(file, { ...options, ...UNSMOOTHED }, { signal, timeoutMs: READING_MS })) {
     if (event.event === "pose") {
       layout ??= models.layoutOf(event.people);
       poses.add(event.time_s, event.people);

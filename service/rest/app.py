@@ -50,6 +50,7 @@ def build_app(
         docs_url=None,  # its files would be of another host
         swagger_ui_oauth2_redirect_url=None,
         license_info={"name": "MIT", "identifier": "MIT"},
+        servers=[{"url": "."}],  # beside the document, whatever prefix a proxy puts before it
         telemetry=TRACES.for_fastapi(),
     )
     picture_limit, video_limit = settings.max_body_bytes, settings.max_video_body_bytes

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
 
 from service.access.keys import new_key
 from service.testing.running import ServiceProcess, running_service
@@ -34,12 +34,21 @@ def browser(camera_film: Path) -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="package")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """One window, for visitors who want nothing to move by itself: a new one for each takes half a second."""
+    window = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
+    yield window
+    window.close()
+
+
 @pytest.fixture
-def visitor(browser: Browser, service: ServiceProcess) -> Iterator[Visitor]:
-    """Somebody who has opened the page, whom nothing moves by itself; what the browser complains of fails the test."""
-    with visiting(browser, service.url, viewport=DESKTOP, reduced_motion="reduce") as visitor:
+def visitor(window: BrowserContext, service: ServiceProcess) -> Iterator[Visitor]:
+    """Somebody who has opened the page in a tab of their own; what the browser complains of fails the test."""
+    with visiting(window, service.url) as visitor:
         visitor.open()
         yield visitor
+    window.set_offline(False)
 
 
 @pytest.fixture(scope="package")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from service.testing.running import ServiceProcess
 from tests.conftest import SAMPLES
 from tests.page.visitor import Visitor, visiting
 
 
-def opened(visitor: Visitor) -> None:
-    visitor.page.goto(f"{visitor.url}/docs")
+def opened(visitor: Visitor, path: str = "") -> None:
+    visitor.page.goto(f"{visitor.url}{path}/docs")
     expect(visitor.one(".info .title")).to_contain_text("deephar-serve")
 
 
@@ -74,3 +74,22 @@ def test_where_keys_are_on_the_page_is_open_and_takes_one(
         visitor.one("#operations-models-models_v1_models_get").get_by_role("button", name="Execute").click()
         assert json.loads(answered(visitor, 200))["models"][0]["name"] == "lite"
         assert visitor.refusals == [401]
+
+
+def test_behind_a_path_of_a_proxy_everything_is_asked_for_below_it(visitor: Visitor) -> None:
+    below = f"{visitor.url}/behind/it"
+
+    def proxy(route: Route) -> None:
+        if route.request.url.startswith(f"{below}/"):
+            route.continue_(url=visitor.url + route.request.url.removeprefix(below))
+        else:
+            route.abort()  # of which the browser complains
+
+    visitor.page.route("**/*", proxy)
+    visitor.page.goto(f"{below}/")
+    visitor.sample("person.jpg")
+    expect(visitor.one("#said")).to_have_text("One person found in person.jpg.")
+    expect(visitor.one("#snippet")).to_contain_text(f"{below}/v1/pose")
+    opened(visitor, "/behind/it")
+    asked(visitor, "models-models_v1_models_get")
+    assert json.loads(answered(visitor, 200))["models"][0]["name"] == "lite"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -54,11 +55,10 @@ def test_contrasts(theme: str) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_has_the_theme_of_its_visitor(browser: Browser, service: ServiceProcess, theme: str) -> None:
-    with visiting(browser, service.url, color_scheme=theme) as visitor:
-        visitor.open()
-        wanted = tuple(int(colours(theme)["ground"][at : at + 2], 16) for at in (1, 3, 5))
-        assert visitor.one("body").evaluate("body => getComputedStyle(body).backgroundColor") == f"rgb{wanted}"
+def test_the_page_has_the_theme_of_its_visitor(visitor: Visitor, theme: Literal["light", "dark"]) -> None:
+    visitor.page.emulate_media(color_scheme=theme)
+    wanted = tuple(int(colours(theme)["ground"][at : at + 2], 16) for at in (1, 3, 5))
+    assert visitor.one("body").evaluate("body => getComputedStyle(body).backgroundColor") == f"rgb{wanted}"
 
 
 @pytest.fixture

@@ -151,6 +151,25 @@ def test_a_file_that_is_no_picture_is_a_clear_error(visitor: Visitor, tmp_path: 
     expect(problem).to_be_empty()
 
 
+def test_a_picture_that_the_browser_cannot_show_is_shown_as_the_service_reads_it(visitor: Visitor) -> None:
+    # As with HEIC, which no library here writes: the browser's first attempt at the file fails.
+    visitor.page.evaluate(
+        """() => {
+          const image = document.getElementById("picture");
+          image.decode = () => {
+            delete image.decode;
+            return Promise.reject(new DOMException("not an image", "EncodingError"));
+          };
+        }"""
+    )
+    visitor.give("drop", PERSON, "image/heic")
+    expect(visitor.one("#said")).to_have_text("One person found in person.jpg.")
+    expect(visitor.one("#picture")).to_be_visible()
+    expect(visitor.one("#unshown")).to_be_hidden()
+    assert visitor.one("#picture").evaluate("image => image.naturalWidth") == 640
+    assert visitor.ink() > 0
+
+
 def test_a_service_that_cannot_be_reached_is_asked_again_on_demand(visitor: Visitor) -> None:
     visitor.sample("person.jpg")
     expect(visitor.one("#said")).to_contain_text("One person")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Locator, Page, Position, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Position, expect
 
 from tests.conftest import SAMPLES
 
@@ -107,14 +107,14 @@ class Visitor:
 
 
 @contextmanager
-def visiting(browser: Browser, url: str, **context: Any) -> Iterator[Visitor]:
-    """Opens a window of its own; afterwards no other host was asked, and the browser complained of nothing."""
-    window = browser.new_context(**context)
+def visiting(place: Browser | BrowserContext, url: str, **context: Any) -> Iterator[Visitor]:
+    """Opens a tab, of a browser in a window of its own; afterwards no other host was asked, nothing complained of."""
+    page = place.new_page(**context)
     try:
-        visitor = Visitor(window.new_page(), url)
+        visitor = Visitor(page, url)
         yield visitor
     finally:
-        window.close()
+        page.close()  # and its own window
     assert visitor.hosts == {urlsplit(url).netloc}
     assert visitor.complaints == []
 

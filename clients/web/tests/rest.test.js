@@ -92,7 +92,7 @@ test("an error has the service's code, text, status and id", async () => {
   });
   await assert.rejects(client().pose(video), { code: "unsupported_media_type", status: 415 });
   await assert.rejects(client().pose(person, { colour: 1 }), { code: "invalid_argument" });
-  await assert.rejects(client().actions(person), { code: "invalid_video" });
+  await assert.rejects(client().actions(person), { code: "unsupported_media_type" });
   await assert.rejects(client().actionEvents(video, { model: "none" }).next(), { code: "unknown_model", status: 404 });
 });
 
