@@ -11,13 +11,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from deephar.drawing import Drawn
+
 
 def draw(picture: NDArray[np.uint8], people: Sequence[Person], layout: Layout) -> NDArray[np.uint8]:
     """Returns a copy of a picture (H, W, 3) in RGB with the skeletons of people drawn in."""
-    from deephar.drawing import Drawn, draw_people
+    from deephar.drawing import draw_people
 
-    drawn = []
-    for person in people:
-        points, scores = person.to_numpy()
-        drawn.append(Drawn(points[0, :, :2], scores[0], person.box, "" if person.id is None else str(person.id)))
+    drawn = [drawn_of(person, "" if person.id is None else str(person.id)) for person in people]
     return draw_people(picture, drawn, layout.joints, layout.edges)
+
+
+def drawn_of(person: Person, label: str = "") -> Drawn:
+    """Returns a person as the drawing takes them."""
+    from deephar.drawing import Drawn
+
+    arrays = person.to_numpy()
+    return Drawn(arrays.keypoints[0, :, :2], arrays.scores[0], person.box, label)
