@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -152,7 +152,7 @@ class AsyncClient:
         deadline_ms: float = 0.0,
         event_timeout_s: float = 60.0,
         reconnect: bool = True,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Yields poses, actions and segments while the frames are being sent; see `Client.stream`.
 
         Raises:
@@ -166,7 +166,7 @@ class AsyncClient:
 
     async def _streamed(
         self, video: AsyncVideoLike, fps: float | None, options: VideoOptions, event_timeout_s: float, reconnect: bool
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         if isinstance(video, str | PathLike):  # its errors come before those of the connection
             video = await asyncio.to_thread(items_of, video)
         items = async_items_of(video, fps)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from deephar import AsyncClient, Camera
@@ -14,48 +14,79 @@ from deephar.bulk.engine import UnreadableInput
 from deephar.bulk.inputs import Input
 from deephar.bulk.options import BatchOptions
 from deephar.bulk.output_folder import ANNOTATED, OutputFolder
+from deephar.bulk.results import line_of
+from deephar.bulk.upload import Upload
+from deephar.bulk.videos import VideoAsking
 from deephar.errors import DeepharError
 from deephar.results import PoseAnswer
 
-_VIDEO_TIMEOUT_S = 6 * 3600.0
+_TIMEOUT_S = 120.0  # of a picture
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Service:
+    """Who is asked, as `AsyncClient` takes it."""
+
+    address: str
+    api_key: str | None = None
+    ca: Path | None = None
 
 
 class ServiceAsking:
     """Asks over a client of the service. Files are read and written in threads: disks may be slow.
 
+    Use it as an asynchronous context manager.
+
     Args:
-        client: Of the service.
+        service: That is asked.
         options: Of the batch.
         output: Where the results go.
         threads: For files.
     """
 
     def __init__(
-        self, client: AsyncClient, options: BatchOptions, output: OutputFolder, threads: ThreadPoolExecutor
+        self, service: Service, options: BatchOptions, output: OutputFolder, threads: ThreadPoolExecutor
     ) -> None:
-        self._client, self._options, self._output, self._threads = client, options, output, threads
-        self._of_both: dict[str, Any] = {
+        self._client = AsyncClient(
+            service.address, timeout_s=_TIMEOUT_S, retries=0, api_key=service.api_key, ca=service.ca
+        )
+        self._options, self._output, self._threads = options, output, threads
+        of_both: dict[str, Any] = {
             "model": options.model,
             "layout": options.layout,
             "effort": options.effort,
             "max_people": options.max_people,
         }
         self._of_pictures = {
-            **self._of_both,
+            **of_both,
             "boxes": options.boxes,
             "flip": options.flip,
             "min_score": options.min_score,
             "camera": None if options.camera is None else camera_of(options.camera),
         }
-        self._of_videos = {**self._of_both, "people": options.people, "hop": options.hop, "top_k": options.top_k}
+        of_videos = {**of_both, "people": options.people, "hop": options.hop, "top_k": options.top_k}
         if options.boxes:
-            self._of_videos["box"] = options.boxes[0]
+            of_videos["box"] = options.boxes[0]
+        self._upload = Upload.to(service.address, service.api_key, service.ca)
+        self._videos = VideoAsking(self._client, self._upload, options, of_videos, output, threads)
+
+    async def __aenter__(self) -> ServiceAsking:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+        if self._upload is not None:
+            await self._upload.close()
+
+    async def reach(self) -> None:
+        """Raises `DeepharError` where the service cannot be reached, or refuses whoever asks."""
+        await self._client.models()
 
     async def ask(self, input: Input) -> None:
         """Asks for a file and writes its result."""
-        await (self._picture(input) if input.kind == "picture" else self._video(input))
+        await (self._picture(input) if input.kind == "picture" else self._videos.ask(input))
 
     async def is_ready(self) -> bool:
         """Returns whether the service has the model of the batch."""
@@ -68,7 +99,7 @@ class ServiceAsking:
     async def _picture(self, input: Input) -> None:
         content = await self._in_thread(lambda: read(input.path))
         answer = await self._client.pose(content, **self._of_pictures)
-        line = line_of(input, answer.to_dict())
+        line = line_of(input.id, answer.to_dict())
 
         def write() -> None:
             if self._options.annotated:
@@ -77,19 +108,6 @@ class ServiceAsking:
             self._output.write(self._output.result_of(input.id), line)
 
         await self._in_thread(write)
-
-    async def _video(self, input: Input) -> None:
-        await self._in_thread(lambda: check_readable(input.path))
-        with self._output.unfinished() as unfinished:
-            with open(unfinished, "wb") as file:  # noqa: ASYNC230 - lines are buffered
-                if self._options.events:
-                    async for event in self._client.stream(input.path, **self._of_videos):
-                        file.write(line_of(input, event.to_dict()))
-                answer = await self._client.classify(input.path, timeout_s=_VIDEO_TIMEOUT_S, **self._of_videos)
-                file.write(line_of(input, {"event": "answer", **answer.to_dict()}))
-                file.flush()
-                await self._in_thread(lambda: os.fsync(file.fileno()))
-            self._output.finish(unfinished, self._output.result_of(input.id))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -104,14 +122,6 @@ def read(path: str) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:
             return file.read()
-    except OSError as error:
-        raise UnreadableInput(error.strerror or str(error)) from error
-
-
-def check_readable(path: str) -> None:
-    """Raises `UnreadableInput` where a file cannot be opened."""
-    try:
-        os.close(os.open(path, os.O_RDONLY))
     except OSError as error:
         raise UnreadableInput(error.strerror or str(error)) from error
 
@@ -131,11 +141,6 @@ def drawn(content: bytes, answer: PoseAnswer) -> bytes:
     skeletons = answer.draw(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(skeletons, cv2.COLOR_RGB2BGR))
     return jpeg.tobytes()
-
-
-def line_of(input: Input, answer: dict[str, Any]) -> bytes:
-    """Returns a line of a result: the input's name and the answer."""
-    return json.dumps({"file": input.id, **answer}, separators=(",", ":")).encode() + b"\n"
 
 
 def camera_of(numbers: tuple[float, ...]) -> Camera:
