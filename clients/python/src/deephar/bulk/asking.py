@@ -130,15 +130,16 @@ def drawn(content: bytes, answer: PoseAnswer) -> bytes:
     """Returns a picture with the people of its answer drawn in, as JPEG. Needs the extra `draw`.
 
     Raises:
-        UnreadableInput: OpenCV cannot read the picture, as HEIC.
+        UnreadableInput: The picture cannot be read here, as HEIC.
     """
     import cv2
-    import numpy as np
 
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)  # upright, as its EXIF says
-    if pixels is None:
-        raise UnreadableInput("OpenCV cannot read this kind of picture, to draw into it; leave out --annotated")
-    skeletons = answer.draw(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+    from deephar.decoded import NotDecoded, decoded
+
+    try:
+        skeletons = answer.draw(decoded(content, answer.image))
+    except NotDecoded as error:
+        raise UnreadableInput(f"{error}; or leave out --annotated") from None
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(skeletons, cv2.COLOR_RGB2BGR))
     return jpeg.tobytes()
 
