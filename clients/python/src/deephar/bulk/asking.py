@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from deephar import AsyncClient, Camera
+from deephar.address import Address
+from deephar.bulk.documents import pose_document
 from deephar.bulk.engine import UnreadableInput
 from deephar.bulk.inputs import Input
 from deephar.bulk.options import BatchOptions
@@ -18,7 +20,10 @@ from deephar.bulk.results import line_of
 from deephar.bulk.upload import Upload
 from deephar.bulk.videos import VideoAsking
 from deephar.errors import DeepharError
+from deephar.options import PoseOptions
 from deephar.results import PoseAnswer
+from deephar.transport import Connecting
+from deephar.transport.grpc_async import AsyncGrpcTransport
 
 _TIMEOUT_S = 120.0  # of a picture
 
@@ -69,7 +74,10 @@ class ServiceAsking:
         of_videos = {**of_both, "people": options.people, "hop": options.hop, "top_k": options.top_k}
         if options.boxes:
             of_videos["box"] = options.boxes[0]
-        self._upload = Upload.to(service.address, service.api_key, service.ca)
+        where = Address.of(service.address, encrypted=service.ca is not None)
+        connecting = Connecting(service.api_key, None, service.ca.read_bytes() if service.ca else None)
+        self._upload = Upload(where, connecting) if where.is_rest else None
+        self._grpc = None if where.is_rest else AsyncGrpcTransport(where, connecting)
         self._videos = VideoAsking(self._client, self._upload, options, of_videos, output, threads)
 
     async def __aenter__(self) -> ServiceAsking:
@@ -77,8 +85,9 @@ class ServiceAsking:
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
-        if self._upload is not None:
-            await self._upload.close()
+        for each in (self._upload, self._grpc):
+            if each is not None:
+                await each.close()
 
     async def reach(self) -> None:
         """Raises `DeepharError` where the service cannot be reached, or refuses whoever asks."""
@@ -98,13 +107,18 @@ class ServiceAsking:
 
     async def _picture(self, input: Input) -> None:
         content = await self._in_thread(lambda: read(input.path))
-        answer = await self._client.pose(content, **self._of_pictures)
-        line = line_of(input.id, answer.to_dict())
+        if self._grpc is None:
+            answer = await self._client.pose(content, **self._of_pictures)
+            document = answer.to_dict()
+        else:
+            message = await self._grpc.pose_message(content, PoseOptions(**self._of_pictures), _TIMEOUT_S)
+            document = pose_document(message)
+        line = line_of(input.id, document)
 
         def write() -> None:
             if self._options.annotated:
                 path = self._output.product_of(input.id, ANNOTATED, ".jpg")
-                self._output.write(path, drawn(content, answer), durable=True)
+                self._output.write(path, drawn(content, PoseAnswer.from_dict(document)), durable=True)
             self._output.write(self._output.result_of(input.id), line)
 
         await self._in_thread(write)

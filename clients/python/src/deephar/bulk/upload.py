@@ -34,12 +34,6 @@ class Upload:
         limits = httpx.Timeout(_CONNECT_S, read=None, write=None, pool=None)
         self._http = httpx.AsyncClient(headers=rest.headers_of(connecting), verify=verify, timeout=limits)
 
-    @staticmethod
-    def to(address: str, api_key: str | None, ca: Path | None) -> Upload | None:
-        """Returns one to an address; None: that is no REST's."""
-        where = Address.of(address, encrypted=ca is not None)
-        return Upload(where, Connecting(api_key, None, ca.read_bytes() if ca else None)) if where.is_rest else None
-
     async def close(self) -> None:
         """Closes them; running requests are cancelled."""
         await self._http.aclose()
