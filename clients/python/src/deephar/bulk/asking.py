@@ -7,23 +7,24 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deephar import AsyncClient, Camera
 from deephar.address import Address
-from deephar.bulk.documents import pose_document
 from deephar.bulk.engine import UnreadableInput
 from deephar.bulk.inputs import Input
 from deephar.bulk.options import BatchOptions
 from deephar.bulk.output_folder import ANNOTATED, OutputFolder
 from deephar.bulk.results import line_of
-from deephar.bulk.upload import Upload
 from deephar.bulk.videos import VideoAsking
 from deephar.errors import DeepharError
 from deephar.options import PoseOptions
 from deephar.results import PoseAnswer
 from deephar.transport import Connecting
-from deephar.transport.grpc_async import AsyncGrpcTransport
+
+if TYPE_CHECKING:
+    from deephar.bulk.upload import Upload
+    from deephar.transport.grpc_async import AsyncGrpcTransport
 
 _TIMEOUT_S = 120.0  # of a picture
 
@@ -76,8 +77,16 @@ class ServiceAsking:
             of_videos["box"] = options.boxes[0]
         where = Address.of(service.address, encrypted=service.ca is not None)
         connecting = Connecting(service.api_key, None, service.ca.read_bytes() if service.ca else None)
-        self._upload = Upload(where, connecting) if where.is_rest else None
-        self._grpc = None if where.is_rest else AsyncGrpcTransport(where, connecting)
+        self._upload: Upload | None = None
+        self._grpc: AsyncGrpcTransport | None = None
+        if where.is_rest:
+            from deephar.bulk.upload import Upload
+
+            self._upload = Upload(where, connecting)
+        else:
+            from deephar.transport.grpc_async import AsyncGrpcTransport
+
+            self._grpc = AsyncGrpcTransport(where, connecting)
         self._videos = VideoAsking(self._client, self._upload, options, of_videos, output, threads)
 
     async def __aenter__(self) -> ServiceAsking:
@@ -111,6 +120,8 @@ class ServiceAsking:
             answer = await self._client.pose(content, **self._of_pictures)
             document = answer.to_dict()
         else:
+            from deephar.bulk.documents import pose_document
+
             message = await self._grpc.pose_message(content, PoseOptions(**self._of_pictures), _TIMEOUT_S)
             document = pose_document(message)
         line = line_of(input.id, document)

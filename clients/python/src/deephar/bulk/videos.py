@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from deephar import AsyncClient, Frame
 from deephar.bulk.engine import UnreadableInput
@@ -19,13 +19,15 @@ from deephar.bulk.options import BatchOptions
 from deephar.bulk.output_folder import ANNOTATED, OutputFolder
 from deephar.bulk.results import line_of
 from deephar.bulk.summary import TOP_K, Summary
-from deephar.bulk.upload import Upload
 from deephar.clip import Clip
 from deephar.errors import Internal, UnknownModel
 from deephar.events import ActionEvent, Event, Started, event_from_dict
 from deephar.options import VideoOptions
 from deephar.results import ActionsAnswer, Json
 from deephar.video import NotAVideo, frames_of
+
+if TYPE_CHECKING:
+    from deephar.bulk.upload import Upload
 
 _LONGEST_S = 6 * 3600.0  # of a video that only its answer is wanted of
 _EVENT_TIMEOUT_S = 120.0
