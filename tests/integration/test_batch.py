@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
+import httpx
 import numpy as np
 import pytest
 
@@ -22,6 +25,7 @@ from service.testing.running import ServiceProcess, running_service
 from tests.conftest import SAMPLES
 
 GOOD, BAD = 60, 3
+FRAMES = 100  # of samples/jumping_jacks.mp4
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +65,7 @@ def contents(output: Path) -> dict[str, Any]:
     files = {}
     for file in sorted(output.rglob("*")):
         if file.is_file() and ".batch" not in file.parts:
-            lines = [json.loads(line) for line in file.read_text().splitlines()]
+            lines = [json.loads(line) for line in file.read_text().splitlines()] if file.suffix == ".jsonl" else []
             for line in lines:
                 line.pop("timing_ms", None)
             files[str(file.relative_to(output))] = lines
@@ -142,6 +146,63 @@ def test_a_second_batch_in_the_folder_and_other_options_are_refused(
     process.communicate(timeout=30)
     status, said = run(pictures, tmp_path, running.grpc_address, "--layout", "coco17")
     assert (status, 'layout was "" and is "coco17"' in said) == (2, True)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video, and a file that is none."""
+    folder = tmp_path_factory.mktemp("videos")
+    shutil.copy(SAMPLES / "jumping_jacks.mp4", folder / "jumping_jacks.mp4")
+    (folder / "broken.mp4").write_bytes(b"no video")
+    return folder
+
+
+def frames_received(service: ServiceProcess) -> float:
+    lines = httpx.get(f"{service.url}/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith('deephar_frames_total{outcome="received"'))
+
+
+def numbers(value: Any, place: str = "") -> dict[str, Any]:
+    """Returns an answer without any nesting, which `pytest.approx` does not take."""
+    if not isinstance(value, dict | list):
+        return {place: value}
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    return {name: number for key, part in parts for name, number in numbers(part, f"{place}/{key}").items()}
+
+
+@pytest.mark.parametrize(("scheme", "streamed"), [("grpc", FRAMES), ("http", 0)])
+def test_a_video_is_sent_once_for_its_events_its_answer_and_the_drawn_one(
+    running: ServiceProcess, videos: Path, tmp_path: Path, scheme: str, streamed: int
+) -> None:
+    address = running.grpc_address if scheme == "grpc" else running.url
+    assert run(videos, tmp_path / "plain", address)[0] == 1
+    before = frames_received(running)
+    status, said = run(videos, tmp_path / "events", address, "--events", "--annotated", "--top-k", "3")
+    assert (status, "1 done, 1 failed" in said) == (1, True), said
+    assert frames_received(running) - before == streamed
+    results = contents(tmp_path / "plain"), contents(tmp_path / "events")
+    assert [error["file"] for result in results for error in result["errors.jsonl"]] == ["broken.mp4"] * 2
+    (plain,), (*events, summed) = (result["results/jumping_jacks.mp4.jsonl"] for result in results)
+    assert {event["event"] for event in events} >= {"started", "pose", "action", "segment"}
+    assert {len(event["actions"]) for event in events if event["event"] == "action"} == {3}
+    assert summed["video"] == plain["video"]
+    assert summed["video"]["width"] == 640
+    for person in (plain, *plain["people"]):
+        del person["actions"][3:]
+    assert numbers(summed) == pytest.approx(numbers(plain), abs=1e-4)
+    with av.open(str(tmp_path / "events/annotated/jumping_jacks.mp4.mp4")) as drawn:
+        assert sum(1 for _ in drawn.decode(video=0)) == FRAMES
+    assert list((tmp_path / "events/.batch/unfinished").iterdir()) == []
+
+
+def test_over_http_pictures_have_the_same_results(
+    running: ServiceProcess, pictures: Path, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    status, said = run(pictures, tmp_path, running.url)
+    assert status == 1, said
+    over_http = contents(tmp_path)
+    assert over_http.keys() == undisturbed.keys()
+    assert numbers(list(over_http.values())) == pytest.approx(numbers(list(undisturbed.values())), abs=1e-3)
 
 
 def test_a_list_of_pictures_and_a_video_is_drawn_and_written_as_tables(running: ServiceProcess, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from deephar import Camera, Capture, Client, Frame
 from deephar.errors import InvalidArgument
 from deephar.inputs import encoded, items_of
+from deephar.jpeg import JpegEncoder
 from deephar.options import PoseOptions
 from deephar.video import NotAVideo, frames_of
 
@@ -107,8 +108,21 @@ def test_a_capture_of_a_device_that_is_not_there() -> None:
 
 
 def test_a_capture_of_a_file() -> None:
-    """Read as a live address is: pixels, with the time at which they came."""
+    """Read as a live address is: pictures that a network carries, with the time at which they came."""
     frames = list(Capture(str(SAMPLES / "jumping_jacks.mp4")))
     assert [frame.frame_id for frame in frames] == list(range(100))
     assert all(earlier.time_s < later.time_s for earlier, later in itertools.pairwise(frames))
-    assert getattr(frames[0].picture, "shape", None) == (480, 640, 3)
+    first = frames[0].picture
+    assert isinstance(first, bytes)
+    assert len(first) < 640 * 480 * 3 / 10
+    assert first == next(frames_of(SAMPLES / "jumping_jacks.mp4")).picture
+
+
+def test_jpegs_of_pictures_whose_size_changes() -> None:
+    encoder = JpegEncoder()
+    for size in ((48, 64), (31, 47), (48, 64)):
+        person: Any = cv2.imread(str(SAMPLES / "person.jpg"))
+        pixels = cv2.resize(person, size[::-1], interpolation=cv2.INTER_AREA)
+        again: Any = cv2.imdecode(np.frombuffer(encoder.encode(pixels[..., ::-1]), np.uint8), cv2.IMREAD_COLOR)
+        assert again.shape == pixels.shape
+        assert cv2.PSNR(again, pixels) > 25

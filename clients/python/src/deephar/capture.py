@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from deephar.frames import Frame
+from deephar.jpeg import JpegEncoder
 from deephar.video import NotAVideo, NoVideoReader
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Capture:
-    """The frames of a camera or of a live address, as they come: pixels, with the time since the first one was read.
+    """The frames of a camera or of a live address, as they come: JPEGs, with the time since the first one was read.
 
     Iterate once; give it to `stream` with `drop_policy="latest"`, so that a service that is slower than the camera
     always gets the newest frame. Needs PyAV.
@@ -53,9 +54,10 @@ class Capture:
             with av.open(self.source, format=kind, options=options, timeout=self._timeout_s) as container:
                 if not container.streams.video:
                     raise NotAVideo(f"{self.source} has no pictures in it")
-                began_s = time.monotonic()
+                began_s, encoder = time.monotonic(), JpegEncoder()
                 for number, frame in enumerate(container.decode(video=0)):
                     pixels = frame.to_ndarray(format="rgb24").astype("uint8", copy=False)
-                    yield Frame(pixels, time.monotonic() - began_s, number)
+                    read_s = time.monotonic() - began_s
+                    yield Frame(encoder.encode(pixels), read_s, number)
         except (av.FFmpegError, OSError) as error:
             raise NotAVideo(f"{self.source} cannot be read: {error}") from error

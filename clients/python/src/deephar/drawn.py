@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from deephar.drawing import Drawn
+
 NEEDS_DRAW = 'to draw needs OpenCV, which is not installed: pip install "deephar-client[draw]"'
 
 
@@ -22,12 +24,17 @@ def draw(picture: NDArray[np.uint8], people: Sequence[Person], layout: Layout) -
         MissingExtra: OpenCV is not installed.
     """
     try:
-        from deephar.drawing import Drawn, draw_people
+        from deephar.drawing import draw_people
     except ModuleNotFoundError as error:
         raise MissingExtra(NEEDS_DRAW) from error
 
-    drawn = []
-    for person in people:
-        points, scores = person.to_numpy()
-        drawn.append(Drawn(points[0, :, :2], scores[0], person.box, "" if person.id is None else str(person.id)))
+    drawn = [drawn_of(person, "" if person.id is None else str(person.id)) for person in people]
     return draw_people(picture, drawn, layout.joints, layout.edges)
+
+
+def drawn_of(person: Person, label: str = "") -> Drawn:
+    """Returns a person as the drawing takes them."""
+    from deephar.drawing import Drawn
+
+    arrays = person.to_numpy()
+    return Drawn(arrays.keypoints[0, :, :2], arrays.scores[0], person.box, label)

@@ -98,14 +98,14 @@ def _model(message: pb.Model) -> Model:
     if message.clip_frames:
         clip = {"frames": message.clip_frames, "interval_s": message.sample_interval_s}
         card["clip"] = {**clip, "labels": list(message.actions)}
-    return Model(message.name, message.version, message.ready, card, _layout(message.layout), tuple(message.missing))
+    return Model(message.name, message.version, message.ready, card, layout_of(message.layout), tuple(message.missing))
 
 
 def pose_answer(message: pb.EstimatePoseResponse) -> PoseAnswer:
     return PoseAnswer(
-        **_choice(message),
+        **choice_of(message),
         image=Size(message.image_width, message.image_height),
-        layout=_layout(message.layout),
+        layout=layout_of(message.layout),
         people=tuple(_person(person, in_video=False) for person in message.people),
         timing_ms=dict(message.timing_ms),
     )
@@ -114,7 +114,7 @@ def pose_answer(message: pb.EstimatePoseResponse) -> PoseAnswer:
 def actions_answer(message: pb.ClassifyClipResponse, video: VideoFacts) -> ActionsAnswer:
     """Returns the answer for a clip, whose properties the client knows."""
     return ActionsAnswer(
-        **_choice(message),
+        **choice_of(message),
         video=video,
         actions=_actions(message.actions),
         reason=message.reason or None,
@@ -140,8 +140,8 @@ def _at(message: pb.StreamVideoResponse) -> tuple[int, float, float, int]:
 def _started(message: pb.StreamVideoResponse) -> Started:
     started = message.started
     return Started(
-        **_choice(started),
-        layout=_layout(started.layout),
+        **choice_of(started),
+        layout=layout_of(started.layout),
         clip_frames=started.clip_frames,
         sample_interval_s=started.sample_interval_s,
     )
@@ -186,7 +186,8 @@ def _camera_message(camera: Camera) -> pb.Camera:
     return pb.Camera(fx=camera.fx, fy=camera.fy, cx=camera.cx, cy=camera.cy, root_depth_mm=camera.depths_mm)
 
 
-def _choice(message: pb.EstimatePoseResponse | pb.ClassifyClipResponse | pb.StreamStarted) -> dict[str, Any]:
+def choice_of(message: pb.EstimatePoseResponse | pb.ClassifyClipResponse | pb.StreamStarted) -> dict[str, Any]:
+    """Returns which model has answered, as arguments of a result."""
     return {
         "model": message.model,
         "version": message.version,
@@ -195,7 +196,7 @@ def _choice(message: pb.EstimatePoseResponse | pb.ClassifyClipResponse | pb.Stre
     }
 
 
-def _layout(message: pb.Layout) -> Layout:
+def layout_of(message: pb.Layout) -> Layout:
     units = {axis: _UNITS.get(getattr(message.units, axis)) for axis in "xyz"}
     return Layout(
         message.name,

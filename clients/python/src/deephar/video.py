@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from fractions import Fraction
 from os import PathLike
 from typing import TYPE_CHECKING
 
 from deephar.errors import MissingExtra
 from deephar.frames import NS, Frame
+from deephar.jpeg import BEST, JpegEncoder
 
 if TYPE_CHECKING:
-    import av
-
     from deephar.film import Film
 
 __all__ = ["FileFrames", "Frame", "NoVideoReader", "NotAVideo", "frames_of"]
@@ -30,7 +28,7 @@ class NotAVideo(ValueError):
     """The file is not a video that FFmpeg can decode."""
 
 
-def frames_of(path: str | PathLike[str], jpeg_quality: int = 2) -> FileFrames:
+def frames_of(path: str | PathLike[str], jpeg_quality: int = BEST) -> FileFrames:
     """Returns every frame of a video file as a JPEG, as a player shows it, with its time and its index as `frame_id`.
 
     Args:
@@ -109,26 +107,9 @@ class FileFrames(Iterator[Frame]):
 
 
 def _encoded(film: Film, jpeg_quality: int) -> Iterator[Frame]:
-    import av
-
-    encoder, count = None, 0
+    encoder, count = JpegEncoder(jpeg_quality), 0
     for read in film.frames():
-        if read is None:
-            continue
-        frame, time_ns = read
-        encoder = encoder or _jpeg_encoder(film.size, jpeg_quality)
-        picture = av.VideoFrame.from_ndarray(film.picture(frame), format="rgb24").reformat(format="yuvj420p")
-        jpeg = b"".join(bytes(packet) for packet in encoder.encode(picture))
-        yield Frame(jpeg, time_ns / NS, count)
-        count += 1
-
-
-def _jpeg_encoder(size: tuple[int, int], jpeg_quality: int) -> av.VideoCodecContext:
-    import av
-
-    encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = *size, "yuvj420p"
-    encoder.time_base = Fraction(1, 25)
-    encoder.options = {"qscale": str(jpeg_quality)}
-    encoder.qmin = encoder.qmax = jpeg_quality
-    return encoder
+        if read is not None:
+            frame, time_ns = read
+            yield Frame(encoder.encode(film.picture(frame)), time_ns / NS, count)
+            count += 1

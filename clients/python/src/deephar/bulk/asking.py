@@ -3,59 +3,108 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deephar import AsyncClient, Camera
+from deephar.address import Address
 from deephar.bulk.engine import UnreadableInput
 from deephar.bulk.inputs import Input
 from deephar.bulk.options import BatchOptions
 from deephar.bulk.output_folder import ANNOTATED, OutputFolder
+from deephar.bulk.results import line_of
+from deephar.bulk.videos import VideoAsking
 from deephar.errors import DeepharError
+from deephar.options import PoseOptions
 from deephar.results import PoseAnswer
+from deephar.transport import Connecting
 
-_VIDEO_TIMEOUT_S = 6 * 3600.0
+if TYPE_CHECKING:
+    from deephar.bulk.upload import Upload
+    from deephar.transport.grpc_async import AsyncGrpcTransport
+
+_TIMEOUT_S = 120.0  # of a picture
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Service:
+    """Who is asked, as `AsyncClient` takes it."""
+
+    address: str
+    api_key: str | None = None
+    ca: Path | None = None
 
 
 class ServiceAsking:
     """Asks over a client of the service. Files are read and written in threads: disks may be slow.
 
+    Use it as an asynchronous context manager.
+
     Args:
-        client: Of the service.
+        service: That is asked.
         options: Of the batch.
         output: Where the results go.
         threads: For files.
     """
 
     def __init__(
-        self, client: AsyncClient, options: BatchOptions, output: OutputFolder, threads: ThreadPoolExecutor
+        self, service: Service, options: BatchOptions, output: OutputFolder, threads: ThreadPoolExecutor
     ) -> None:
-        self._client, self._options, self._output, self._threads = client, options, output, threads
-        self._of_both: dict[str, Any] = {
+        self._client = AsyncClient(
+            service.address, timeout_s=_TIMEOUT_S, retries=0, api_key=service.api_key, ca=service.ca
+        )
+        self._options, self._output, self._threads = options, output, threads
+        of_both: dict[str, Any] = {
             "model": options.model,
             "layout": options.layout,
             "effort": options.effort,
             "max_people": options.max_people,
         }
         self._of_pictures = {
-            **self._of_both,
+            **of_both,
             "boxes": options.boxes,
             "flip": options.flip,
             "min_score": options.min_score,
             "camera": None if options.camera is None else camera_of(options.camera),
         }
-        self._of_videos = {**self._of_both, "people": options.people, "hop": options.hop, "top_k": options.top_k}
+        of_videos = {**of_both, "people": options.people, "hop": options.hop, "top_k": options.top_k}
         if options.boxes:
-            self._of_videos["box"] = options.boxes[0]
+            of_videos["box"] = options.boxes[0]
+        where = Address.of(service.address, encrypted=service.ca is not None)
+        connecting = Connecting(service.api_key, None, service.ca.read_bytes() if service.ca else None)
+        self._upload: Upload | None = None
+        self._grpc: AsyncGrpcTransport | None = None
+        if where.is_rest:
+            from deephar.bulk.upload import Upload
+
+            self._upload = Upload(where, connecting)
+        else:
+            from deephar.transport.grpc_async import AsyncGrpcTransport
+
+            self._grpc = AsyncGrpcTransport(where, connecting)
+        self._videos = VideoAsking(self._client, self._upload, options, of_videos, output, threads)
+
+    async def __aenter__(self) -> ServiceAsking:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+        for each in (self._upload, self._grpc):
+            if each is not None:
+                await each.close()
+
+    async def reach(self) -> None:
+        """Raises `DeepharError` where the service cannot be reached, or refuses whoever asks."""
+        await self._client.models()
 
     async def ask(self, input: Input) -> None:
         """Asks for a file and writes its result."""
-        await (self._picture(input) if input.kind == "picture" else self._video(input))
+        await (self._picture(input) if input.kind == "picture" else self._videos.ask(input))
 
     async def is_ready(self) -> bool:
         """Returns whether the service has the model of the batch."""
@@ -67,29 +116,23 @@ class ServiceAsking:
 
     async def _picture(self, input: Input) -> None:
         content = await self._in_thread(lambda: read(input.path))
-        answer = await self._client.pose(content, **self._of_pictures)
-        line = line_of(input, answer.to_dict())
+        if self._grpc is None:
+            answer = await self._client.pose(content, **self._of_pictures)
+            document = answer.to_dict()
+        else:
+            from deephar.bulk.documents import pose_document
+
+            message = await self._grpc.pose_message(content, PoseOptions(**self._of_pictures), _TIMEOUT_S)
+            document = pose_document(message)
+        line = line_of(input.id, document)
 
         def write() -> None:
             if self._options.annotated:
                 path = self._output.product_of(input.id, ANNOTATED, ".jpg")
-                self._output.write(path, drawn(content, answer), durable=True)
+                self._output.write(path, drawn(content, PoseAnswer.from_dict(document)), durable=True)
             self._output.write(self._output.result_of(input.id), line)
 
         await self._in_thread(write)
-
-    async def _video(self, input: Input) -> None:
-        await self._in_thread(lambda: check_readable(input.path))
-        with self._output.unfinished() as unfinished:
-            with open(unfinished, "wb") as file:  # noqa: ASYNC230 - lines are buffered
-                if self._options.events:
-                    async for event in self._client.stream(input.path, **self._of_videos):
-                        file.write(line_of(input, event.to_dict()))
-                answer = await self._client.classify(input.path, timeout_s=_VIDEO_TIMEOUT_S, **self._of_videos)
-                file.write(line_of(input, {"event": "answer", **answer.to_dict()}))
-                file.flush()
-                await self._in_thread(lambda: os.fsync(file.fileno()))
-            self._output.finish(unfinished, self._output.result_of(input.id))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -108,34 +151,22 @@ def read(path: str) -> bytes:
         raise UnreadableInput(error.strerror or str(error)) from error
 
 
-def check_readable(path: str) -> None:
-    """Raises `UnreadableInput` where a file cannot be opened."""
-    try:
-        os.close(os.open(path, os.O_RDONLY))
-    except OSError as error:
-        raise UnreadableInput(error.strerror or str(error)) from error
-
-
 def drawn(content: bytes, answer: PoseAnswer) -> bytes:
     """Returns a picture with the people of its answer drawn in, as JPEG. Needs the extra `draw`.
 
     Raises:
-        UnreadableInput: OpenCV cannot read the picture, as HEIC.
+        UnreadableInput: The picture cannot be read here, as HEIC.
     """
     import cv2
-    import numpy as np
 
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)  # upright, as its EXIF says
-    if pixels is None:
-        raise UnreadableInput("OpenCV cannot read this kind of picture, to draw into it; leave out --annotated")
-    skeletons = answer.draw(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+    from deephar.decoded import NotDecoded, decoded
+
+    try:
+        skeletons = answer.draw(decoded(content, answer.image))
+    except NotDecoded as error:
+        raise UnreadableInput(f"{error}; or leave out --annotated") from None
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(skeletons, cv2.COLOR_RGB2BGR))
     return jpeg.tobytes()
-
-
-def line_of(input: Input, answer: dict[str, Any]) -> bytes:
-    """Returns a line of a result: the input's name and the answer."""
-    return json.dumps({"file": input.id, **answer}, separators=(",", ":")).encode() + b"\n"
 
 
 def camera_of(numbers: tuple[float, ...]) -> Camera:

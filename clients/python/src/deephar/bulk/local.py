@@ -7,10 +7,8 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
-from deephar import AsyncClient
-from deephar.bulk.asking import ServiceAsking
+from deephar.bulk.asking import Service, ServiceAsking
 from deephar.bulk.batch import Batch
 from deephar.bulk.engine import Engine
 from deephar.bulk.pace import Pace
@@ -18,21 +16,18 @@ from deephar.bulk.pace import Pace
 VIDEOS = 4  # at a time, unless it is chosen: a video is many inferences
 GRACE_S = 10.0  # for what is in work when the batch is interrupted
 _THREADS = 4
-_TIMEOUT_S = 120.0  # of a picture
 
 
 class Interrupted(Exception):
     """Ctrl-C or SIGTERM came. What was finished is kept."""
 
 
-async def run(batch: Batch, address: str, api_key: str | None, ca: Path | None, in_flight: int, wait_s: float) -> None:
+async def run(batch: Batch, service: Service, in_flight: int, wait_s: float) -> None:
     """Asks for all that is left.
 
     Args:
         batch: What is to be done.
-        address: Of the service.
-        api_key: For it.
-        ca: PEM of who signed its certificate.
+        service: That is asked.
         in_flight: Inputs at a time; 0: as many as the service gains from.
         wait_s: How long a service that went away is waited for.
 
@@ -43,9 +38,8 @@ async def run(batch: Batch, address: str, api_key: str | None, ca: Path | None, 
     """
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(_THREADS, "deephar-files") as threads:
-        async with AsyncClient(address, timeout_s=_TIMEOUT_S, retries=0, api_key=api_key, ca=ca) as client:
-            await client.models()  # who cannot be reached at all is not waited for
-            asking = ServiceAsking(client, batch.options, batch.output, threads)
+        async with ServiceAsking(service, batch.options, batch.output, threads) as asking:
+            await asking.reach()  # who cannot be reached at all is not waited for
             engine = Engine(asking, batch.done, wait_s, threads, batch.progress.tell)
             counting = loop.run_in_executor(threads, batch.count)
             with _interruptible(batch, engine):

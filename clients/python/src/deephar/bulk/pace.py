@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-FIRST, MOST = 8, 64
+FIRST, MOST = 16, 64
 _GAIN = 1.05  # twice as many at a time must bring this much
 _LOOK_S, _LOOK_ANSWERS = 3.0, 50  # at least, before two rates are compared
 _REST_S = 1.0  # in which several refusals count as one: they are of the same moment

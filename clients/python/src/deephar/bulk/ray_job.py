@@ -21,8 +21,7 @@ import pyarrow as pa
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from deephar import AsyncClient
-from deephar.bulk.asking import ServiceAsking
+from deephar.bulk.asking import Service, ServiceAsking
 from deephar.bulk.batch import Batch
 from deephar.bulk.engine import Engine, Failed
 from deephar.bulk.inputs import Input, Kind
@@ -34,7 +33,6 @@ from deephar.errors import DeepharError
 
 _MOST = {"picture": 256, "video": 4}  # inputs of a task: what is done anew where a node is lost, at most
 _TASKS = 8  # for each worker at least, so that all end at about the same time
-_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -183,8 +181,8 @@ class _Worker:
             self._loop.run_until_complete(self._connect(address, options, cluster))
 
     async def _connect(self, address: str, options: BatchOptions, cluster: Cluster) -> None:
-        client = AsyncClient(address, timeout_s=_TIMEOUT_S, retries=0, api_key=cluster.api_key, ca=cluster.ca)
-        self._asking = ServiceAsking(client, options, self._output, self._threads)
+        service = Service(address, cluster.api_key, cluster.ca)
+        self._asking = ServiceAsking(service, options, self._output, self._threads)
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Returns what became of each input: an error where it has no result. A row without an id ends the batch."""

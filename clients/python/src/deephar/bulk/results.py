@@ -1,4 +1,4 @@
-"""The results of a batch read again, one after another: what tables and other formats are made of."""
+"""The lines of a batch's results: how they are written, and read again for tables and other formats."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ class Poses:
     frame_id: int | None
     time_s: float | None
     people: list[dict[str, Any]]
+
+
+def line_of(id: str, answer: dict[str, Any]) -> bytes:
+    """Returns a line of a result: the input's name and the answer, or an event."""
+    return json.dumps({"file": id, **answer}, separators=(",", ":")).encode() + b"\n"
 
 
 def lines_of(output: OutputFolder, id: str) -> Iterator[dict[str, Any]]:

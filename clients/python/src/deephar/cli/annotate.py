@@ -1,23 +1,22 @@
-"""Frames with what the service says of them drawn in: skeletons, ids and actions, for files and windows."""
+"""Frames of a stream with what the service says of them drawn in: skeletons, ids and actions."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deephar.cli.exits import Failure
+from deephar.drawn import drawn_of
+from deephar.drawn_video import winner_of
 from deephar.events import ActionEvent, Event, FrameErrorEvent, PoseEvent, Started
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from deephar.annotated import AnnotatedVideo
-    from deephar.drawing import Drawn
     from deephar.frames import Frame
-    from deephar.results import ActionScore, Layout, Person
+    from deephar.results import Layout, Person
 
 NEEDS = 'to draw videos needs PyAV and OpenCV, which are not installed: pip install "deephar-client[video,draw]"'
 MOST_WAITING = 300  # frames whose events have not come; more than a service and its connection hold
@@ -83,21 +82,6 @@ class Drawer:
         return f"{person.id} {action}".strip() if self._with_ids and person.id is not None else action
 
 
-def drawn_of(person: Person, label: str = "") -> Drawn:
-    """Returns a person as the drawing takes them."""
-    from deephar.drawing import Drawn
-
-    arrays = person.to_numpy()
-    return Drawn(arrays.keypoints[0, :, :2], arrays.scores[0], person.box, label)
-
-
-def winner_of(event: ActionEvent) -> ActionScore | None:
-    """Returns the best action of a window; None where what all scores lack to 1, none of the actions, is more."""
-    if not event.actions or event.actions[0].score < 1 - sum(action.score for action in event.actions):
-        return None
-    return event.actions[0]
-
-
 def pixels_of(frame: Frame) -> NDArray[np.uint8]:
     """Returns the pixels (H, W, 3) of a frame in RGB."""
     import cv2
@@ -108,42 +92,3 @@ def pixels_of(frame: Frame) -> NDArray[np.uint8]:
     pixels = cv2.imdecode(np.frombuffer(frame.picture, np.uint8), cv2.IMREAD_COLOR)
     image: NDArray[np.uint8] = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     return image
-
-
-class Recording:
-    """A video file of pictures as they are drawn. It is begun with the first one.
-
-    Args:
-        target: The file.
-        audio_from: A video whose sound is kept.
-    """
-
-    def __init__(self, target: Path, audio_from: Path | None = None) -> None:
-        self._target, self._audio_from = target, audio_from
-        self._video: AnnotatedVideo | None = None
-        self._size = (0, 0)
-        self._start_s = self._last_s = 0.0
-
-    def write(self, picture: NDArray[np.uint8], time_s: float) -> None:
-        """Adds a picture. One of another size than the first is scaled; one that is not later is left out."""
-        if self._video is None:
-            from deephar.annotated import AnnotatedVideo
-
-            self._size = picture.shape[1], picture.shape[0]
-            self._start_s = time_s
-            self._video = AnnotatedVideo(self._target, self._size, audio_from=self._audio_from)
-        elif time_s <= self._last_s:
-            return
-        if picture.shape[1::-1] != self._size:
-            import cv2
-
-            picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
-        self._video.write(picture, time_s - self._start_s)
-        self._last_s = time_s
-
-    def finish(self) -> bool:
-        """Ends the file. Returns whether there is one."""
-        if self._video is None:
-            return False
-        self._video.finish()
-        return True

@@ -158,11 +158,13 @@ def _begun(source: str, output: Path, options: BatchOptions, retry_errors: bool)
 
 def _run_here(work: Batch, connection: Connection, in_flight: int, wait_s: float) -> None:
     from deephar.bulk import local
+    from deephar.bulk.asking import Service
 
     where = connection.address
     address = where.url if where.is_rest else f"grpc{'s' * where.is_encrypted}://{where.target}"
     try:
-        asyncio.run(local.run(work, address, api_key() or None, connection.ca, in_flight, wait_s))
+        service = Service(address, api_key() or None, connection.ca)
+        asyncio.run(local.run(work, service, in_flight, wait_s))
     except (local.Interrupted, KeyboardInterrupt):
         raise Interrupted from None
 

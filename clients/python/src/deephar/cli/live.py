@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deephar.cli.annotate import Drawer, Recording, check_can_draw
+from deephar.cli.annotate import Drawer, check_can_draw
 from deephar.cli.connection import Connection, with_connection
 from deephar.cli.exits import tell
 from deephar.cli.options import with_model, with_people
@@ -16,6 +16,7 @@ from deephar.cli.output import check_folder, print_json
 from deephar.cli.sources import Source, frames_of_source, source_of
 from deephar.cli.targets import VIDEOS, targets_of
 from deephar.events import ActionEvent, Event, FrameErrorEvent, SegmentEvent
+from deephar.recording import Recording
 
 if TYPE_CHECKING:
     from deephar.cli.window import Window

@@ -26,16 +26,17 @@ def draw_into(target: Path, content: bytes, answer: PoseAnswer) -> None:
     """Draws the people of an answer into a copy of their picture.
 
     Raises:
-        Failure: OpenCV cannot read the picture.
+        Failure: The picture cannot be read here.
         OSError: The file cannot be written.
     """
     import cv2
-    import numpy as np
 
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)  # upright, as the service sees it
-    if pixels is None or pixels.shape[1::-1] != (answer.image.width, answer.image.height):
-        raise Failure("the service can read this picture, but OpenCV, which draws here, cannot; convert it to JPEG")
-    drawn = answer.draw(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+    from deephar.decoded import NotDecoded, decoded
+
+    try:
+        drawn = answer.draw(decoded(content, answer.image))
+    except NotDecoded as error:
+        raise Failure(str(error)) from None
     suffix = target.suffix if target.suffix.lower() in PICTURES else PICTURES[0]  # of a device
     _, encoded = cv2.imencode(suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
     with whole_file(target) as file:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from deephar.cli.exits import Failure
 from deephar.cli.inputs import STDIN
 from deephar.frames import NS, Frame
+from deephar.jpeg import JpegEncoder
 
 _AT_ONCE = {"probesize": "200000", "analyzeduration": "500000"}  # bytes, microseconds
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -97,10 +98,10 @@ def _of_stdin() -> Iterator[Frame]:
             if stream is None:
                 raise Failure("stdin has no pictures in it that FFmpeg can decode")
             stream.thread_type = "SLICE"  # with a thread for each frame, some wait for those after them
-            film = Film(container, stream)
+            film, encoder = Film(container, stream), JpegEncoder()
             times = (read for read in film.frames() if read is not None)
             for number, (frame, time_ns) in enumerate(times):
-                yield Frame(film.picture(frame), time_ns / NS, number)
+                yield Frame(encoder.encode(film.picture(frame)), time_ns / NS, number)
     except av.FFmpegError as error:
         raise Failure(
             "stdin is no video that can be read from its beginning to its end; send MPEG-TS, Matroska or MJPEG "

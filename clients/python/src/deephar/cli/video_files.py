@@ -10,15 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deephar.cli.annotate import Recording, check_can_draw
-from deephar.cli.annotate_file import annotated
+from deephar.cli.annotate import check_can_draw
 from deephar.cli.connection import Connection
 from deephar.cli.counted import CountedFrames
 from deephar.cli.output import bar, waiting, whole_file
 from deephar.cli.upload import MP4, uploaded
 from deephar.cli.written import print_poses
+from deephar.drawn_video import annotated
 from deephar.events import Event, PoseEvent, Started
 from deephar.options import VideoOptions
+from deephar.recording import Recording
 
 LONGEST_S = 86_400.0  # a call that ends with the video has no time limit of its own
 

@@ -45,8 +45,14 @@ class AsyncGrpcTransport:
         return messages.models_of(response)
 
     async def pose(self, picture: bytes, options: PoseOptions, timeout_s: float) -> PoseAnswer:
-        request = messages.pose_request(picture, options)
-        return messages.pose_answer(await self._answer(self._stub.EstimatePose, request, timeout_s))
+        return messages.pose_answer(await self.pose_message(picture, options, timeout_s))
+
+    async def pose_message(self, picture: bytes, options: PoseOptions, timeout_s: float) -> pb.EstimatePoseResponse:
+        """Returns the answer as it came."""
+        response: pb.EstimatePoseResponse = await self._answer(
+            self._stub.EstimatePose, messages.pose_request(picture, options), timeout_s
+        )
+        return response
 
     async def classify(
         self, video: Path | AsyncIterator[Frame | Flush], options: VideoOptions, timeout_s: float

@@ -83,7 +83,7 @@ class AsyncRestTransport:
     async def _answer(self, question: rest.Question, timeout_s: float) -> Json:
         sent = rest.options_of(question, timeout_s)
         if question.file is not None:
-            sent["content"] = _chunks_of(question.file)
+            sent["content"] = async_chunks_of(question.file)
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._http.request(question.method, self._address.url + question.path, **sent)
@@ -124,7 +124,8 @@ class _Socket:
             await self._socket.send(message)
 
 
-async def _chunks_of(file: Path) -> AsyncIterator[bytes]:
+async def async_chunks_of(file: Path) -> AsyncIterator[bytes]:
+    """Yields the bytes of a file, which is read in a thread."""
     chunks = iter(rest.chunks_of(file))
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         yield chunk

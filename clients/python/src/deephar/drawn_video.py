@@ -1,4 +1,4 @@
-"""A video file with what the service says of it drawn in, made here: for services that are asked over gRPC.
+"""A video file with what a stream of it says drawn in, made here and not by the service.
 
 The file is read twice. The first pass is sent, and its events hold no pixels. The second pass draws, a window of the
 model behind the first: so it knows the samples around each frame, and the action of the window that ends after it.
@@ -7,10 +7,10 @@ model behind the first: so it knows the samples around each frame, and the actio
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from deephar.cli.annotate import drawn_of, winner_of
+from deephar.drawn import drawn_of
 from deephar.events import ActionEvent, Event, PoseEvent, Started
 
 if TYPE_CHECKING:
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deephar.drawing import Drawn
+    from deephar.results import ActionScore
 
 
-def annotated(video: Path, events: Iterator[Event], with_ids: bool) -> Iterator[tuple[NDArray[np.uint8], float]]:
+def annotated(
+    video: str | PathLike[str], events: Iterator[Event], with_ids: bool
+) -> Iterator[tuple[NDArray[np.uint8], float]]:
     """Yields the pictures of a video with people and actions drawn in, and their times in seconds.
 
     Args:
@@ -36,13 +39,13 @@ def annotated(video: Path, events: Iterator[Event], with_ids: bool) -> Iterator[
         yield draw_people(picture, people, known.joints, known.edges), time_s
 
 
-def pictures_of(video: Path) -> Iterator[tuple[NDArray[np.uint8], float]]:
+def pictures_of(video: str | PathLike[str]) -> Iterator[tuple[NDArray[np.uint8], float]]:
     """Yields the pictures of a video file, and their times in seconds."""
     import av
 
     from deephar.film import NS, Film, film_of
 
-    with av.open(str(video)) as container:
+    with av.open(fspath(video)) as container:
         stream = film_of(container)
         if stream is None:
             return
@@ -52,6 +55,13 @@ def pictures_of(video: Path) -> Iterator[tuple[NDArray[np.uint8], float]]:
             if read is not None:
                 frame, time_ns = read
                 yield film.picture(frame), time_ns / NS
+
+
+def winner_of(event: ActionEvent) -> ActionScore | None:
+    """Returns the best action of a window; None where what all scores lack to 1, none of the actions, is more."""
+    if not event.actions or event.actions[0].score < 1 - sum(action.score for action in event.actions):
+        return None
+    return event.actions[0]
 
 
 class _Known:
