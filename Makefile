@@ -17,7 +17,7 @@ WEB := $(if $(shell command -v npm),clients/web/node_modules/.package-lock.json)
 MADE := build/made
 CUT := build/made_cut
 
-.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-bulk test-long test-compose images check lock format proto web web-types train-lite export-lite evaluate-lite bench \
+.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-bulk test-long test-compose images check lock format proto web web-types docs docs-reference docs-pictures train-lite export-lite evaluate-lite bench \
   bench-quick bench-overload bench-setup bench-accuracy clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
@@ -82,6 +82,7 @@ check: $(GATEWAY)/dev $(WEB)
 	$(GATEWAY)/bin/mypy
 	$(GATEWAY)/bin/lint-imports --no-logo
 	$(GATEWAY)/bin/python proto/generate.py --check
+	$(GATEWAY)/bin/python docs/site/reference.py --check
 	$(if $(WEB),$(GATEWAY)/bin/python clients/web/generate.py --check)
 
 # Keeps the versions that are locked, as far as pyproject.toml lets it: make lock LOCK_OPTIONS=--upgrade takes the newest.
@@ -109,6 +110,18 @@ proto: $(GATEWAY)/dev
 	$(GATEWAY)/bin/python proto/generate.py
 
 web: $(WEB)
+
+# The site of docs/ in build/site: open it with any web server, as python3 -m http.server -d build/site
+docs: $(DOCS)/done
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
+# After changes of REST's schemas, of the proto or of the client's events.
+docs-reference: $(GATEWAY)/dev
+	$(GATEWAY)/bin/python docs/site/reference.py
+
+# After changes of what the page or the drawing looks like; wants Chromium.
+docs-pictures: setup $(GATEWAY)/dev
+	$(GATEWAY)/bin/python docs/pictures/make.py
 
 # After changes of REST's schemas or of the client for browsers.
 web-types: $(GATEWAY)/dev $(WEB)

@@ -27,6 +27,21 @@ def clip_mp4() -> bytes:
 
 
 @pytest.fixture(scope="session")
+def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's jumping jacks as Chromium's made camera reads them."""
+    import av  # not at import: the models' environment has no PyAV
+
+    path = tmp_path_factory.mktemp("camera") / "jumping_jacks.mjpeg"
+    with av.open(str(SAMPLES / "jumping_jacks.mp4")) as source, av.open(str(path), "w", format="mjpeg") as film:
+        stream = film.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuvj420p"
+        for frame in source.decode(video=0):
+            film.mux(stream.encode(frame.reformat(format="yuvj420p")))
+        film.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data (../shared/data) is not on this machine")

@@ -5,19 +5,17 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.accuracy.pose import Answers
-from models.lite.frame.calibration import BINS
+from bench.accuracy.reliability import diagram
 from models.lite.frame.data import HIT_TORSO, LSP_TO_PA16
 from models.lite.frame.torso import torso_size
 from models.lite.layout import FLIP, LIMBS, NECK, SHOULDERS
 
 SIDEWAYS = 0.25  # torsos: shoulders that are nearer to each other, from left to right, are seen from the side
 SIZES_PX = (100, 150, 200)  # bounds of the larger side of the joints' box
-CELL, EDGE = 30, 40
 
 Bools = NDArray[np.bool_]
 
@@ -76,22 +74,7 @@ def _share(hits: Bools, valid: Bools) -> float:
 
 
 def reliability(answers: Answers) -> NDArray[np.uint8]:
-    """A diagram: for each tenth of the scores, the share of joints that are right, and how many joints there are."""
+    """Returns the diagram of the joints' scores."""
     valid = answers.people.valid[:, LSP_TO_PA16]
     scores, right = answers.scores[:, LSP_TO_PA16][valid], answers.hits[:, LSP_TO_PA16][valid]
-    side = CELL * BINS
-    canvas = np.full((side + 2 * EDGE, side + 2 * EDGE, 3), 255, np.uint8)
-    cv2.rectangle(canvas, (EDGE, EDGE), (EDGE + side, EDGE + side), (120, 120, 120), 1)
-    cv2.line(canvas, (EDGE, EDGE + side), (EDGE + side, EDGE), (190, 190, 190), 1, cv2.LINE_AA)
-    bins = np.minimum((scores * BINS).astype(int), BINS - 1)
-    for b in range(BINS):
-        chosen = bins == b
-        if chosen.any():
-            height = round(side * float(right[chosen].mean()))
-            left = EDGE + CELL * b
-            cv2.rectangle(canvas, (left + 3, EDGE + side - height), (left + CELL - 3, EDGE + side), (160, 110, 60), -1)
-            place = left + 4, EDGE + side + 16
-            cv2.putText(canvas, str(chosen.sum()), place, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (60, 60, 60), 1, cv2.LINE_AA)
-    title = "score (number of joints) and share within 0.2 torso"
-    cv2.putText(canvas, title, (EDGE - 20, EDGE - 14), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (60, 60, 60), 1, cv2.LINE_AA)
-    return canvas
+    return diagram(scores, right, "score (number of joints) and share within 0.2 torso")

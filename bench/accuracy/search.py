@@ -76,10 +76,10 @@ def measure_small(client: Client, people: pose_data.People, places: list[Image])
     rng = np.random.default_rng(5)
     found, hits = 0, []
     for image, joints, valid in zip(people.images, people.joints, people.valid, strict=True):
-        picture, moved = _put_small(image, joints, valid, places[rng.integers(len(places))], rng)
+        picture, moved = put_small(image, joints, valid, places[rng.integers(len(places))], rng)
         answers = client.pose(png(picture), layout="pa16").people
-        best = max(answers, key=lambda person: _overlap(person, moved[valid]), default=None)
-        found += best is not None and _overlap(best, moved[valid]) >= SEEN_OVERLAP
+        best = max(answers, key=lambda person: overlap(person, moved[valid]), default=None)
+        found += best is not None and overlap(best, moved[valid]) >= SEEN_OVERLAP
         keypoints = best.to_numpy().keypoints[0, :, :2] if best else np.full((16, 2), np.inf)
         near = np.linalg.norm(keypoints - moved, axis=1) < pose_data.HIT_TORSO * torso_size(moved, valid)
         hits.append(near[pose_data.LSP_TO_PA16][valid[pose_data.LSP_TO_PA16]])
@@ -90,15 +90,20 @@ def measure_small(client: Client, people: pose_data.People, places: list[Image])
     }
 
 
-def _put_small(
-    image: Image, joints: Floats, valid: NDArray[np.bool_], place: Image, rng: np.random.Generator
+def put_small(
+    image: Image,
+    joints: Floats,
+    valid: NDArray[np.bool_],
+    place: Image,
+    rng: np.random.Generator,
+    height: float = SMALL_HEIGHT,
 ) -> tuple[Image, Floats]:
-    """The picture with the person in it, and where their joints are then."""
+    """The place with the person in it, whose larger side is `height` of it, and where their joints are then."""
     scale = PICTURE_HEIGHT / place.shape[0]
     width = max(round(place.shape[1] * scale), PICTURE_HEIGHT)
     picture = cv2.resize(place, (width, PICTURE_HEIGHT), interpolation=cv2.INTER_AREA)
     extent = np.ptp(joints[valid], axis=0).max()
-    shrink = SMALL_HEIGHT * PICTURE_HEIGHT / float(extent)
+    shrink = height * PICTURE_HEIGHT / float(extent)
     small = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     rows, columns = min(small.shape[0], PICTURE_HEIGHT), min(small.shape[1], width)
     top, left = rng.integers(PICTURE_HEIGHT - rows + 1), rng.integers(width - columns + 1)
@@ -106,7 +111,7 @@ def _put_small(
     return np.asarray(picture, np.uint8), (joints * shrink + [left, top]).astype(np.float32)
 
 
-def _overlap(person: Person, joints: Floats) -> float:
-    """Intersection over union of the answered joints' box and the labelled joints' box."""
+def overlap(person: Person, joints: Floats) -> float:
+    """Returns the intersection over union of the answered joints' box and the labelled joints' box."""
     found = person.to_numpy().keypoints[0, :, :2].astype(np.float32)
     return float(iou(as_rows([box_around(found)]), as_rows([box_around(joints)]))[0, 0])

@@ -15,16 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from service.access.access import Access
-from service.networks.catalogue import Catalogue
-from service.pipeline.options import StreamOptions, TrackedBoxes
-from service.pipeline.pipeline import Pipeline
-from service.pipeline.readiness import Readiness
-from service.rest.app import build_app
-from service.settings import Settings
-from service.stopping import Stopping
-from service.testing.networks import FakeServer
-from service.workers import Workers
+from service.testing.documents import openapi
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "node_modules" / ".bin"
@@ -33,28 +24,11 @@ SCHEMA = "schema.d.ts"
 NAMES = (SCHEMA, *(f"{module}.d.ts" for module in MODULES))
 
 
-async def openapi() -> str:
-    """Returns the service's OpenAPI document, with the texts of streams. Nothing is asked of an inference server."""
-    settings, server, workers = Settings(), FakeServer(), Workers(1)
-    try:
-        catalogue = Catalogue(server, settings.default_model, None, settings.catalogue_poll_s)
-        pipeline, stopping = Pipeline(settings, catalogue, server, workers), Stopping()
-        app = build_app(pipeline, Readiness(pipeline, stopping), stopping, Access(settings))
-        document = app.openapi()
-    finally:
-        workers.close()
-    # The texts of a WebSocket, which OpenAPI does not know.
-    for sent in (StreamOptions, TrackedBoxes):
-        schema = sent.model_json_schema(ref_template="#/components/schemas/{model}")
-        document["components"]["schemas"] |= {**schema.pop("$defs", {}), sent.__name__: schema}
-    return json.dumps(document)
-
-
 def generate(out: Path) -> None:
     """Writes the types into an empty folder: beside older ones, tsc would take these for what the client is."""
     for name in (*(f"{module}.js" for module in MODULES), "types.d.ts", "tsconfig.json"):
         shutil.copy(HERE / name, out)
-    (out / "openapi.json").write_text(asyncio.run(openapi()))
+    (out / "openapi.json").write_text(json.dumps(asyncio.run(openapi())))
     _run(out, "openapi-typescript", "openapi.json", "--output", SCHEMA)
     _run(out, "tsc")
 

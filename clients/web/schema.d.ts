@@ -290,7 +290,7 @@ export interface components {
         };
         /**
          * KeypointJson
-         * @description A keypoint. Not a model, since there are many: to build these dictionaries takes a quarter of the time.
+         * @description A keypoint.
          */
         KeypointJson: {
             /** Name */

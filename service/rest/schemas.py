@@ -68,8 +68,8 @@ class LayoutJson(BaseModel):
         return LayoutJson(name=layout.name, joints=list(layout.joints), edges=list(layout.edges), units=units)
 
 
-class KeypointJson(TypedDict):
-    """A keypoint. Not a model, since there are many: to build these dictionaries takes a quarter of the time."""
+class KeypointJson(TypedDict):  # not a model, since there are many: these dictionaries take a quarter of the time
+    """A keypoint."""
 
     name: str
     x: Annotated[

@@ -16,7 +16,7 @@ import grpc
 import httpx
 import jwt
 import pytest
-from deephar import Client, cli
+from deephar import Client
 from deephar.errors import Unauthenticated
 from deephar.v1 import inference_pb2 as pb
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -273,15 +273,16 @@ def test_keys_of_tokens_hold_while_their_server_is_away(guarded: Guarded) -> Non
     assert guarded.issuer.asked <= asked + 1
 
 
-def test_the_command_reads_its_key_from_the_environment(
-    guarded: Guarded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["deephar", "models", "--address", guarded.service.grpc_address])
-    with pytest.raises(SystemExit, match="send a key or a token"):
-        cli.main()
-    monkeypatch.setenv("DEEPHAR_API_KEY", guarded.keys["full"])
-    cli.main()
-    assert "lite\tready" in capsys.readouterr().out
+def test_the_command_reads_its_key_from_the_environment(guarded: Guarded) -> None:
+    command = [str(Path(sys.executable).parent / "deephar"), "models", "--address", guarded.service.grpc_address]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DEEPHAR_")}
+    refused = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 4
+    assert "send a key or a token" in refused.stderr
+    environment["DEEPHAR_API_KEY"] = guarded.keys["full"]
+    answered = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert answered.returncode == 0
+    assert "lite" in answered.stdout
 
 
 def service_command(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

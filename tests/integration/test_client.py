@@ -6,9 +6,6 @@ A connection that is lost in mid-stream is not seen in the events.
 from __future__ import annotations
 
 import asyncio
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -24,7 +21,7 @@ from deephar.video import NotAVideo, frames_of
 
 from service.testing.ports import free_loopback_port
 from service.testing.running import ServiceProcess, running_service
-from tests.conftest import ROOT, SAMPLES
+from tests.conftest import SAMPLES
 from tests.integration.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.integration.waiting import wait_for
 
@@ -306,27 +303,6 @@ def test_a_service_that_hangs_is_an_error(proxy: tuple[FaultyProxy, str], frames
     line, address = proxy
     with pytest.raises(DeadlineExceeded, match="no event came within 1 s"):
         after_an_action(address, frames, line.flowing.clear, event_timeout_s=1.0)
-
-
-README = ROOT / "clients" / "python" / "README.md"
-SNIPPETS = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
-
-
-@pytest.mark.parametrize("number", range(len(SNIPPETS)))
-def test_a_snippet_of_the_readme_runs(service: ServiceProcess, number: int) -> None:
-    """In a process of its own, as it stands there but for the address; one for another machine is compiled only."""
-    program = (
-        SNIPPETS[number].replace("localhost:8081", service.grpc_address).replace("http://localhost:8080", service.url)
-    )
-    compile(program, "README.md", "exec")
-    if "pose.example" in program:
-        return
-    imports = "from deephar import Client\n"  # as at the beginning of the file
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", imports + program], cwd=SAMPLES, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout
 
 
 def test_nobody_is_there() -> None:

@@ -292,12 +292,12 @@ def test_the_command_line_prints_depth_and_places(known_service: ServiceProcess,
         for more in ([], ["--camera", "1145,1143.5,320,240,4000"], ["--camera", "1145,1143.5"])
     )
     depths_mm = expected(BOX)[1]
-    for i, (line, with_place) in enumerate(zip(plain.stdout.splitlines(), placed.stdout.splitlines(), strict=True)):
-        name, _, _, z, score = line.split()
-        assert (name, score) == (JOINTS[i], "0.80")
-        assert float(z) == pytest.approx(depths_mm[i], abs=0.1)
-        assert float(with_place.split()[-1]) == pytest.approx(4000 + depths_mm[i], abs=0.1)
-    assert len(plain.stdout.splitlines()) == len(JOINTS)
+    rows, placed_rows = plain.stdout.splitlines()[-len(JOINTS) :], placed.stdout.splitlines()[-len(JOINTS) :]
+    for joint, depth_mm, row, placed_row in zip(JOINTS, depths_mm, rows, placed_rows, strict=True):
+        name, _, _, z, score = row.split()
+        assert (name, score) == (joint, "0.80")
+        assert float(z) == pytest.approx(depth_mm, abs=0.1)
+        assert float(placed_row.split()[-1]) == pytest.approx(4000 + depth_mm, abs=0.1)
     assert refused.returncode == 2
     assert "--camera" in refused.stderr
-    assert "five numbers" in refused.stderr
+    assert "write, for example, 1145,1145,320,240,4000" in refused.stderr

@@ -91,7 +91,7 @@ def test_the_client(node: Node) -> None:
 def test_what_the_readme_shows(node: Node, tmp_path: Path) -> None:
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", (WEB / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     asking, live = (text for language, text in blocks if language == "js")
-    (printed,) = (text for language, text in blocks if not language)
+    (printed,) = (text for language, text in blocks if language == "text")
     there = '{ address: "http://localhost:8080" }'
     assert there in asking
     asking = asking.replace(there, json.dumps({"address": node.url, "apiKey": node.key}))

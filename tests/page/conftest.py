@@ -6,29 +6,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
 import pytest
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 from service.access.keys import new_key
 from service.testing.running import ServiceProcess, running_service
-from tests.conftest import SAMPLES
 from tests.page.visitor import Visitor, visiting
 
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
-
-
-@pytest.fixture(scope="package")
-def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample's jumping jacks as Chromium's made camera reads them."""
-    path = tmp_path_factory.mktemp("camera") / "jumping_jacks.mjpeg"
-    with av.open(str(SAMPLES / "jumping_jacks.mp4")) as source, av.open(str(path), "w", format="mjpeg") as film:
-        stream = film.add_stream("mjpeg", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuvj420p"
-        for frame in source.decode(video=0):
-            film.mux(stream.encode(frame.reformat(format="yuvj420p")))
-        film.mux(stream.encode(None))
-    return path
 
 
 @pytest.fixture(scope="package")

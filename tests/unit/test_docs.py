@@ -1,9 +1,8 @@
-"""What the documentation says of files, commands and settings is so."""
+"""What the documentation says of files, links, targets of make and settings is so; tests/docs runs its commands."""
 
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 import shlex
@@ -23,13 +22,18 @@ from service.settings import Settings, variable_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENT = ROOT / "docs" / "deployment.md"
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "models" / "lite" / "README.md"]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *(ROOT / place / "README.md" for place in ("models/lite", "clients/python", "clients/web")),
+]
 MOST_LINES = 160  # of the README
 UNITS = {"KiB": 2**10, "MiB": 2**20, "s": 1}
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
+_NAVIGATION = re.compile(r": (\S+\.md)$", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 _MAKE = re.compile(r"^make(?: [A-Z_]+=\S+)* ([a-z][a-z0-9-]*)")
 _VARIABLE = re.compile(r"DEEPHAR_[A-Z][A-Z_]*[A-Z]")
@@ -91,12 +95,6 @@ def test_paths_in_the_text_exist(document: Path) -> None:
             assert (ROOT / code).exists(), f"there is no {code}"
 
 
-@every_document
-def test_json_is_json(document: Path) -> None:
-    for block in blocks(document, "json"):
-        json.loads(block)
-
-
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= MOST_LINES
 
@@ -104,6 +102,13 @@ def test_the_readme_is_short() -> None:
 def test_every_document_is_linked_from_the_readme() -> None:
     linked = {(ROOT / link.partition("#")[0]).resolve() for link in _LINK.findall(prose(ROOT / "README.md"))}
     assert set(DOCUMENTS) - linked == {ROOT / "README.md"}
+
+
+def test_every_document_is_in_the_navigation_of_the_site() -> None:
+    places = _NAVIGATION.findall((ROOT / "mkdocs.yml").read_text())
+    files = [ROOT / "docs" / place if (ROOT / "docs" / place).exists() else ROOT / place for place in places]
+    changes = ROOT / "CHANGELOG.md"
+    assert sorted(files) == sorted([ROOT / "index.md", changes, *(set(DOCUMENTS) - {ROOT / "README.md"})])
 
 
 @every_document
