@@ -7,6 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import grpc
@@ -17,6 +18,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from tritonclient.utils import np_to_triton_dtype, triton_to_np_dtype
 
 from service.errors import DeadlineExceeded, Overloaded, Unavailable
+from service.networks.sent import SentInferences
 from service.networks.server import Activity, LoadedModel, Outputs, Tensors
 from service.networks.urgency import TOO_LATE, Latency, present
 from service.telemetry.triton_call import triton_call
@@ -40,13 +42,14 @@ _CHANNEL_OPTIONS = [
 ]
 _QUESTION_TIMEOUT_S = 2.0
 _LOADING_TIMEOUT_S = 600.0
+_TOO_SLOW = "Triton did not answer in time; try again, or send less at once"
 _AWAY = "Triton does not answer for this model at present; try again in a few seconds"
 
 T = TypeVar("T")
 
 
 class TritonClient:
-    """The `InferenceServer` of a Triton. Cancelling a call cancels it in Triton.
+    """The `InferenceServer` of a Triton. An inference whose caller leaves, or is out of time, still ends in Triton.
 
     It uses tritonclient's stub and not its client, whose objects around each tensor and copies take a tenth of a
     millisecond a call.
@@ -67,7 +70,7 @@ class TritonClient:
         self.doubted = asyncio.Event()  # set by a call that failed as if Triton, or the network, were gone
         self.activity: dict[str, Activity] = {}
         self._configs: dict[str, ModelConfig] = {}
-        self._calls: dict[Any, str] = {}  # pending inferences, and their networks
+        self._sent = SentInferences()
         self._waiting = 0  # samples of bulk work that waits to be sent
         self._is_given_up = False
         self._given_up: Counter[str] = Counter()  # how often each network was
@@ -87,8 +90,7 @@ class TritonClient:
             self._is_given_up = True
         else:
             self._given_up[network] += 1
-        for call in [call for call, called in self._calls.items() if network in (None, called)]:
-            call.cancel()
+        self._sent.give_up(network)
 
     def take_up(self) -> None:
         """Lets inferences be sent again."""
@@ -156,25 +158,31 @@ class TritonClient:
             DeadlineExceeded: It did not answer in time.
             Overloaded: Its queue is full.
         """
-        if present().latency is not Latency.BULK:
+        is_bulk = present().latency is Latency.BULK
+        if not is_bulk and not self._sent.are_many_left:
             return await self._infer(network, tensors)
         given_up, samples = self._given_up[network], len(next(iter(tensors.values())))
         self._waiting += samples
         try:
             async with asyncio.timeout(present().left_s()):
-                await self._bulk.acquire()
+                await self._sent.room()
+                if is_bulk:
+                    await self._bulk.acquire()
         except TimeoutError:
             raise DeadlineExceeded(TOO_LATE) from None
         finally:
             self._waiting -= samples
-        try:
+        with ExitStack() as place:
+            if is_bulk:
+                place.callback(self._bulk.release)
             if self._given_up[network] != given_up:  # meanwhile
                 raise Unavailable(_AWAY)
-            return await self._infer(network, tensors)
-        finally:
-            self._bulk.release()
+            return await self._infer(network, tensors, place=place)
 
-    async def _infer(self, network: str, tensors: Tensors, timeout_s: float | None = None) -> Outputs:
+    async def _infer(
+        self, network: str, tensors: Tensors, timeout_s: float | None = None, place: ExitStack | None = None
+    ) -> Outputs:
+        """As `infer`, within a time of its own; what is in `place` is closed when Triton is done with the inference."""
         if self._is_given_up:
             raise Unavailable(_AWAY)
         urgency = present()
@@ -190,19 +198,17 @@ class TritonClient:
         activity.began(samples)
         try:
             with triton_call(network, samples) as metadata:
-                call = self._stub.ModelInfer(
-                    request, timeout=limit_s if left_s is None else min(limit_s, left_s), metadata=metadata
-                )
-                self._calls[call] = network
-                try:
-                    answer = await call
-                finally:
-                    del self._calls[call]
+                call = self._stub.ModelInfer(request, timeout=self._inference_timeout_s, metadata=metadata)
+                within_s = limit_s if left_s is None else min(limit_s, left_s)
+                ended = ExitStack() if place is None else place.pop_all()
+                answer = await self._sent.answer(network, call, within_s, ended.close)
+        except TimeoutError:
+            activity.abandoned += samples
+            if left_s is not None and left_s < limit_s:
+                raise DeadlineExceeded(TOO_LATE) from None  # by the caller's own limit: no fault of Triton's
+            raise self._failed(activity, DeadlineExceeded(_TOO_SLOW)) from None
         except grpc.aio.AioRpcError as error:
-            if left_s is not None and left_s < limit_s and error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-                activity.abandoned += samples
-                raise DeadlineExceeded(TOO_LATE) from error  # by the caller's own limit: no fault of Triton's
-            raise self._failed(activity, error) from error
+            raise self._failed(activity, _own(error)) from error
         except asyncio.CancelledError:
             if time.monotonic() - began > activity.patience_s() and not activity.answered_after(began):
                 activity.failed = True  # the caller gave up, and no other call was answered
@@ -241,12 +247,11 @@ class TritonClient:
         except grpc.aio.AioRpcError as error:
             raise _own(error) from error
 
-    def _failed(self, activity: Activity, error: grpc.aio.AioRpcError) -> Exception:
-        own = _own(error)
-        if isinstance(own, Unavailable | DeadlineExceeded):
+    def _failed(self, activity: Activity, error: Exception) -> Exception:
+        if isinstance(error, Unavailable | DeadlineExceeded):
             activity.failed = True
             self.doubted.set()
-        return own
+        return error
 
 
 def _arrays(answer: pb.ModelInferResponse) -> Outputs:
@@ -263,7 +268,7 @@ def _arrays(answer: pb.ModelInferResponse) -> Outputs:
 def _own(error: grpc.aio.AioRpcError) -> Exception:
     code, text = error.code(), error.details() or ""
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return DeadlineExceeded("Triton did not answer in time; try again, or send less at once")
+        return DeadlineExceeded(_TOO_SLOW)
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED or "maximum queue size" in text:
         return Overloaded("Triton's queue is full; try again in a second")
     if code == grpc.StatusCode.INVALID_ARGUMENT or "OpenVINO" in text:

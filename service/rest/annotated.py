@@ -115,8 +115,9 @@ class _Making:
         return self._taken()
 
     def close(self) -> None:
-        if self._video is not None:
-            self._video.close()
+        video, self._video = self._video, None  # which knows this object, as its sink
+        if video is not None:
+            video.close()
         if self._sound is not None:
             self._sound.close()
 

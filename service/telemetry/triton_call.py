@@ -44,5 +44,7 @@ def _code_of(error: BaseException) -> str:
     """Returns the name of gRPC's code for an error of the call, which this package does not import gRPC for."""
     if isinstance(error, asyncio.CancelledError):
         return "CANCELLED"
+    if isinstance(error, TimeoutError):
+        return "DEADLINE_EXCEEDED"
     code = getattr(error, "code", None)
     return str(getattr(code(), "name", "UNKNOWN")) if callable(code) else "UNKNOWN"

@@ -258,6 +258,25 @@ def test_memory_does_not_grow_with_the_length(service: ServiceProcess, clip_mp4:
     assert most < before + 200  # a second of these pictures takes 69 MB
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(("query", "headers"), [("", MP4), ("", {}), ("?format=csv", {}), ("?format=trc", {})])
+def test_memory_does_not_grow_with_the_number_of_videos(
+    service: ServiceProcess, clip_mp4: bytes, query: str, headers: dict[str, str]
+) -> None:
+    video = rewritten(clip_mp4, size=(1280, 720), repeat=3)  # 12 s
+
+    def ask(times: int) -> float:
+        for _ in range(times):
+            answer = post(service, f"/v1/actions{query}", content=video, headers=headers)
+            assert answer.status_code == 200, answer.text
+        return memory_mb(service)
+
+    early = ask(8)  # till then each thread comes to hold what it needs
+    late = ask(16)
+    print(f"{query or headers}: {early:.0f} MB after 8 videos, {late:.0f} MB after 24")
+    assert late < early + 60
+
+
 @pytest.mark.faults
 def test_a_slow_reader_holds_the_work_back(service: ServiceProcess, clip_mp4: bytes) -> None:
     long = rewritten(clip_mp4, size=(1280, 720), repeat=15)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import threading
@@ -25,6 +26,7 @@ from tests.integration.waiting import wait_for
 
 pytestmark = pytest.mark.faults
 
+HAMMERED_S = 60.0  # by uploads that are given too little time
 TOLD_S, BACK_S = 8.0, 15.0  # 5 s and 10 s on a machine that does nothing else
 
 
@@ -251,3 +253,26 @@ def test_a_caller_who_resets_in_mid_body_is_one_line(own: ServiceProcess) -> Non
     assert len(own.log.read_text()[start:].splitlines()) == 1
     with GrpcCalls(own.grpc_address) as client:
         assert client.models()
+
+
+def test_deadlines_that_pass_do_not_end_triton(own: ServiceProcess, clip_mp4: bytes) -> None:
+    before, until_s = restarts(own), time.monotonic() + HAMMERED_S
+
+    def keep_asking(caller: int) -> set[int]:
+        times, statuses = random.Random(caller), set()
+        while time.monotonic() < until_s:
+            limit = {"X-Request-Timeout": f"{times.uniform(0.1, 2.0):.3f}"}
+            statuses.add(httpx.post(f"{own.url}/v1/actions", content=clip_mp4, headers=limit, timeout=60).status_code)
+        return statuses
+
+    with ThreadPoolExecutor(3) as pool:
+        statuses = set().union(*pool.map(keep_asking, range(3)))
+    assert restarts(own) == before, own.log.read_text()
+    assert 504 in statuses
+    assert statuses <= {200, 504}
+
+
+def restarts(service: ServiceProcess) -> float:
+    """How often the service has started its Triton again."""
+    metrics = httpx.get(f"{service.url}/metrics", timeout=5).text
+    return next(float(line.split()[1]) for line in metrics.splitlines() if line.startswith("deephar_triton_restarts_"))

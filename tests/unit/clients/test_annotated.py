@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import threading
@@ -12,9 +13,13 @@ import numpy as np
 import pytest
 from deephar.annotated import AnnotatedVideo
 from deephar.film import Film, film_of
+from deephar.sound import Sound
 from numpy.typing import NDArray
 
 from tests.videos import pictures_of, sound_of, with_sound
+
+# Of what holds an open file, or an encoder.
+PYAV = ("av.container.input", "av.container.output", "av.video.stream", "av.video.codeccontext", "av.audio.stream")
 
 
 class Pipe:
@@ -200,3 +205,29 @@ def test_a_pipe_that_nobody_reads_raises_its_error_and_nothing_stays(tmp_path: P
     with pytest.raises(BrokenPipeError):
         write()
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_a_closed_video_leaves_nothing_to_the_garbage_collector(is_finished: bool, tmp_path: Path) -> None:
+    class Owner(Pipe):
+        video: AnnotatedVideo | None = None
+
+    source = tmp_path / "source"
+    source.write_bytes(with_sound("aac", sound_s=30.0))
+
+    def make() -> None:
+        owner = Owner()
+        owner.video = AnnotatedVideo(owner, (64, 48), audio_from=source)
+        owner.video.write(_pattern((64, 48)), 0.0)
+        if is_finished:
+            owner.video.finish()
+        owner.video.close()
+
+    gc.collect()
+    gc.disable()
+    try:
+        make()
+        left = [kind for kind in map(type, gc.get_objects()) if kind.__module__ in PYAV or kind is Sound]
+    finally:
+        gc.enable()
+    assert left == []

@@ -20,6 +20,7 @@ from deephar.sound import Sound
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
+    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
 LONGEST_SIDE = 16_384  # pixels; x264 takes no longer one
@@ -74,6 +75,7 @@ class AnnotatedVideo:
         self._own_source: InputContainer | None = None
         self._sound: Sound | None = None
         self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
         try:
             self._open(sink, rate, audio_from)
         except BaseException:
@@ -131,7 +133,7 @@ class AnnotatedVideo:
             ValueError: The frame has another size, or a time that is not later than that of the frame before.
             OSError: The sink cannot be written to.
         """
-        if self._container is None:
+        if self._container is None or self._stream is None:
             raise ValueError("the video has ended")
         width, height = self._size
         if image.shape != (height, width, 3):
@@ -162,7 +164,7 @@ class AnnotatedVideo:
         Raises:
             OSError: The sink cannot be written to.
         """
-        if self._container is None:
+        if self._container is None or self._stream is None:
             return
         self._container.mux(self._stream.encode(None))
         if self._sound is not None and self._last >= 0:
@@ -173,6 +175,11 @@ class AnnotatedVideo:
     def close(self) -> None:
         """Frees everything. A video that was not finished ends with what has been written."""
         container, self._container = self._container, None
+        # The encoder goes with the stream, and takes 20 MB with it at 720p. They must not be left to Python's garbage
+        # collector: a sink that knows this video, as it may, would keep them until then.
+        self._stream = None
+        if self._sound is not None:
+            self._sound.close()
         self._sound = None
         if container is not None:
             with suppress(av.FFmpegError, OSError, ValueError):  # the sink may be what failed

@@ -96,6 +96,10 @@ class Sound:
         """Writes what goes on after the last picture, for a few seconds at most."""
         self.write_until(last_s + _TAIL_S)
 
+    def close(self) -> None:
+        """Lets go of both files."""
+        self._packets = self._next = None
+
     def _copied(self) -> Iterator[tuple[Packet[AudioStream], float]]:
         """Yields the source's packets in order, with their beginnings in seconds; those before time 0 are left out."""
         assert self._target is not None
