@@ -9,6 +9,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 MAX_BATCH = 32
+LONGEST_IN_QUEUE_S = 3600  # Triton lets requests ask for less than this, not for more
 Tensor = tuple[str, tuple[int, ...]]  # Triton's type without TYPE_, shape without the batch
 
 
@@ -32,6 +33,10 @@ def write(
     # Live streams, single pictures, bulk work: see service.networks.urgency.
     config.dynamic_batching.priority_levels = 3
     config.dynamic_batching.default_priority_level = 2
+    # What has waited until its caller's time was over is refused, not computed.
+    policy = config.dynamic_batching.default_queue_policy
+    policy.default_timeout_microseconds = LONGEST_IN_QUEUE_S * 1_000_000
+    policy.allow_timeout_override = True
     if card is not None:
         config.parameters["card"].string_value = json.dumps(card)
     text = text_format.MessageToString(config, as_utf8=True)

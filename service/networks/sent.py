@@ -13,8 +13,8 @@ MOST_LEFT = 16  # inferences that nobody waits for, before further ones wait for
 class SentInferences:
     """Inferences end by themselves, not with those who wait for them.
 
-    Before 25.04 (2.57) Triton's gRPC may use a call after it was freed where that is cancelled, or its time is over,
-    just as it is answered: Triton ends with signal 11. So a call is not cancelled while Triton is well.
+    The gRPC of Triton 2.51 may use a call after it was freed where that is cancelled, or its time is over, just as it
+    is answered: Triton ends with signal 11. So a call is not cancelled while Triton is well.
     """
 
     def __init__(self) -> None:

@@ -43,6 +43,7 @@ _CHANNEL_OPTIONS = [
 _QUESTION_TIMEOUT_S = 2.0
 _LOADING_TIMEOUT_S = 600.0
 _TOO_SLOW = "Triton did not answer in time; try again, or send less at once"
+_IN_QUEUE_TOO_LONG = "timeout expired"  # of an inference that a caller's time limit has ended there
 _AWAY = "Triton does not answer for this model at present; try again in a few seconds"
 
 T = TypeVar("T")
@@ -188,11 +189,7 @@ class TritonClient:
         urgency = present()
         left_s = urgency.left_s()
         limit_s = timeout_s or self._inference_timeout_s
-        request = pb.ModelInferRequest(model_name=network)
-        request.parameters["priority"].uint64_param = urgency.latency
-        for name, array in tensors.items():
-            request.inputs.add(name=name, datatype=np_to_triton_dtype(array.dtype), shape=array.shape)
-            request.raw_input_contents.append(array.tobytes())
+        request = _request(network, tensors, urgency.latency, left_s)
         activity = self.activity.setdefault(network, Activity())
         samples, began = len(next(iter(tensors.values()))), time.monotonic()
         activity.began(samples)
@@ -248,10 +245,22 @@ class TritonClient:
             raise _own(error) from error
 
     def _failed(self, activity: Activity, error: Exception) -> Exception:
-        if isinstance(error, Unavailable | DeadlineExceeded):
+        if isinstance(error, Unavailable | DeadlineExceeded) and str(error) != TOO_LATE:
             activity.failed = True
             self.doubted.set()
         return error
+
+
+def _request(network: str, tensors: Tensors, priority: int, left_s: float | None) -> pb.ModelInferRequest:
+    """Returns the request of an inference, which Triton refuses where it has waited in the queue for `left_s`."""
+    request = pb.ModelInferRequest(model_name=network)
+    request.parameters["priority"].uint64_param = priority
+    if left_s is not None:
+        request.parameters["timeout"].int64_param = max(1, round(1e6 * left_s))  # 0: any time
+    for name, array in tensors.items():
+        request.inputs.add(name=name, datatype=np_to_triton_dtype(array.dtype), shape=array.shape)
+        request.raw_input_contents.append(array.tobytes())
+    return request
 
 
 def _arrays(answer: pb.ModelInferResponse) -> Outputs:
@@ -267,6 +276,8 @@ def _arrays(answer: pb.ModelInferResponse) -> Outputs:
 
 def _own(error: grpc.aio.AioRpcError) -> Exception:
     code, text = error.code(), error.details() or ""
+    if _IN_QUEUE_TOO_LONG in text:
+        return DeadlineExceeded(TOO_LATE)
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded(_TOO_SLOW)
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED or "maximum queue size" in text:

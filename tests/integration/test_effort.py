@@ -126,6 +126,13 @@ class LoadedTriton:
     def work(self, batches: int) -> list[Any]:
         return [self._stub.ModelInfer.future(self._request) for _ in range(batches)]
 
+    def late(self) -> Any:
+        """An inference that may wait in the queue for a millisecond."""
+        request = triton_pb.ModelInferRequest()
+        request.CopyFrom(self._request)
+        request.parameters["timeout"].int64_param = 1000
+        return self._stub.ModelInfer.future(request)
+
     def counts(self) -> tuple[int, int]:
         """Rows that were computed, and requests that were not."""
         asked = triton_pb.ModelStatisticsRequest(name="lite_frame")
@@ -152,3 +159,15 @@ def test_what_is_too_late_in_tritons_queue_is_not_computed(
         computed_now, refused_now = triton.counts()
     assert refused_now > refused
     assert 0 <= computed_now - computed - batches * PEOPLE < PEOPLE
+
+
+def test_triton_says_that_an_inference_waited_too_long(service: ServiceProcess) -> None:
+    """The gateway knows this by its text: the status is that of a Triton which is away."""
+    with grpc.insecure_channel(service.triton_address()) as channel:
+        triton = LoadedTriton(channel)
+        triton.batch_s()
+        working, late = triton.work(20), triton.late()
+        with pytest.raises(grpc.RpcError, match="Request timeout expired"):
+            late.result()
+        for batch in working:
+            batch.result()
