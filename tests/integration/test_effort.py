@@ -166,7 +166,7 @@ def test_triton_says_that_an_inference_waited_too_long(service: ServiceProcess) 
     with grpc.insecure_channel(service.triton_address()) as channel:
         triton = LoadedTriton(channel)
         triton.batch_s()
-        working, late = triton.work(20), triton.late()
+        working, late = triton.work(4), triton.late()
         with pytest.raises(grpc.RpcError, match="Request timeout expired"):
             late.result()
         for batch in working:
