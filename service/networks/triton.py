@@ -205,7 +205,7 @@ class TritonClient:
                 raise DeadlineExceeded(TOO_LATE) from None  # by the caller's own limit: no fault of Triton's
             raise self._failed(activity, DeadlineExceeded(_TOO_SLOW)) from None
         except grpc.aio.AioRpcError as error:
-            raise self._failed(activity, _own(error)) from error
+            raise self._refusal(activity, error) from error
         except asyncio.CancelledError:
             if time.monotonic() - began > activity.patience_s() and not activity.answered_after(began):
                 activity.failed = True  # the caller gave up, and no other call was answered
@@ -244,8 +244,14 @@ class TritonClient:
         except grpc.aio.AioRpcError as error:
             raise _own(error) from error
 
+    def _refusal(self, activity: Activity, error: grpc.aio.AioRpcError) -> Exception:
+        """Returns the error of an inference that Triton did not answer."""
+        if _IN_QUEUE_TOO_LONG in (error.details() or ""):
+            return DeadlineExceeded(TOO_LATE)  # by the caller's own limit: no fault of Triton's
+        return self._failed(activity, _own(error))
+
     def _failed(self, activity: Activity, error: Exception) -> Exception:
-        if isinstance(error, Unavailable | DeadlineExceeded) and str(error) != TOO_LATE:
+        if isinstance(error, Unavailable | DeadlineExceeded):
             activity.failed = True
             self.doubted.set()
         return error
@@ -276,8 +282,6 @@ def _arrays(answer: pb.ModelInferResponse) -> Outputs:
 
 def _own(error: grpc.aio.AioRpcError) -> Exception:
     code, text = error.code(), error.details() or ""
-    if _IN_QUEUE_TOO_LONG in text:
-        return DeadlineExceeded(TOO_LATE)
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded(_TOO_SLOW)
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED or "maximum queue size" in text:

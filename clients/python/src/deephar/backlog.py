@@ -110,7 +110,7 @@ class Backlog:
             self._forget_oldest()
 
     def send_again(self, position: int) -> None:
-        """Begins anew, for another connection, with a position or what is left after it."""
+        """Restarts for another connection, at this position or at the oldest item kept after it."""
         first = self._items[0].position if self._items else self._added
         self._next = max(first, min(position, self._first_unsent))
         self._sent, self._room = 0, WITHOUT_WORD

@@ -30,7 +30,7 @@ def events_of(
         items: What is sent.
         options: Of the stream.
         event_timeout_s: Longest wait for an event, and for a lost connection.
-        reconnect: Whether a lost connection is made anew.
+        reconnect: Whether to connect again after a lost connection.
 
     Raises:
         DeepharError: The stream failed.

@@ -1,7 +1,7 @@
 """The results of a batch as two Parquet data sets: people, and actions. Needs pyarrow.
 
-They are made of the result files, in memory that does not grow with them, and always anew: a data set is there as a
-whole, or not at all.
+Each run rewrites them from the result files, in memory that does not grow with them. A data set is there as a whole, or
+not at all.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def write_parquet(output: OutputFolder, ids: Iterable[str], rows: int = _ROWS) -
 
 
 class _Parts:
-    """A data set in the making: files of so many rows, at least one."""
+    """Writes a data set as files with a fixed number of rows; at least one file."""
 
     def __init__(self, folder: Path, schema: pa.Schema, rows: int) -> None:
         self._folder, self._schema, self._most = folder, schema, rows

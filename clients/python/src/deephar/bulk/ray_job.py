@@ -31,7 +31,7 @@ from deephar.bulk.output_folder import OutputFolder
 from deephar.bulk.pace import Pace
 from deephar.errors import DeepharError
 
-_MOST = {"picture": 256, "video": 4}  # inputs of a task: what is done anew where a node is lost, at most
+_MOST = {"picture": 256, "video": 4}  # inputs of a task at most; all of them are repeated where its node is lost
 _TASKS = 8  # for each worker at least, so that all end at about the same time
 
 

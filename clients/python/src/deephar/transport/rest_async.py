@@ -59,15 +59,7 @@ class AsyncRestTransport:
         if self._http.is_closed:
             raise Closed
         try:
-            socket = await connect(
-                self._address.websocket_url + rest.STREAM,
-                ssl=self._tls,
-                additional_headers=self._headers,
-                compression=None,  # pictures are compressed already
-                open_timeout=connect_timeout_s,
-                close_timeout=1,
-                max_size=rest.LARGEST_MESSAGE,
-            )
+            socket = await connect(**rest.socket_options(self._address, self._tls, self._headers, connect_timeout_s))
         except rest.NOT_OPENED as error:
             rest.refused(error, self._address)
         connection = _Socket(socket, self._address)

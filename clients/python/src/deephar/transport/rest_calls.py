@@ -71,6 +71,19 @@ def options_of(question: Question, timeout_s: float) -> Json:
     return sent
 
 
+def socket_options(address: Address, tls: Any, headers: Mapping[str, str], connect_timeout_s: float) -> Json:
+    """Returns the arguments of websockets for a connection to `/v1/stream`."""
+    return {
+        "uri": address.websocket_url + STREAM,
+        "ssl": tls,
+        "additional_headers": headers,
+        "compression": None,  # pictures are compressed already
+        "open_timeout": connect_timeout_s,
+        "close_timeout": 1,
+        "max_size": LARGEST_MESSAGE,
+    }
+
+
 def models_question() -> Question:
     return Question("GET", MODELS, {})
 

@@ -60,15 +60,7 @@ class RestTransport:
         opened = ExitStack()
         try:
             socket = opened.enter_context(
-                connect(
-                    self._address.websocket_url + rest.STREAM,
-                    ssl=self._tls,
-                    additional_headers=self._headers,
-                    compression=None,  # pictures are compressed already
-                    open_timeout=connect_timeout_s,
-                    close_timeout=1,
-                    max_size=rest.LARGEST_MESSAGE,
-                )
+                connect(**rest.socket_options(self._address, self._tls, self._headers, connect_timeout_s))
             )
         except rest.NOT_OPENED as error:
             rest.refused(error, self._address)
