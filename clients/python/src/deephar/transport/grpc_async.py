@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from grpc._cython import cygrpc
 
 from deephar import messages
 from deephar.address import Address
@@ -25,6 +26,7 @@ from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 
 _ENDED = (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError)  # what writing to an ended call raises
+_WRITE_FAILED = (*_ENDED, cygrpc.InternalError)
 
 
 class AsyncGrpcTransport:
@@ -112,10 +114,15 @@ class AsyncGrpcTransport:
 
 
 async def _written(call: Any, request: pb.StreamVideoRequest) -> bool:
-    """Writes a request; returns whether that was possible. Whoever reads learns why not."""
+    """Writes a request; returns whether that was possible. Whoever reads learns why not.
+
+    `call.write` replaces the status of a call that ends meanwhile by INTERNAL (https://github.com/grpc/grpc/issues/36066),
+    so the call of Core below it is used.
+    """
     try:
-        await call.write(request)
-    except _ENDED:
+        await call.wait_for_connection()
+        await call._cython_call.send_serialized_message(request.SerializeToString())
+    except _WRITE_FAILED:
         return False
     return True
 
