@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 
 import grpc
 import numpy as np
-
 from deephar import AsyncClient, Flush, Frame
 from deephar.errors import UnknownModel
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 
 
 class _Refusing(pb_grpc.InferenceServiceServicer):
-    async def ClassifyClip(self, request_iterator: object, context: grpc.aio.ServicerContext) -> None:  # noqa: ARG002
+    async def ClassifyClip(self, request_iterator: object, context: grpc.aio.ServicerContext) -> None:  # noqa: N802
         await context.abort(grpc.StatusCode.NOT_FOUND, "no such model", (("deephar-code", "unknown_model"),))
 
 
