@@ -43,7 +43,7 @@ test-gateway: setup $(GATEWAY)/dev $(CUT)/done $(WEB)
 	  -n 2 --dist loadfile -m "not long and not accuracy and not docker and not networks and not faults"
 
 test-models: $(MODELS)/done
-	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models -n 2 --dist worksteal -m "not networks"
+	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models -n 2 --dist worksteal -m "not networks and not long"
 
 test-accuracy: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest tests/integration/test_accuracy.py -m accuracy
@@ -62,8 +62,9 @@ test-bulk: setup $(RAY)/done
 	PYTHONPATH=. $(RAY)/bin/python -m pytest tests/bulk --confcutdir tests/bulk -p no:cacheprovider
 
 # Minutes each: soaking, every signal, many restarts, and fuzzing with 100,000 inputs instead of 2,000.
-test-long: setup $(GATEWAY)/dev
+test-long: setup $(GATEWAY)/dev $(MODELS)/done
 	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/bulk -m long
+	$(MODELS)/bin/python -m pytest tests/models -m long
 	FUZZ_INPUTS=100000 $(GATEWAY)/bin/python -m pytest tests/fuzz -s
 
 # Of the profiles cpu and proxy; docker-compose 1.29 does too: make images COMPOSE=docker-compose

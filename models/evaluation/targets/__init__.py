@@ -1,0 +1,1 @@
+"""What computes: torch, ONNX Runtime, a Triton, or the gateway in front of one."""

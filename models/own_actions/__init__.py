@@ -1,0 +1,1 @@
+"""Clip networks for actions of one's own, on lite's keypoints."""

@@ -1,0 +1,1 @@
+"""Training of deephar's networks by the papers' recipes."""
