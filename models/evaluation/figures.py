@@ -1,0 +1,80 @@
+"""What comes out of an evaluation, before it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+ORIGINAL: Literal["original"] = "original"
+STRICT: Literal["strict"] = "strict"
+Counting = Literal["original", "strict"]  # how samples are counted
+COUNTINGS: tuple[Counting, ...] = (ORIGINAL, STRICT)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with its interval, and from how many samples it is."""
+
+    value: float
+    low: float  # of a 95 % interval
+    high: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure, as the original counts and as it is counted strictly."""
+
+    name: str
+    unit: str  # "%", "mm" or ""
+    original: Value | None  # None where the original has no such figure, or this target cannot tell it
+    strict: Value | None
+    why: str = ""  # they differ, or one is missing
+
+    def by(self, counting: Counting) -> Value | None:
+        """The value as it is counted."""
+        return self.original if counting == ORIGINAL else self.strict
+
+
+@dataclass(frozen=True)
+class Part:
+    """The same figure for each of many: joints, classes, blocks, actions."""
+
+    name: str
+    of: str  # "joint", "class", "block"
+    unit: str
+    values: Mapping[str, float]  # NaN where there is no sample
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A figure over a threshold."""
+
+    name: str
+    over: str
+    thresholds: NDArray[np.float64]
+    values: NDArray[np.float64]  # in %
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """Which class was taken for which: rows are true classes, columns predicted ones."""
+
+    labels: tuple[str, ...]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """All that an evaluation found."""
+
+    figures: list[Figure]
+    parts: list[Part] = field(default_factory=list)
+    curve: Curve | None = None
+    confusion: Confusion | None = None
+    notes: list[str] = field(default_factory=list)
+    counts: Mapping[str, Any] = field(default_factory=dict)  # samples that are special: short, failed
