@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.evaluation.metrics.figure import Figure
+
 ORIGINAL: Literal["original"] = "original"
 STRICT: Literal["strict"] = "strict"
 Counting = Literal["original", "strict"]  # how samples are counted
@@ -16,27 +18,16 @@ COUNTINGS: tuple[Counting, ...] = (ORIGINAL, STRICT)
 
 
 @dataclass(frozen=True)
-class Value:
-    """A number with its interval, and from how many samples it is."""
-
-    value: float
-    low: float  # of a 95 % interval
-    high: float
-    samples: int
-
-
-@dataclass(frozen=True)
-class Figure:
+class Compared:
     """One figure, as the original counts and as it is counted strictly."""
 
     name: str
-    unit: str  # "%", "mm" or ""
-    original: Value | None  # None where the original has no such figure, or this target cannot tell it
-    strict: Value | None
+    original: Figure | None  # None where the original has no such figure, or this target cannot tell it
+    strict: Figure | None
     why: str = ""  # they differ, or one is missing
 
-    def by(self, counting: Counting) -> Value | None:
-        """The value as it is counted."""
+    def by(self, counting: Counting) -> Figure | None:
+        """The figure as it is counted."""
         return self.original if counting == ORIGINAL else self.strict
 
 
@@ -45,7 +36,7 @@ class Part:
     """The same figure for each of many: joints, classes, blocks, actions."""
 
     name: str
-    of: str  # "joint", "class", "block"
+    of: str  # "joint", "action", "block"
     unit: str
     values: Mapping[str, float]  # NaN where there is no sample
 
@@ -72,7 +63,7 @@ class Confusion:
 class Outcome:
     """All that an evaluation found."""
 
-    figures: list[Figure]
+    figures: list[Compared]
     parts: list[Part] = field(default_factory=list)
     curve: Curve | None = None
     confusion: Confusion | None = None

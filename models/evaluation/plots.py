@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,15 @@ def draw(outcome: Outcome, folder: Path, title: str) -> list[str]:
         save(_curve(Figure((6, 4), layout="constrained"), outcome.curve, title), "curve.png")
     for part in outcome.parts:
         height = 1.2 + 0.22 * len(part.values)
-        save(_bars(Figure((6, height), layout="constrained"), part, title), f"by_{part.of}.png")
+        save(_bars(Figure((6, height), layout="constrained"), part, title), f"{_file_name(part.name)}.png")
     if outcome.confusion is not None:
         side = 3 + 0.16 * len(outcome.confusion.labels)
         save(_confusion(Figure((side + 1, side), layout="constrained"), outcome.confusion, title), "confusion.png")
     return files
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def _curve(figure: Any, curve: Curve, title: str) -> Any:

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from models.evaluation.figures import Figure, Outcome, Value
+from models.evaluation.figures import Compared, Outcome
+from models.evaluation.metrics.figure import Figure
 from models.evaluation.papers import paper_figure
 
 NAME = "record.json"
@@ -54,22 +55,21 @@ def as_text(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def _figure(about: Mapping[str, Any], figure: Figure) -> dict[str, Any]:
+def _figure(about: Mapping[str, Any], figure: Compared) -> dict[str, Any]:
     published = paper_figure(about["dataset"], about["model"], figure.name, about["settings"])
     return {
         "name": figure.name,
-        "unit": figure.unit,
         "original": _value(figure.original),
         "strict": _value(figure.strict),
         "why": figure.why,
-        "published": published and {"value": published.value, "what": published.what, "source": published.source},
+        "published": published and {"value": published.value, "unit": published.unit, "source": published.source},
     }
 
 
-def _value(value: Value | None) -> dict[str, Any] | None:
-    return None if value is None else _numbers(asdict(value))
+def _value(figure: Figure | None) -> dict[str, Any] | None:
+    return None if figure is None else _numbers(asdict(figure))
 
 
-def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
     """Without NaN, which JSON has not."""
-    return {name: None if math.isnan(value) else value for name, value in values.items()}
+    return {name: None if isinstance(one, float) and math.isnan(one) else one for name, one in values.items()}

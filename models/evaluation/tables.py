@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from models.evaluation.figures import Figure, Outcome, Part, Value
+from models.evaluation.figures import Compared, Outcome, Part
+from models.evaluation.metrics.figure import Figure
 from models.evaluation.papers import paper_figure
 
 MOST_FAILED = 20  # named on the page; the record has all
@@ -34,12 +35,12 @@ def page(record: Mapping[str, Any], outcome: Outcome) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def shown(value: Value | None, unit: str) -> str:
-    """A value with its interval, as text."""
-    if value is None:
+def shown(figure: Figure | None) -> str:
+    """A figure with its interval, as text."""
+    if figure is None or math.isnan(figure.value):
         return "-"
-    interval = "" if math.isnan(value.low) else f" [{value.low:.1f}, {value.high:.1f}]"
-    return f"{value.value:.1f} {unit}".rstrip() + interval
+    digits, unit = (1, f" {figure.unit}") if figure.unit else (3, "")
+    return f"{figure.value:.{digits}f}{unit} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
 
 
 def _samples(record: Mapping[str, Any]) -> str:
@@ -47,13 +48,13 @@ def _samples(record: Mapping[str, Any]) -> str:
     return f"{done} samples" if done == all_of_them else f"{done} of {all_of_them} samples: only a part"
 
 
-def _figures(record: Mapping[str, Any], figures: list[Figure]) -> list[str]:
+def _figures(record: Mapping[str, Any], figures: list[Compared]) -> list[str]:
     lines = ["| figure | published | original's counting | strict counting |", "|---|---|---|---|"]
     for figure in figures:
         published = paper_figure(record["dataset"], record["model"], figure.name, record["settings"])
         there = f"{published.value} {published.unit}" if published else "-"
         lines.append(
-            f"| {figure.name} | {there} | {shown(figure.original, figure.unit)} | {shown(figure.strict, figure.unit)} |"
+            f"| {figure.name} | {there} | {shown(figure.original)} | {shown(figure.strict)} |"
         )
     lines += ["", "In brackets: 95 % intervals, by the bootstrap."]
     for figure in figures:
@@ -62,7 +63,7 @@ def _figures(record: Mapping[str, Any], figures: list[Figure]) -> list[str]:
     return lines
 
 
-def _reasons(figures: list[Figure]) -> list[str]:
+def _reasons(figures: list[Compared]) -> list[str]:
     return [f"- {figure.name}: {figure.why}" for figure in figures if figure.why]
 
 

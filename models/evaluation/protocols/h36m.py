@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets.samples import Dataset, H36mPerson
-from models.evaluation.figures import Curve, Figure, Outcome, Part
-from models.evaluation.intervals import estimated
+from models.evaluation.figures import Compared, Curve, Outcome, Part
 from models.evaluation.journal import Row
-from models.evaluation.metrics import mpjpe as metric
+from models.evaluation.metrics.blocks import reported_block
+from models.evaluation.metrics.bootstrap import figure
+from models.evaluation.metrics.mpjpe import PCK3D_MM, PCK3D_STEPS, mpjpe, n_mpjpe, p_mpjpe, pck3d, pck3d_auc
+from models.evaluation.metrics.sides import side_exchange
+from models.evaluation.metrics.tally import Tally
 from models.evaluation.problem import EvaluationProblem
 from models.evaluation.protocols.people import Asking
 from models.evaluation.protocols.protocol import Make, Protocol, Running
 from models.protocol.joints import PA17
 
 Floats = NDArray[np.float64]
+Metric = Callable[[Floats, Floats], Tally]  # of S poses (S, K, 3), relative to the root
 ROOT = "pelvis"
 
 
@@ -27,9 +32,9 @@ class H36mProtocol(Protocol[H36mPerson]):
 
     running = Running("MPJPE", "mm")
 
-    def __init__(self, dataset: Dataset[H36mPerson], asking: Asking, labels: tuple[str, ...]) -> None:
+    def __init__(self, dataset: Dataset[H36mPerson], asking: Asking) -> None:
         self._asking = asking
-        self._labels = labels or dataset.labels
+        self._labels = dataset.labels
         self.settings = dict(asking.settings)
 
     def inputs(self, sample: H36mPerson) -> list[Make]:
@@ -57,51 +62,70 @@ class H36mProtocol(Protocol[H36mPerson]):
         }
 
     def so_far(self, row: Row) -> tuple[float, float]:
-        return float(np.linalg.norm(row["predicted_mm"][-1] - row["truth_mm"], axis=-1).mean()), 1
+        return mpjpe(row["predicted_mm"][-1:], row["truth_mm"][None]).mean, 1
 
     def outcome(self, rows: Sequence[Row]) -> Outcome:
-        predicted = np.stack([row["predicted_mm"] for row in rows])  # (S, N, K, 3)
+        predicted = np.stack([row["predicted_mm"] for row in rows], axis=1)  # (N, S, K, 3)
         truth = np.stack([row["truth_mm"] for row in rows])
-        actions = np.array([row["action"] for row in rows])
-        joints = tuple(rows[0]["joints"])
-        errors = np.linalg.norm(predicted - truth[:, None], axis=-1)  # (S, N, K)
-        blocks = errors.mean(axis=(0, 2))
-        best, last = int(blocks.argmin()), predicted[:, -1]
-        return Outcome(
-            figures=[self._mpjpe(errors, best), *aligned_figures(last, truth), *pck_figures(last, truth)],
-            parts=[
-                Part("MPJPE by joint, strict", "joint", "mm", dict(zip(joints, errors[:, -1].mean(axis=0), strict=True))),
-                Part("MPJPE by action, original", "action", "mm", self._by_action(errors[:, best].mean(axis=1), actions)),
-                Part("MPJPE by block, original", "block", "mm", dict(zip(self._asking.blocks, blocks, strict=True))),
-            ],
-            curve=_curve(last, truth),
-            notes=self._notes(joints),
-        )
-
-    def _mpjpe(self, errors: Floats, best: int) -> Figure:
+        actions, joints = np.array([row["action"] for row in rows]), tuple(rows[0]["joints"])
+        # Frames of one video are alike: the intervals draw whole videos.
+        videos = np.unique([row["key"].rpartition("/")[0] for row in rows], return_inverse=True)[1]
+        original = [mpjpe(block, truth) for block in predicted]
+        strict = mpjpe(predicted[-1], truth, leave_out_root=True)
+        best = reported_block([block.mean for block in original], strict=False, lowest=True)
         blocks = self._asking.blocks
-        chosen = len(blocks) > 1
-        return Figure(
-            "MPJPE",
-            "mm",
-            estimated(errors[:, best].mean(axis=1)),
-            estimated(errors[:, -1, 1:].mean(axis=1)),
-            "the original counts the root joint, whose error is 0 by definition, "
-            + (
-                f"and takes the best block on the test set itself (here {blocks[best]}); strictly the last block counts"
-                if chosen
-                else "and takes the best block on the test set itself; this target has only the last one"
-            ),
-        )
 
-    def _by_action(self, errors: Floats, actions: NDArray[np.int64]) -> dict[str, float]:
-        present = np.unique(actions)
-        return {self._label(int(action)): float(errors[actions == action].mean()) for action in present}
+        def compared(metric: Metric, name: str, unit: str) -> Compared:
+            """A figure of the last block that the original does not have."""
+            return Compared(name, None, figure(metric(predicted[-1], truth).by_group(videos), unit))
+
+        by_action = {self._label(action): original[best].rows(actions == action).mean for action in np.unique(actions)}
+        return Outcome(
+            figures=[
+                Compared(
+                    "MPJPE", figure(original[best].by_group(videos), "mm"), figure(strict.by_group(videos), "mm"),
+                    _why(blocks, best),
+                ),
+                compared(partial(p_mpjpe, leave_out_root=False), "P-MPJPE", "mm"),
+                compared(partial(n_mpjpe, leave_out_root=True), "N-MPJPE", "mm"),
+                compared(pck3d, "PCK3D@150mm", "%"),
+                compared(pck3d_auc, "PCK3D AUC", "%"),
+                compared(partial(_side_exchange, joints=joints), "side exchange", "%"),
+            ],
+            parts=[
+                Part("MPJPE by joint, strict", "joint", "mm", dict(zip(joints, map(float, strict.column_means), strict=True))),
+                Part("MPJPE by action, original", "action", "mm", by_action),
+                Part("MPJPE by block, original", "block", "mm", dict(zip(blocks, (one.mean for one in original), strict=True))),
+            ],
+            curve=_curve(predicted[-1], truth),
+            notes=[
+                *([f"Without {', '.join(missing)}, which the model has not."] if (missing := _missing(joints)) else []),
+                "Side exchange: the share of left and right pairs that fit better when they are exchanged.",
+                "The intervals draw whole videos.",
+            ],
+        )  # fmt: skip
 
     def _label(self, action: int) -> str:
         return self._labels[action] if action < len(self._labels) else str(action + 1)
 
-    @staticmethod
-    def _notes(joints: Sequence[str]) -> list[str]:
-        missing = [joint for joint in PA17 if joint not in joints]
-        return [f"Without {', '.join(missing)}, which the model has not."] if missing else []
+
+def _why(blocks: Sequence[str], best: int) -> str:
+    choice = f"here {blocks[best]}" if len(blocks) > 1 else "this target has only the last one"
+    return (
+        "the original counts the root joint, whose error is 0 by definition, and takes the block that is best on the "
+        f"test set itself ({choice}); strictly the root is left out and the last block counts"
+    )
+
+
+def _missing(joints: Sequence[str]) -> list[str]:
+    return [joint for joint in PA17 if joint not in joints]
+
+
+def _side_exchange(predicted: Floats, truth: Floats, joints: Sequence[str]) -> Tally:
+    return side_exchange(predicted, truth, np.ones(truth.shape[:2], bool), joints)
+
+
+def _curve(predicted: Floats, truth: Floats) -> Curve:
+    thresholds = np.linspace(0, PCK3D_MM, PCK3D_STEPS + 1)
+    values = [100 * pck3d(predicted, truth, threshold_mm=threshold).mean for threshold in thresholds]
+    return Curve("PCK3D", "threshold in mm", thresholds, np.array(values))

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets.samples import Box, Person
+from models.evaluation.metrics.views import View, average_views, views_of
 from models.evaluation.protocols.protocol import Make
-from models.evaluation.protocols.views import View, views_of
 from models.evaluation.targets.gateway import GatewayTarget
 from models.evaluation.targets.outputs import CropTarget, FrameOutput, PosePx, WholePicture
 from models.protocol.crop import CropPlan, cut, plan_crop, to_image_px
-from models.protocol.joints import flip_indices
 from models.protocol.window import Window
 
 Floats = NDArray[np.float64]
@@ -55,7 +54,6 @@ class AskingCrops:
         self.settings = {"views": views}
         self.blocks = target.blocks
         self.group = max(target.clip_frames, 1)
-        self._flip = flip_indices(target.card.joints)
 
     def inputs(self, person: Person) -> list[Make]:
         return [partial(_crop, person, plan) for plan in self._plans(person)]
@@ -65,30 +63,24 @@ class AskingCrops:
 
     def predicted(self, person: Person, answers: Sequence[FrameOutput]) -> Predicted:
         """The mean over the views, in pixels of the picture."""
-        plans = self._plans(person)
-        found = [self._of_view(plan, answer) for plan, answer in zip(plans, answers, strict=True)]
-        depths = [one.depth_mm for one in found if one.depth_mm is not None]
+        card, plans = self._target.card, self._plans(person)
+        mirrored = [plan.mirror for plan in plans]
+        points = [_in_picture(plan, answer, card.depth_scale_mm) for plan, answer in zip(plans, answers, strict=True)]
+        scores = [answer.scores[-1][:, None] for answer in answers]
+        mean = average_views(points, mirrored, card.joints)
         return Predicted(
-            self._target.card.joints,
-            np.mean([one.keypoints_px for one in found], axis=0),
-            np.mean(depths, axis=0) if depths else None,
-            np.mean([one.scores for one in found], axis=0),
+            card.joints,
+            mean[..., :2],
+            mean[..., 2] if mean.shape[-1] == 3 else None,
+            average_views(scores, mirrored, card.joints)[:, 0],
         )
 
     def _plans(self, person: Person) -> list[CropPlan]:
-        views: list[View] = views_of(person.window, self._views)
+        views = [View(person.window, mirror=False)] if self._views == "single" else views_of(person.window)
         side = (self._target.size, self._target.size)
         return [
             plan_crop(person.image_size, view.window.at_least_smallest(), side, mirror=view.mirror) for view in views
         ]
-
-    def _of_view(self, plan: CropPlan, answer: FrameOutput) -> Predicted:
-        card = self._target.card
-        keypoints, scores = np.asarray(answer.keypoints_crop, np.float64), np.asarray(answer.scores[-1], np.float64)
-        if plan.mirror:  # x is mapped back by the plan; what is left there is right in the picture
-            keypoints, scores = keypoints[:, self._flip], scores[self._flip]
-        depth = (keypoints[..., 2] - 0.5) * card.depth_scale_mm if keypoints.shape[-1] == 3 else None
-        return Predicted(card.joints, to_image_px(plan.affine, keypoints), depth, scores)
 
 
 class AskingPictures:
@@ -113,6 +105,13 @@ class AskingPictures:
         points = np.asarray(answer.keypoints_px, np.float64)
         depth = points[None, :, 2] if points.shape[-1] == 3 else None
         return Predicted(answer.joints, points[None, :, :2], depth, np.asarray(answer.scores, np.float64))
+
+
+def _in_picture(plan: CropPlan, answer: FrameOutput, depth_scale_mm: float) -> Floats:
+    """Points (N, K, D) of a crop in pixels of the picture, with depths in mm relative to the root."""
+    points = np.asarray(answer.keypoints_crop, np.float64)
+    depth_mm = (points[..., 2:] - 0.5) * depth_scale_mm
+    return np.concatenate([to_image_px(plan.affine, points), depth_mm], axis=-1)
 
 
 def box_of(person: Person, margin: float) -> Box:
