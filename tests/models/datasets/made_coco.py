@@ -28,7 +28,7 @@ def _split(folder: Path, split: str, count: int, first: int, generator: np.rando
     for at in range(count):
         identifier, size = first + at, (320, 240)
         pose = standing_px(COCO, (120 + 60 * (at % 2), 120), 180, generator)
-        pose[:FACE] = pose[[5, 6]].mean(axis=0) + (0, -25) + generator.normal(0, 3, (FACE, 2))
+        pose[:FACE] = pose[[5, 6]].mean(axis=0) + generator.normal((0, -25), 3, (FACE, 2))
         save(folder / split / f"{identifier:012d}.jpg", picture(size, COCO, [pose], generator))
         images.append({"id": identifier, "file_name": f"{identifier:012d}.jpg", "width": size[0], "height": size[1]})
         flags = np.full(len(COCO), 2)

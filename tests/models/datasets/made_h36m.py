@@ -100,12 +100,14 @@ def make(folder: Path, frames: int = 3, seed: int = 1) -> None:
 
 def _fields(one: MadeSequence) -> dict[str, object]:
     camera = one.camera
-    parameters = {
+    parameters: dict[str, object] = {
         "R": camera.rotation, "T": camera.position_mm[:, None], "f": camera.focal_px[None], "c": camera.centre_px[None],
         "k": camera.radial[None], "p": camera.tangential[None],
     }  # fmt: skip
     width, height = one.image_size
-    frames = [{"f": frame.number, "w": width, "h": height, "pose3d": frame.world_mm.T} for frame in one.frames]
+    frames: list[dict[str, object]] = [
+        {"f": frame.number, "w": width, "h": height, "pose3d": frame.world_mm.T} for frame in one.frames
+    ]
     return {
         "name": one.name,
         "camera_parameters": structs([parameters], (1, 1)),
