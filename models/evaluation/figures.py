@@ -53,10 +53,10 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
-    """Which class was taken for which: rows are true classes, columns predicted ones."""
+    """Which class was taken for which: rows are true classes, columns predicted ones and, last, no answer."""
 
     labels: tuple[str, ...]
-    counts: NDArray[np.int64]
+    counts: NDArray[np.intp]  # (A, A + 1)
 
 
 @dataclass(frozen=True, eq=False)

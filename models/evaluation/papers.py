@@ -88,7 +88,10 @@ def paper_figure(dataset: str, model: str, figure: str, settings: dict[str, obje
 
 def papers_table() -> str:
     """All published figures as a Markdown table."""
-    lines = ["| data set | model | figure | published | what it is | source | checked |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| data set | model | figure | published | what it is | source | checked |",
+        "|---|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {one.dataset} | {', '.join(one.models)} | {one.figure} | {one.value} {one.unit} | {one.what} | {one.source} "
         f"| {one.checked.value} |"

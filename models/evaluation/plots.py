@@ -65,13 +65,12 @@ def _bars(figure: Any, part: Part, title: str) -> Any:
 
 def _confusion(figure: Any, confusion: Confusion, title: str) -> Any:
     axes = figure.subplots()
-    total = confusion.counts.sum(axis=1, keepdims=True)
-    shares = confusion.counts / np.maximum(total, 1)
+    columns = (*confusion.labels, "no answer")
+    shares = confusion.counts / np.maximum(confusion.counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the true class")
-    places = range(len(confusion.labels))
-    axes.set_xticks(places, confusion.labels, rotation=90, fontsize=6)
-    axes.set_yticks(places, confusion.labels, fontsize=6)
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=6)
+    axes.set_yticks(range(len(confusion.labels)), confusion.labels, fontsize=6)
     axes.set(title=title, xlabel="predicted", ylabel="true")
     if len(confusion.labels) <= MOST_TICKS:
         for row, column in np.argwhere(confusion.counts):

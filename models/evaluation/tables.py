@@ -53,9 +53,7 @@ def _figures(record: Mapping[str, Any], figures: list[Compared]) -> list[str]:
     for figure in figures:
         published = paper_figure(record["dataset"], record["model"], figure.name, record["settings"])
         there = f"{published.value} {published.unit}" if published else "-"
-        lines.append(
-            f"| {figure.name} | {there} | {shown(figure.original)} | {shown(figure.strict)} |"
-        )
+        lines.append(f"| {figure.name} | {there} | {shown(figure.original)} | {shown(figure.strict)} |")
     lines += ["", "In brackets: 95 % intervals, by the bootstrap."]
     for figure in figures:
         if published := paper_figure(record["dataset"], record["model"], figure.name, record["settings"]):

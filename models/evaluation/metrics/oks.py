@@ -6,17 +6,15 @@ Lin et al., Microsoft COCO, ECCV 2014, and cocodataset.org. A network without a 
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.evaluation.metrics.bootstrap import LEVEL, RESAMPLES, draw_counts, percentiles
+from models.evaluation.metrics.bootstrap import LEVEL, RESAMPLES
 from models.evaluation.metrics.figure import Figure
-from models.evaluation.metrics.tally import Tally, tally
+from models.evaluation.metrics.tally import Tally
 
 Floats = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -61,13 +61,11 @@ class ActionProtocol(Protocol[Clip]):
     stops_at_problems = False
     align = 1
 
-    def __init__(self, target: CropTarget, clip: ClipSettings, labels: tuple[str, ...], settings: dict[str, Any]) -> None:
+    def __init__(self, target: CropTarget, clip: ClipSettings, labels: tuple[str, ...]) -> None:
         self._target = target
         self._clip = clip
         self._labels = labels
-        self.settings = {
-            **settings, "clip": clip.frames, "subsampling": clip.subsampling, "every": clip.every, "multi": clip.multi
-        }  # fmt: skip
+        self.settings = asdict(clip)
 
     def inputs(self, sample: Clip) -> list[Make]:
         return [partial(self._cut, sample, view) for view in self.views(sample.frames)]
@@ -103,7 +101,9 @@ class ActionProtocol(Protocol[Clip]):
     def so_far(self, row: Row) -> tuple[float, float]:
         single, multi = row["single"], row["multi"]
         with np.errstate(divide="ignore"):
-            scores = np.log(multi[:, -1]).sum(axis=0) if multi is not None else single[-1] if single is not None else None
+            scores = (
+                np.log(multi[:, -1]).sum(axis=0) if multi is not None else single[-1] if single is not None else None
+            )
         return 100.0 * (scores is not None and int(scores.argmax()) == row["action"]), 1
 
     def outcome(self, rows: Sequence[Row]) -> Outcome:
@@ -134,7 +134,7 @@ class ActionProtocol(Protocol[Clip]):
     def _cut(self, sample: Clip, view: ClipView) -> NDArray[np.uint8]:
         """The crops (T, size, size, 3) of a clip, all by one window."""
         side = (self._target.size, self._target.size)
-        window = sample.window_of(view.frames).at_least_smallest()
+        window = sample.window_of(view.frames, view.mirror).at_least_smallest()
         plan = plan_crop(sample.image_size, window, side, mirror=view.mirror)
         return np.stack([cut(sample.read(frame), plan) for frame in view.frames])
 
@@ -151,8 +151,8 @@ class ActionProtocol(Protocol[Clip]):
         blocks = self._target.action_blocks
         best = reported_block([one.mean for one in original], strict=False)
         choice = (
-            f"the original takes the block that is best on the test set itself (here {blocks[best]}), strictly the last "
-            "one counts"
+            f"the original takes the block that is best on the test set itself (here {blocks[best]}), strictly the "
+            "last one counts"
             if len(blocks) > 1
             else "the original takes the block that is best on the test set itself; this target has only the last one"
         )
@@ -162,8 +162,8 @@ class ActionProtocol(Protocol[Clip]):
         counts["without a clip"] = sum(row["multi"] is None for row in rows)
         least = self._clip.frames * self._clip.subsampling * self._clip.every
         return (
-            f"; sequences of under {least} frames and those whose clips cannot be read, here {counts['without a clip']}, "
-            "count as correct in the original and as wrong strictly"
+            f"; sequences of under {least} frames and those whose clips cannot be read, here "
+            f"{counts['without a clip']}, count as correct in the original and as wrong strictly"
         )
 
     def _by_block(self, name: str, tallies: list[Tally]) -> Part:
@@ -172,7 +172,9 @@ class ActionProtocol(Protocol[Clip]):
 
     def _by_class(self, labels: NDArray[np.intp], truth: NDArray[np.int64]) -> Part:
         means = 100 * per_class(labels, truth, len(self._labels)).column_means
-        return Part("Accuracy by action, strict", "action", "%", dict(zip(self._labels, map(float, means), strict=True)))
+        return Part(
+            "Accuracy by action, strict", "action", "%", dict(zip(self._labels, map(float, means), strict=True))
+        )
 
     def _notes(self) -> list[str]:
         if not self._clip.multi:

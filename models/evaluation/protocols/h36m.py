@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets.samples import Dataset, H36mPerson
+from models.datasets.samples import H36mPerson
 from models.evaluation.figures import Compared, Curve, Outcome, Part
 from models.evaluation.journal import Row
 from models.evaluation.metrics.blocks import reported_block
@@ -32,9 +32,9 @@ class H36mProtocol(Protocol[H36mPerson]):
 
     running = Running("MPJPE", "mm")
 
-    def __init__(self, dataset: Dataset[H36mPerson], asking: Asking) -> None:
+    def __init__(self, asking: Asking, labels: tuple[str, ...]) -> None:
         self._asking = asking
-        self._labels = dataset.labels
+        self._labels = labels
         self.settings = dict(asking.settings)
 
     def inputs(self, sample: H36mPerson) -> list[Make]:
@@ -93,9 +93,9 @@ class H36mProtocol(Protocol[H36mPerson]):
                 compared(partial(_side_exchange, joints=joints), "side exchange", "%"),
             ],
             parts=[
-                Part("MPJPE by joint, strict", "joint", "mm", dict(zip(joints, map(float, strict.column_means), strict=True))),
+                Part("MPJPE by joint, strict", "joint", "mm", _named(joints, strict.column_means)),
                 Part("MPJPE by action, original", "action", "mm", by_action),
-                Part("MPJPE by block, original", "block", "mm", dict(zip(blocks, (one.mean for one in original), strict=True))),
+                Part("MPJPE by block, original", "block", "mm", _named(blocks, [one.mean for one in original])),
             ],
             curve=_curve(predicted[-1], truth),
             notes=[
@@ -115,6 +115,10 @@ def _why(blocks: Sequence[str], best: int) -> str:
         "the original counts the root joint, whose error is 0 by definition, and takes the block that is best on the "
         f"test set itself ({choice}); strictly the root is left out and the last block counts"
     )
+
+
+def _named(names: Sequence[str], values: Iterable[float]) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
 
 
 def _missing(joints: Sequence[str]) -> list[str]:

@@ -38,7 +38,7 @@ class Keypoints:
 class KeypointProtocol(Protocol[AnySample]):
     """A protocol whose rows hold predicted and annotated joints."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: Asking, labels: tuple[str, ...] = ()) -> None:  # noqa: ARG002 - those with actions
         self._asking = asking
         self.settings = dict(asking.settings)
 
@@ -54,7 +54,7 @@ class KeypointProtocol(Protocol[AnySample]):
         joints = [joint for joint in person.joints if joint in found.joints]
         mine, theirs = ([order.index(joint) for joint in joints] for order in (found.joints, person.joints))
         truth = np.asarray(person.keypoints_px, np.float64)[theirs, :2]
-        annotated = np.isfinite(truth).all(axis=-1)
+        annotated = np.asarray(np.isfinite(truth).all(axis=-1))
         affine = plan_crop(person.image_size, person.window.at_least_smallest()).affine
         return {
             "key": person.key,
@@ -63,6 +63,7 @@ class KeypointProtocol(Protocol[AnySample]):
             "scores": found.scores[mine],
             "truth_px": np.where(annotated[:, None], truth, 0.0),
             "annotated": annotated,
+            "visible": annotated & np.asarray(person.visible, bool)[theirs],
             "inside": annotated & inside_crop(map_points(affine, truth)),
             **self.more_of(sample),
         }

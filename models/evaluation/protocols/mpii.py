@@ -67,6 +67,7 @@ class MpiiProtocol(KeypointProtocol[MpiiPerson]):
         reasons = ["the original leaves out the joints outside of the crop; strictly every annotated joint counts"]
         if dropped := people - self._whole_groups(people):
             reasons.append(
-                f"it asks a network of clips for {self._asking.group} people at a time and drops the rest, here {dropped}"
+                f"it asks a network of clips for {self._asking.group} people at a time and drops the rest, here "
+                f"{dropped}"
             )
         return "; ".join(reasons)

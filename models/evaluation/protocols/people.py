@@ -86,7 +86,7 @@ class AskingCrops:
 class AskingPictures:
     """Whole pictures with boxes to the gateway, which cuts the crop itself."""
 
-    blocks = ("last",)
+    blocks: tuple[str, ...] = ("last",)
     group = 1
 
     def __init__(self, target: GatewayTarget, margin: float) -> None:
@@ -100,7 +100,7 @@ class AskingPictures:
     def ask(self, inputs: Iterable[Any]) -> Iterator[PosePx]:
         return self._target.poses(inputs)
 
-    def predicted(self, person: Person, answers: Sequence[PosePx]) -> Predicted:
+    def predicted(self, person: Person, answers: Sequence[PosePx]) -> Predicted:  # noqa: ARG002 - pictures have no crop
         (answer,) = answers
         points = np.asarray(answer.keypoints_px, np.float64)
         depth = points[None, :, 2] if points.shape[-1] == 3 else None
