@@ -88,13 +88,12 @@ def paper_figure(dataset: str, model: str, figure: str, settings: dict[str, obje
 
 def papers_table() -> str:
     """All published figures as a Markdown table."""
-    lines = [
-        "| data set | model | figure | published | what it is | source | checked |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {one.dataset} | {', '.join(one.models)} | {one.figure} | {one.value} {one.unit} | {one.what} | {one.source} "
-        f"| {one.checked.value} |"
+    rows = [("data set", "model", "figure", "published", "what it is", "source", "checked"), ("---",) * 7]
+    rows += [
+        (
+            one.dataset, ", ".join(one.models), one.figure, f"{one.value} {one.unit}", one.what, one.source,
+            one.checked.value,
+        )
         for one in PAPERS
-    ]
-    return "\n".join(lines)
+    ]  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

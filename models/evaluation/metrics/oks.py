@@ -6,6 +6,8 @@ Lin et al., Microsoft COCO, ECCV 2014, and cocodataset.org. A network without a 
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -16,9 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval, Params
 
-from models.evaluation.metrics.bootstrap import LEVEL, RESAMPLES
+from models.evaluation.metrics.bootstrap import LEVEL, RESAMPLES, draw_counts, percentiles
 from models.evaluation.metrics.figure import Figure
-from models.evaluation.metrics.tally import Tally
+from models.evaluation.metrics.tally import Tally, tally
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
