@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from models.datasets.catalogue import MODULES
 from models.datasets.problem import DataProblem
-from models.evaluation.figures import COUNTINGS, ORIGINAL, Counting
+from models.evaluation.figures import COUNTINGS, ORIGINAL, STRICT, Counting
 from models.evaluation.journal import NAME as JOURNAL
 from models.evaluation.problem import EvaluationProblem
 from models.evaluation.targets.problem import TargetProblem
@@ -43,7 +43,9 @@ from models.files.folders import cache_folder, repository_folder
     show_default=True,
     help="Crops of a person: one, or five with their mirrors.",
 )
-@click.option("--boxes", metavar="annotated|image|FILE", help="Of the people in penn and ntu.  [default: annotated]")
+@click.option(
+    "--boxes", metavar="annotated|image|FILE", help="Of the people in penn and ntu.  [default: as the original]"
+)
 @click.option(
     "--subjects",
     type=click.Choice(["cross-subject", "cross-view"]),
@@ -111,10 +113,10 @@ def _folder(dataset: str, model: str, target: str, split: str | None, views: str
 
 
 def _summary(found: dict[str, object], protocol: Counting) -> str:
-    """The figures of one counting, beside the published ones."""
+    """The figures of one counting, beside the published ones; strict ones where the original has none."""
     rows = []
     for figure in found["figures"]:  # type: ignore[attr-defined]
-        value, published = figure[protocol], figure["published"]
+        value, published = figure[protocol] or figure[STRICT], figure["published"]
         if value is not None and value["value"] is not None:
             digits = 1 if value["unit"] else 3
             between = f"{value['low']:.{digits}f} to {value['high']:.{digits}f}"
@@ -122,7 +124,7 @@ def _summary(found: dict[str, object], protocol: Counting) -> str:
             rows.append(
                 (figure["name"], ours, between, f"{published['value']} {published['unit']}" if published else "")
             )
-    return tabulate(rows, headers=[f"{protocol} counting", "ours", "95 % interval", "published"], disable_numparse=True)
+    return tabulate(rows, headers=[f"{protocol} counting", "here", "95 % interval", "published"], disable_numparse=True)
 
 
 def _failed(text: str, folder: Path) -> int:

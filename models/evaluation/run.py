@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ def evaluate(
         _fill(asked.protocol, asked.dataset, journal, total)
         rows = journal.rows[:total]
     outcome = asked.protocol.outcome(rows)
+    outcome = replace(outcome, notes=[*outcome.notes, *asked.protocol.notes])
     return _write(_about(asked, rows, counting), outcome, folder)
 
 

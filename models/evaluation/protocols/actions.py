@@ -42,7 +42,7 @@ class ClipSettings:
 
     frames: int
     subsampling: int
-    every: int = 1  # frames of the data set: 2 drops every second one first
+    every: int = 1  # frames of the data set that are kept: 2 drops every second one first
     multi: bool = True  # beside the clip in the middle, all clips with their mirrors
 
 
@@ -50,7 +50,7 @@ class ClipSettings:
 class ClipView:
     """One clip of a sequence."""
 
-    frames: tuple[int, ...]  # of the data set, from 0
+    frames: list[int]  # of the sequence, from 0
     mirror: bool
 
 
@@ -76,13 +76,12 @@ class ActionProtocol(Protocol[Clip]):
     def views(self, frames: int) -> list[ClipView]:
         """The clip in the middle, then all clips, each plain and mirrored."""
         settings = self._clip
-        kept = range(0, frames, settings.every)
-        if not kept:
+        if not frames:
             return []
-        arguments = (len(kept), settings.frames, settings.subsampling)
-        found = [ClipView(tuple(kept[at] for at in clips.single_clip(*arguments)), mirror=False)]
+        arguments = (frames, settings.frames, settings.subsampling)
+        found = [ClipView(clips.single_clip(*arguments), mirror=False)]
         for clip in clips.multi_clip(*arguments) if settings.multi else []:
-            found += [ClipView(tuple(kept[at] for at in clip), mirror) for mirror in (False, True)]
+            found += [ClipView(clip, mirror) for mirror in (False, True)]
         return found
 
     def row(self, sample: Clip, answers: Sequence[ClipOutput | DataProblem]) -> Row:
@@ -160,10 +159,11 @@ class ActionProtocol(Protocol[Clip]):
 
     def _short(self, counts: dict[str, int], rows: Sequence[Row]) -> str:
         counts["without a clip"] = sum(row["multi"] is None for row in rows)
-        least = self._clip.frames * self._clip.subsampling * self._clip.every
+        dropped = " after every second one was dropped" if self._clip.every == 2 else ""
+        span = f"{self._clip.frames * self._clip.subsampling} frames{dropped}"
         return (
-            f"; sequences of under {least} frames and those whose clips cannot be read, here "
-            f"{counts['without a clip']}, count as correct in the original and as wrong strictly"
+            f"; sequences of under {span} and those whose clips cannot be read, here {counts['without a clip']}, count "
+            "as correct in the original and as wrong strictly"
         )
 
     def _by_block(self, name: str, tallies: list[Tally]) -> Part:

@@ -118,7 +118,7 @@ def _why(blocks: Sequence[str], best: int) -> str:
 
 
 def _named(names: Sequence[str], values: Iterable[float]) -> dict[str, float]:
-    return {name: float(value) for name, value in zip(names, values, strict=True)}
+    return {name: float(value) for name, value in zip(names, values, strict=True) if not np.isnan(value)}
 
 
 def _missing(joints: Sequence[str]) -> list[str]:

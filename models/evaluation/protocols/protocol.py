@@ -31,6 +31,7 @@ class Protocol(ABC, Generic[AnySample]):
     """The evaluation of one data set on one target."""
 
     settings: dict[str, Any]  # what the rows depend on beside the model and the data
+    notes: tuple[str, ...] = ()  # on how the data were opened
     running: Running
     stops_at_problems: bool = True  # whether a file that cannot be read ends the evaluation
     align: int = 64  # an evaluation goes on from a multiple of so many samples, so that batches are the same
