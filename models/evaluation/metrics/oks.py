@@ -55,11 +55,11 @@ def coco_result(image_id: int, keypoints_px: ArrayLike, score: float, joints: Se
     if not found:
         raise ValueError("none of COCO's joints is predicted: leave this person out of the results")
     middle = np.mean(list(found.values()), axis=0)
-    triples = np.array([np.append(found.get(joint, middle), 1.0) for joint in COCO17])
+    places = np.array([found[joint] if joint in found else middle for joint in COCO17])
     return {
         "image_id": image_id,
         "category_id": PERSON,
-        "keypoints": triples.ravel().tolist(),
+        "keypoints": np.column_stack([places, np.ones(len(COCO17))]).ravel().tolist(),
         "score": float(score),
     }
 
