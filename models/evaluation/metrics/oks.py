@@ -54,12 +54,12 @@ def coco_result(image_id: int, keypoints_px: ArrayLike, score: float, joints: Se
     }
     if not found:
         raise ValueError("none of COCO's joints is predicted: leave this person out of the results")
-    middle = np.mean(list(found.values()), axis=0)
-    triples = np.array([np.append(found.get(joint, middle), 1.0) for joint in COCO17])
+    missing: Floats = np.mean(list(found.values()), axis=0)
+    places = np.stack([found.get(joint, missing) for joint in COCO17])  # (17, 2)
     return {
         "image_id": image_id,
         "category_id": PERSON,
-        "keypoints": triples.ravel().tolist(),
+        "keypoints": np.column_stack([places, np.ones(len(COCO17))]).ravel().tolist(),
         "score": float(score),
     }
 
@@ -162,16 +162,19 @@ class _Matches:
         shape = (len(times), len(self.true))
         precision, recall = np.zeros(shape), np.zeros(shape)
         for threshold, (true, false) in enumerate(zip(self.true, self.false, strict=True)):
-            if not drawn.shape[1]:
+            counted = np.flatnonzero(true | false)
+            hit = np.flatnonzero(true[counted])  # elsewhere precision only falls
+            if not hit.size:
                 continue
-            hits = np.cumsum(drawn * true, axis=1)
-            wrong = np.cumsum(drawn * false, axis=1)
-            best = np.maximum.accumulate((hits / (wrong + hits + np.spacing(1)))[:, ::-1], axis=1)[:, ::-1]
-            for row, (sums, envelope, count) in enumerate(zip(hits, best, people, strict=True)):
-                if count:
-                    reached = np.searchsorted(sums / count, self.recalls, side="left")
-                    precision[row, threshold] = envelope[reached[reached < len(envelope)]].sum() / len(self.recalls)
-                    recall[row, threshold] = sums[-1] / count
+            weights = drawn[:, counted]
+            hits = np.cumsum(weights[:, hit], axis=1)
+            highest = hits / (np.cumsum(weights, axis=1)[:, hit] + np.spacing(1))
+            highest = np.maximum.accumulate(highest[:, ::-1], axis=1)[:, ::-1]  # from here on
+            for row in np.flatnonzero(people):
+                recalls = hits[row] / people[row]
+                reached = np.searchsorted(recalls, self.recalls, side="left")
+                precision[row, threshold] = highest[row, reached[reached < hit.size]].sum() / len(self.recalls)
+                recall[row, threshold] = recalls[-1]
         precision[people == 0] = recall[people == 0] = np.nan
         return precision, recall
 

@@ -121,6 +121,6 @@ def test_figures_are_read_as_one_writes_them(made: Figure, text: str) -> None:
 
 def test_all_of_mpii_takes_well_under_a_second() -> None:
     people = tally(RANDOM.random((2958, 16)) < 0.9, np.ones((2958, 16)))
-    start = time.perf_counter()
+    start = time.process_time()
     figures(people)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -12,4 +12,4 @@ MEASURES = np.load(FUNCTIONS / "measures.npz")
 
 def annotated(points: np.ndarray) -> np.ndarray:
     """(..., K), the joints that the original counts: others are -1e9."""
-    return (points > -1e6).all(axis=-1)
+    return np.asarray((points > -1e6).all(axis=-1))
