@@ -71,9 +71,9 @@ def test_the_published_version_is_known_by_its_checksum(tmp_path: Path, monkeypa
     (tmp_path / "annotations.mat").rename(tmp_path / "mpii_annotations.mat")  # its name at the place of publication
     annotations, pictures = module_of("mpii").inspect(tmp_path)
     assert annotations.state is State.OK
-    assert annotations.found == "8 people in train, 8 people in val; the published version"
+    assert annotations.found == "7 people in train, 7 people in val; the published version"
     assert pictures.state is State.OK
-    assert len(open_split("mpii", tmp_path, "val")) == 8
+    assert len(open_split("mpii", tmp_path, "val")) == 7
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -103,7 +103,7 @@ def test_a_folder_that_there_is_not(name: str, tmp_path: Path, capsys: pytest.Ca
         (lambda content: content[:100], "no MATLAB file|cut"),
         (lambda content: b"", "it is empty: a download that did not begin"),
         (
-            lambda content: b"<!DOCTYPE html><html><title>Quota exceeded</title></html>",
+            lambda content: b"<!DOCTYPE html><title>Quota exceeded</title>",
             "it is a web page, not the data",
         ),
         (lambda content: b"\0" * len(content), "it begins with zeros: a download that was not ended"),
@@ -131,9 +131,7 @@ def test_damaged_bytes_within_the_annotation_file(name: str, folder: Path) -> No
     middle = len(content) // 2
     content[middle : middle + 64] = b"\xff" * 64
     file.write_bytes(content)
-    with pytest.raises(DataProblem, match="damaged"):
-        for split in module_of(name).SPLITS:  # the variable of one of them
-            open_split(name, folder, split)
+    assert states(name, folder)[ANNOTATIONS[name]] is State.WRONG
 
 
 @pytest.mark.parametrize(("name", "other"), [("mpii", "h36m"), ("h36m", "mpii"), ("lsp", "lspet"), ("lspet", "lsp")])
@@ -154,25 +152,21 @@ def test_unknown_structs(tmp_path: Path) -> None:
     with pytest.raises(DataProblem, match=r"sequences_val in an unknown form .* Wanted is .*h36m_annotations\.mat"):
         open_split("h36m", tmp_path / "h36m", "val")
     made_coco.make(tmp_path / "coco")
-    (tmp_path / "coco" / "annotations" / "person_keypoints_val2017.json").write_text(
-        '{"images": [], "annotations": []}'
-    )
+    (tmp_path / "coco" / ANNOTATIONS["coco"]).write_text('{"images": [], "annotations": []}')
     with pytest.raises(DataProblem, match=r"no file of COCO's people with keypoints \(nobody has keypoints\)"):
         open_split("coco", tmp_path / "coco", "val2017")
 
 
 def test_the_owners_file_of_mpii_is_recognised(tmp_path: Path) -> None:
     savemat(tmp_path / "annotations.mat", {"RELEASE": {"annolist": 1, "version": "V1.0"}})
-    with pytest.raises(
-        DataProblem, match=r"the owners' annotation file.*releases/download/v0\.1/mpii_annotations\.mat"
-    ):
+    with pytest.raises(DataProblem, match=r"the owners' annotation file.*download/v0\.1/mpii_annotations\.mat"):
         open_split("mpii", tmp_path, "val")
 
 
 def test_matlab_73(tmp_path: Path) -> None:
     head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n"
     (tmp_path / "joints.mat").write_bytes(head)
-    with pytest.raises(DataProblem, match="MATLAB 7.3 file; the published ones are version 5"):
+    with pytest.raises(DataProblem, match=r"MATLAB 7\.3 file; the published ones are version 5"):
         open_split("lsp", tmp_path, "test")
 
 
