@@ -24,10 +24,8 @@ from models.datasets.problem import DataProblem
 from models.protocol.window import Window
 
 PLACES = {"test": 0, "train": 1, "validation": 2}  # of the splits in a file with boxes of frames
-OWN_FRAME_BOXES, OWN_CLIP_BOXES = (
-    "boxes_of_frames.json",
-    "boxes_of_clips.json",
-)  # that `deephar-models data boxes` writes
+# Files that `deephar-models data boxes` writes.
+OWN_FRAME_BOXES, OWN_CLIP_BOXES, LINES = "boxes_of_frames.json", "boxes_of_clips.json", ".jsonl"
 Corners = tuple[float, float, float, float]
 Where = Path | Literal["annotated", "image"]  # a clip's window comes from: a file, the annotated poses, nothing
 

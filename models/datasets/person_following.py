@@ -71,9 +71,9 @@ def _linked(detections: Sequence[Detections]) -> list[_Track]:
         overlaps = iou(last, found.boxes)
         free = set(range(len(found.boxes)))
         while overlaps.size and overlaps.max() >= LINKED:  # the best pair first
-            which, box = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
-            live[int(which)].add(frame, found.boxes[box], float(found.scores[box]))
-            free.discard(int(box))
+            which, box = divmod(int(overlaps.argmax()), overlaps.shape[1])
+            live[which].add(frame, found.boxes[box], float(found.scores[box]))
+            free.discard(box)
             overlaps[which, :], overlaps[:, box] = -1, -1
         for box in sorted(free):
             tracks.append(_Track())
