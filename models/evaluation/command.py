@@ -116,15 +116,16 @@ def _summary(found: dict[str, object], protocol: Counting) -> str:
     """The figures of one counting, beside the published ones; strict ones where the original has none."""
     rows = []
     for figure in found["figures"]:  # type: ignore[attr-defined]
-        value, published = figure[protocol] or figure[STRICT], figure["published"]
+        counting = protocol if figure[protocol] else STRICT
+        value, published = figure[counting], figure["published"]
         if value is not None and value["value"] is not None:
             digits = 1 if value["unit"] else 3
             between = f"{value['low']:.{digits}f} to {value['high']:.{digits}f}"
-            ours = f"{value['value']:.{digits}f} {value['unit']}"
-            rows.append(
-                (figure["name"], ours, between, f"{published['value']} {published['unit']}" if published else "")
-            )
-    return tabulate(rows, headers=[f"{protocol} counting", "here", "95 % interval", "published"], disable_numparse=True)
+            here = f"{value['value']:.{digits}f} {value['unit']}"
+            there = f"{published['value']} {published['unit']}" if published else ""
+            rows.append((figure["name"], counting, here, between, there))
+    headers = ["figure", "counting", "here", "95 % interval", "published"]
+    return tabulate(rows, headers=headers, disable_numparse=True)
 
 
 def _failed(text: str, folder: Path) -> int:
