@@ -129,6 +129,14 @@ def test_a_size_that_nobody_has_is_no_figure() -> None:
     assert figures["AP_L"].value > 0
 
 
+def test_a_resample_without_people_is_left_out() -> None:
+    matches = module._matches(module._evaluated(TRUTH, RESULTS), 0)
+    times = np.stack([np.where(matches.people == 0, 4.0, 0.0), np.ones(30)])
+    for values in matches.resampled(times):
+        assert np.isnan(values[0]).all()
+        assert np.isfinite(values[1]).all()
+
+
 def test_what_is_given_is_not_written_into() -> None:
     before = repr(TRUTH), repr(RESULTS)
     oks_ap(TRUTH, RESULTS, resamples=2)
