@@ -1,7 +1,7 @@
 """Average precision by object keypoint similarity on COCO: pycocotools' own evaluation, with intervals.
 
-Lin et al., Microsoft COCO, ECCV 2014, and cocodataset.org. A network without a face is judged by the joints it has:
-`limited_to` takes the others out of the truth. Such a figure stands for itself, not beside the leaderboard's.
+Lin et al., Microsoft COCO, ECCV 2014, and cocodataset.org. A network without a face is judged by the joints it has
+where the truth labels no others; such a figure stands for itself, not beside the leaderboard's.
 """
 
 from __future__ import annotations
@@ -62,18 +62,6 @@ def coco_result(image_id: int, keypoints_px: ArrayLike, score: float, joints: Se
         "keypoints": np.column_stack([places, np.ones(len(COCO17))]).ravel().tolist(),
         "score": float(score),
     }
-
-
-def limited_to(truth: dict[str, Any], joints: Sequence[str]) -> dict[str, Any]:
-    """COCO's annotations (the JSON's content) with only these joints labelled, and `num_keypoints` counted anew."""
-    kept = np.array([joint in joints for joint in COCO17])
-    annotations = []
-    for annotation in truth["annotations"]:
-        triples = np.array(annotation["keypoints"]).reshape(-1, 3)
-        triples[~kept] = 0
-        labelled = int((triples[:, 2] > 0).sum())
-        annotations.append({**annotation, "keypoints": triples.ravel().tolist(), "num_keypoints": labelled})
-    return {**truth, "annotations": annotations}
 
 
 def oks_ap(

@@ -44,6 +44,13 @@ def test_short_sequences_count_as_the_protocol_says() -> None:
     )
 
 
+def test_a_short_sequence_of_class_0_is_wrong_as_well() -> None:
+    """Its fused scores are all equal: their argmax is 0."""
+    fused, [block] = multi_clip(np.empty((0, 1, 7)), [], [0])
+    assert block.mean == 0
+    assert fused_top_k(fused, [0], 5).mean == 0
+
+
 def test_clips_that_failed_leave_a_sequence_like_a_short_one() -> None:
     kept = SEQUENCES != 6
     assert VECTORS["out_has_clip"][6]

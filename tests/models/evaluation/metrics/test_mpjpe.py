@@ -129,6 +129,17 @@ def test_procrustes_is_that_of_scipy(noise: np.ndarray, truth: np.ndarray) -> No
         assert ((ours - true) ** 2).sum() == pytest.approx(disparity, rel=1e-9)
 
 
+@given(bodies, bodies)
+def test_procrustes_of_a_mirrored_pose_is_the_best_proper_rotation(noise: np.ndarray, truth: np.ndarray) -> None:
+    predicted = (truth + 0.3 * noise) * [-1, 1, 1]
+    aligned = procrustes(predicted, truth, EVERY)
+    for guess, true, ours in zip(predicted, truth, aligned, strict=True):
+        centred, target = guess - guess.mean(axis=0), true - true.mean(axis=0)
+        turned = Rotation.align_vectors(target, centred)[0].apply(centred)
+        scale = (turned * target).sum() / (turned**2).sum()
+        assert ours == pytest.approx(scale * turned + true.mean(axis=0), abs=1e-4)
+
+
 @pytest.mark.parametrize("metric", [mpjpe, n_mpjpe, p_mpjpe])
 def test_joints_that_do_not_count_change_nothing(metric: Callable[..., Tally]) -> None:
     random = np.random.default_rng(1)

@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from models.evaluation.metrics import oks as module
-from models.evaluation.metrics.oks import COCO17, coco_result, limited_to, oks, oks_ap
+from models.evaluation.metrics.oks import COCO17, coco_result, oks, oks_ap
 from models.protocol.joints import PA16
 
 RANDOM = np.random.default_rng(0)
@@ -129,29 +129,33 @@ def test_a_size_that_nobody_has_is_no_figure() -> None:
     assert figures["AP_L"].value > 0
 
 
+def test_a_resample_without_people_is_left_out() -> None:
+    matches = module._matches(module._evaluated(TRUTH, RESULTS), 0)
+    times = np.stack([np.where(matches.people == 0, 4.0, 0.0), np.ones(30)])
+    for values in matches.resampled(times):
+        assert np.isnan(values[0]).all()
+        assert np.isfinite(values[1]).all()
+
+
 def test_what_is_given_is_not_written_into() -> None:
     before = repr(TRUTH), repr(RESULTS)
     oks_ap(TRUTH, RESULTS, resamples=2)
-    limited_to(TRUTH, BODY)
     assert (repr(TRUTH), repr(RESULTS)) == before
 
 
-def test_a_network_without_a_face_is_judged_by_its_twelve_joints() -> None:
-    limited = limited_to(TRUTH, PA16)
+def test_a_network_without_a_face_is_judged_by_its_twelve_joints_where_the_truth_has_no_others() -> None:
     assert len(BODY) == 12
-    for plain, kept in zip(TRUTH["annotations"], limited["annotations"], strict=True):
-        triples = np.array(plain["keypoints"]).reshape(-1, 3)
-        assert kept["num_keypoints"] == (triples[5:, 2] > 0).sum()
-        assert np.array(kept["keypoints"]).reshape(-1, 3)[5:].tolist() == triples[5:].tolist()
-    perfect = []
-    for each in limited["annotations"]:
-        if not each["num_keypoints"]:
-            continue
-        points = np.array(each["keypoints"], float).reshape(-1, 3)[:, :2]
+    bodies, perfect = [], []
+    for each in TRUTH["annotations"]:
+        triples = np.array(each["keypoints"]).reshape(-1, 3)
+        triples[:5] = 0
+        labelled = int((triples[:, 2] > 0).sum())
+        bodies.append({**each, "keypoints": triples.ravel().tolist(), "num_keypoints": labelled})
         pose = np.full((16, 2), np.nan)
-        pose[[PA16.index(joint) for joint in BODY]] = points[5:]
-        perfect.append(coco_result(each["image_id"], pose, 1, PA16))
-    assert oks_ap(limited, perfect, resamples=2)["AP"].value == pytest.approx(100)
+        pose[[PA16.index(joint) for joint in BODY]] = triples[5:, :2]
+        if labelled:
+            perfect.append(coco_result(each["image_id"], pose, 1, PA16))
+    assert oks_ap({**TRUTH, "annotations": bodies}, perfect, resamples=2)["AP"].value == pytest.approx(100)
     assert oks_ap(TRUTH, perfect, resamples=2)["AP"].value < 60
 
 
