@@ -88,6 +88,16 @@ def test_an_empty_folder_lacks_everything(name: str, tmp_path: Path, capsys: pyt
 
 
 @every_set
+def test_the_folder_above(name: str, tmp_path: Path) -> None:
+    MAKERS[name](tmp_path / "set")
+    with pytest.raises(DataProblem, match=f"there is one in {tmp_path / 'set'}: name that folder"):
+        open_split(name, tmp_path, LAST_SPLIT[name])
+    missing = {finding.found for finding in module_of(name).inspect(tmp_path)}
+    assert f"there is no {ANNOTATIONS[name]}; there is one in {tmp_path / 'set'}: name that folder" in missing
+    assert "which are wanted, only the annotations tell" in missing
+
+
+@every_set
 def test_a_folder_that_there_is_not(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "check", name, str(tmp_path / "none")]) == 1
     assert capsys.readouterr().err == f"deephar-models: {tmp_path / 'none'} is no folder\n"
