@@ -19,7 +19,7 @@ from tests.models.datasets import made_coco, made_h36m, made_lsp, made_mpii
 
 MAKERS: dict[str, Callable[[Path], None]] = {
     "mpii": made_mpii.make,
-    "h36m": made_h36m.make,
+    "h36m": lambda folder: made_h36m.make(folder, frames=1),
     "lsp": made_lsp.make,
     "lspet": lambda folder: made_lsp.make(folder, extended=True),
     "coco": made_coco.make,
