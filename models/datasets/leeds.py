@@ -14,9 +14,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from models.datasets import mat_file
-from models.datasets.annotations import missing_text, wanted_split
+from models.datasets.annotations import absent, missing_text, wanted_split
 from models.datasets.check import Finding, State
-from models.datasets.content import beside
 from models.datasets.fingerprint import fingerprint_of
 from models.datasets.pictures import inspect_pictures, picture_size, read_picture
 from models.datasets.problem import DataProblem
@@ -83,26 +82,24 @@ class Leeds(Dataset[Person]):
     def _window(self, keypoints_px: Floats, size: tuple[int, int]) -> Window:
         if self._around == "picture":
             return Window.of_whole_image(*size)
-        return clip_window(keypoints_px[None], np.isfinite(keypoints_px).all(axis=-1)[None], size, POSE_MARGIN)
+        return clip_window(keypoints_px[None], np.isfinite(keypoints_px[None]).all(axis=-1), size, POSE_MARGIN)
 
 
 def inspect(form: Form, folder: Path) -> list[Finding]:
     """What of the data set lies in a folder."""
     file = folder / ANNOTATIONS
+    pictures = partial(inspect_pictures, folder, "images/im*.jpg", source=form.source)
     if not file.is_file():
-        return [Finding(ANNOTATIONS, State.MISSING, "; ".join(["not there", *beside(folder)]), form.source)]
+        return [Finding(ANNOTATIONS, State.MISSING, absent(folder, ANNOTATIONS), form.source), pictures([])]
     try:
         people = len(_read(form, file)[0])
     except DataProblem as problem:
-        return [Finding(ANNOTATIONS, State.WRONG, str(problem), form.source)]
+        return [Finding(ANNOTATIONS, State.WRONG, str(problem), form.source), pictures([])]
     published = people == form.people
     found = f"{people:,} people" + ("" if published else f"; the published version has {form.people:,}")
     state = State.OK if published else State.UNKNOWN
     wanted = [_picture(form, index) for index in range(people)]
-    return [
-        Finding(ANNOTATIONS, state, found, form.source),
-        inspect_pictures(folder, "images/im*.jpg", wanted, form.source),
-    ]
+    return [Finding(ANNOTATIONS, state, found, form.source), pictures(wanted)]
 
 
 def _picture(form: Form, index: int) -> str:
@@ -122,9 +119,9 @@ def _read(form: Form, file: Path) -> tuple[Floats, Bools]:
     by_person = array.transpose(form.axes) if array.ndim == len(form.axes) else array
     if by_person.shape[1:] != (len(LSP), 3) or not np.issubdtype(array.dtype, np.number):
         raise DataProblem(
-            f"{file} holds joints of shape {array.shape}, which is not {form.title}'s. Wanted is joints.mat of {form.source}"
+            f"{file} holds joints of shape {array.shape}, not {form.title}'s. Wanted is joints.mat of {form.source}"
         )
-    keypoints, flag = by_person[..., :2].astype(np.float64), by_person[..., 2] > 0
+    keypoints, flag = by_person[..., :2].astype(np.float64), np.asarray(by_person[..., 2] > 0)
     if form.flag_means_occluded:
         return keypoints, ~flag
     keypoints[~flag] = np.nan
