@@ -13,7 +13,9 @@ COMMANDS = {
     "weights": ("models.weights.command", "List, download and import deephar's released weights."),
     "export": ("models.export.command", "Turn imported weights into a model that Triton serves."),
     "engine": ("models.tensorrt_engine.command", "Build TensorRT engines of a model for this machine's GPU."),
+    "evaluate": ("models.evaluation.command", "Repeat the papers' figures on their data sets."),
     "add": ("models.own.command", "Take an ONNX pose network of your own into the model repository."),
+    "data": ("models.datasets.command", "Check the folders of public data sets, and make what they lack."),
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.evaluation.targets.problem import TargetProblem
+from models.protocol.camera import DEPTH_RANGE_MM
 from service.vision.layouts import LAYOUTS
 
 
@@ -24,6 +25,7 @@ class ModelCard:
     interval_s: float = 0.0  # between two frames of a clip
     labels: tuple[str, ...] = ()
     weights_sha256: str = ""
+    depth_scale_mm: float = DEPTH_RANGE_MM  # of 0..1 of the third coordinate
 
     @staticmethod
     def from_json(model: str, text: str) -> ModelCard:
@@ -45,6 +47,7 @@ class ModelCard:
                 interval_s=float(clip.get("interval_s", 0)),
                 labels=tuple(clip.get("labels", ())),
                 weights_sha256=str(document.get("weights_sha256", "")),
+                depth_scale_mm=float(document.get("depth_scale_mm") or DEPTH_RANGE_MM),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TargetProblem(
