@@ -26,8 +26,9 @@ from models.files.folders import cache_folder, repository_folder
     "--target",
     default="torch",
     show_default=True,
-    metavar="torch|onnx|HOST:PORT|gateway",
-    help="Who computes: imported weights, the model repository's files, a Triton, or a running service.",
+    metavar="torch|onnx|HOST:PORT|gateway[,...]",
+    help="Who computes: imported weights, the model repository's files, a Triton, or a running service. Several, by "
+    "commas, are compared stage by stage.",
 )
 @click.option(
     "--protocol",
@@ -85,6 +86,7 @@ def command(
     DATASET is mpii, lsp, lspet, coco, h36m, penn or ntu. A stopped evaluation goes on with the same command. The folder
     of the results has record.json, table.md and plots.
     """
+    from models.evaluation.compare import compare
     from models.evaluation.opening import Wanted, opened
     from models.evaluation.run import evaluate
 
@@ -93,6 +95,9 @@ def command(
     )  # fmt: skip
     folder = out or _folder(wanted.dataset, model, target, split, views, subjects)
     try:
+        if len(targets := target.split(",")) > 1:
+            print(compare(wanted, targets, folder, counting=protocol, limit=limit, again=again), end="")
+            return 0
         with opened(wanted) as asked:
             found = evaluate(asked, folder, counting=protocol, limit=limit, again=again)
     except (DataProblem, TargetProblem, EvaluationProblem) as problem:
@@ -106,7 +111,7 @@ def command(
 
 def _folder(dataset: str, model: str, target: str, split: str | None, views: str, subjects: str) -> Path:
     """A folder of its own for each evaluation."""
-    parts = [dataset, split, model, target.replace(":", "-"), views if views != "single" else None]
+    parts = [dataset, split, model, target.replace(":", "-").replace(",", "_"), views if views != "single" else None]
     if dataset == "ntu":
         parts.append(subjects)
     return Path("evaluations") / "_".join(part for part in parts if part)

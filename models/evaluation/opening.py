@@ -98,6 +98,17 @@ def opened(wanted: Wanted) -> Iterator[Asked]:
         yield Asked(dataset, protocol, wanted.model, target.name, target.sha256, target.software)
 
 
+def protocol_of_crops(wanted: Wanted, target: CropTarget) -> tuple[Dataset[Any], Protocol[Any]]:
+    """The data set, and its protocol on a target of crops that is open.
+
+    Raises:
+        DataProblem: The folder is not that of the data set.
+        EvaluationProblem: The model and the data set do not fit, or an option does not.
+    """
+    dataset, _, _ = _dataset(wanted)
+    return dataset, _of_crops(wanted, target, dataset)
+
+
 def _dataset(wanted: Wanted) -> tuple[Dataset[Any], dict[str, Any], tuple[str, ...]]:
     """The split, the settings that say which, and notes on it."""
     name, splits = wanted.dataset, module_of(wanted.dataset).SPLITS

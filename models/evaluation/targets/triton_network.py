@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
 
 import numpy as np
-import tritonclient
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from models.datasets.samples import Pixels
@@ -35,7 +35,7 @@ def open_triton(model: str, address: str, batch: int = 8) -> NetworkTarget:
     except BaseException:
         calls.close()
         raise
-    software = {"triton": server, "tritonclient": str(tritonclient.__version__)}
+    software = {"triton": server, "tritonclient": version("tritonclient")}
     actions = LAST if clip is not None else ()
     batch = max(1, min(batch, frame.max_batch_size))
     networks = TritonNetworks(calls, frame, clip, card.size)
