@@ -85,7 +85,7 @@ def opened(wanted: Wanted) -> Iterator[Asked]:
         raise EvaluationProblem(f"{wanted.data} is no folder; --data is that of {wanted.dataset}")
     dataset, settings, notes = _dataset(wanted)
     if wanted.target == GATEWAY:
-        with closing(GatewayTarget(wanted.model)) as gateway:
+        with closing(GatewayTarget(wanted.model, repository=wanted.repository)) as gateway:
             protocol = _of_gateway(wanted, gateway, dataset)
             protocol.settings, protocol.notes = {**settings, **protocol.settings}, notes
             yield Asked(dataset, protocol, wanted.model, GATEWAY, gateway.sha256, gateway.software)
@@ -165,7 +165,7 @@ def _of_crops(wanted: Wanted, target: CropTarget, dataset: Dataset[Any]) -> Prot
 
 
 def _of_gateway(wanted: Wanted, gateway: GatewayTarget, dataset: Dataset[Any]) -> Protocol[Any]:
-    margin = float(gateway.model.card["crop"]["margin"])
+    margin = gateway.margin
     if wanted.dataset in OF_PEOPLE:
         if wanted.views != "single":
             raise EvaluationProblem("--views multi needs crops; the gateway takes whole pictures")
