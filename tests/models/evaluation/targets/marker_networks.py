@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,6 +21,7 @@ from models.protocol.labels import PENN_ACTIONS
 
 SIZE, JOINTS, FRAMES = 32, 16, 4
 Pixels = NDArray[np.uint8]
+Arrays = dict[str, NDArray[Any]]
 
 
 def make(repository: Path, name: str = "marker", *, boxes: bool = False, max_batch: int = 8) -> None:
@@ -44,11 +46,16 @@ def make(repository: Path, name: str = "marker", *, boxes: bool = False, max_bat
         "weights_sha256": sha256,
         "licence": "MIT",
     }
-    outputs = {"keypoints": ("FP32", (JOINTS, 2)), "keypoint_scores": ("FP32", (JOINTS,))}
+    outputs: dict[str, triton_config.Tensor] = {
+        "keypoints": ("FP32", (JOINTS, 2)),
+        "keypoint_scores": ("FP32", (JOINTS,)),
+    }
     outputs["action_features"] = ("FP32", (2,))
     triton_config.write(frame, {"image": ("UINT8", (SIZE, SIZE, 3))}, outputs, max_batch, card)
     _save(_clip(boxes), clip)
-    inputs = {"action_features": ("FP32", (FRAMES, 2))} | ({"crop_boxes": ("FP32", (FRAMES, 4))} if boxes else {})
+    inputs: dict[str, triton_config.Tensor] = {"action_features": ("FP32", (FRAMES, 2))}
+    if boxes:
+        inputs["crop_boxes"] = ("FP32", (FRAMES, 4))
     triton_config.write(clip, inputs, {"action_scores": ("FP32", (len(PENN_ACTIONS),))}, max_batch)
 
 
@@ -73,7 +80,7 @@ def _frame() -> onnx.ModelProto:
         helper.make_node("Reshape", ["column", "cube"], ["point"]),
         helper.make_node("Mul", ["point", "grid"], ["keypoints"]),
     ]
-    constants = {
+    constants: Arrays = {
         "axes": np.array([1, 2, 3], np.int64),
         "most": np.array(255, np.float32),
         "flat": np.array([-1, 1], np.int64),
@@ -108,7 +115,7 @@ def _clip(boxes: bool) -> onnx.ModelProto:
         helper.make_node("Reshape", ["scaled" if boxes else "mean", "flat"], ["column"]),
         helper.make_node("Mul", ["column", "shares"], ["action_scores"]),
     ]
-    constants = {
+    constants: Arrays = {
         "axes": np.array([1, 2], np.int64),
         "flat": np.array([-1, 1], np.int64),
         "shares": np.linspace(1, 0.1, count, dtype=np.float32),
@@ -121,7 +128,7 @@ def _model(
     nodes: list[onnx.NodeProto],
     inputs: list[onnx.ValueInfoProto],
     outputs: list[onnx.ValueInfoProto],
-    constants: dict[str, NDArray[np.generic]],
+    constants: Arrays,
 ) -> onnx.ModelProto:
     tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "marker", inputs, outputs, tensors)

@@ -20,7 +20,12 @@ def test_results_come_in_order_whatever_takes_longer() -> None:
 
 def test_no_more_is_made_than_is_allowed_ahead() -> None:
     made: list[int] = []
-    results = made_ahead(lambda number: made.append(number) or number, range(100), threads=2, ahead=5)
+
+    def make(number: int) -> int:
+        made.append(number)
+        return number
+
+    results = made_ahead(make, range(100), threads=2, ahead=5)
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]
     assert len(made) <= 5

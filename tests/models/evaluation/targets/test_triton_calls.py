@@ -22,7 +22,7 @@ from models.evaluation.targets.problem import TargetProblem
 from models.evaluation.targets.triton_calls import UNDER_WAY, Sent, TritonCalls
 
 
-class Faulty(GRPCInferenceServiceServicer):  # type: ignore[misc]
+class Faulty(GRPCInferenceServiceServicer):
     """Answers with the number that it is sent, but for what it is told to do wrong."""
 
     def __init__(self) -> None:
