@@ -75,8 +75,8 @@ def measure(options: Options) -> Iterator[Table]:
             rows.append([model, evaluated, alone, statistics.median(ratios), client, server, memory_mb])
     columns = ["", "people/s", "Triton alone", "ratio", "client, cores", "Triton, cores", "peak MB, both"]
     notes = [
-        f"Medians of {ROUNDS} rounds of {PEOPLE // ROUNDS} people; Triton alone, before and after each, is sent batches",
-        f"of {BATCH} ready crops, {UNDER_WAY} at a time. The client's cores include its start. mpii has made weights.",
+        f"Medians of {ROUNDS} rounds of {PEOPLE // ROUNDS} people; Triton alone, before and after each, is sent",
+        f"batches of {BATCH} ready crops, {UNDER_WAY} at a time. The client's cores include its start. mpii has made weights.",
     ]
     title = f"Evaluating {PEOPLE:,} people: deephar-models evaluate mpii --target HOST:PORT"
     yield Table(title, columns, rows, notes)
