@@ -76,7 +76,8 @@ def measure(options: Options) -> Iterator[Table]:
     columns = ["", "people/s", "Triton alone", "ratio", "client, cores", "Triton, cores", "peak MB, both"]
     notes = [
         f"Medians of {ROUNDS} rounds of {PEOPLE // ROUNDS} people; Triton alone, before and after each, is sent",
-        f"batches of {BATCH} ready crops, {UNDER_WAY} at a time. The client's cores include its start. mpii has made weights.",
+        f"batches of {BATCH} ready crops, {UNDER_WAY} at a time. mpii has made weights.",
+        "The cores of the client include its start.",
     ]
     title = f"Evaluating {PEOPLE:,} people: deephar-models evaluate mpii --target HOST:PORT"
     yield Table(title, columns, rows, notes)
