@@ -39,9 +39,10 @@ def made_target(
     scores: Sequence[NDArray[np.float64]] = (),
     labels: Sequence[str] = (),
     clip_frames: int = 0,
+    model: str = "made",
 ) -> NetworkTarget:
     """The target, with as many blocks as the answers have."""
     blocks = tuple(f"block{number}" for number in range(1, len(poses[0]) + 1))
     action_blocks = tuple(f"action{number}" for number in range(1, len(scores[0]) + 1)) if len(scores) else ()
-    card = ModelCard("made", tuple(joints), poses[0].shape[-1], SIZE, 1.25, clip_frames, 0.1, tuple(labels))
+    card = ModelCard(model, tuple(joints), poses[0].shape[-1], SIZE, 1.25, clip_frames, 0.1, tuple(labels))
     return NetworkTarget("made", MadeNetworks(poses, scores), card, blocks, action_blocks, "0" * 64, {}, 4)

@@ -107,7 +107,7 @@ def test_a_joint_outside_of_the_crop_counts_only_strictly(data: Path) -> None:
 def test_a_network_of_clips_drops_the_last_people_of_mpii(data: Path) -> None:
     samples = people(open_split("mpii", data / "mpii", "val"))[:6]
     poses = [truth_crop(person, PA16)[None] for person in samples[:4]] + [np.full((1, 16, 2), 0.5)] * 2
-    target = made_target(PA16, poses, labels=PENN_ACTIONS, clip_frames=4)
+    target = made_target(PA16, poses, labels=PENN_ACTIONS, clip_frames=4, model="penn")
     figure = named(outcome_of(MpiiProtocol(AskingCrops(target, "single")), samples), "PCKh@0.5")
     assert figure.original is not None
     assert (figure.original.value, figure.original.count) == (100, 4)
