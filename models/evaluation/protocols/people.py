@@ -55,7 +55,7 @@ class AskingCrops:
         self._views = views
         self.settings = {"views": views}
         self.blocks = target.blocks
-        self.group = target.clip_frames if target.card.model in GROUPED else 1
+        self.group = max(target.clip_frames, 1) if target.card.model.partition("@")[0] in GROUPED else 1
 
     def inputs(self, person: Person) -> list[Make]:
         return [partial(_crop, person, plan) for plan in self._plans(person)]
