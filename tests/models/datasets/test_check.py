@@ -219,6 +219,13 @@ def test_damaged_pictures_are_named(name: str, folder: Path, kept: int, capsys: 
     assert f"but damaged are: {picture.relative_to(folder)}" in capsys.readouterr().out
 
 
+def test_a_place_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "check", "h36m", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert told.count("ffmpeg -i VIDEO.mp4") == 1
+    assert told.splitlines()[-1] == "           from the same place"
+
+
 def test_wrong_names_are_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "check", "imagenet", str(tmp_path)]) == 2
     told = capsys.readouterr().err
