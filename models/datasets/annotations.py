@@ -33,17 +33,21 @@ def missing_text(name: str, folder: Path, file: str, source: str) -> str:
     if not folder.is_dir():
         return f"{folder} is no folder. {name} is opened by the folder with its {file}"
     return (
-        f"{folder}: {absent(folder, file)}. It comes from {source}. "
+        f"{folder} has no {file}{_in_its_place(folder, file)}. It comes from {source}. "
         f"What else is wanted says: deephar-models data check {name} {folder}"
     )
 
 
 def absent(folder: Path, file: str) -> str:
-    """What is said of an annotation file that is not in its folder: also what lies there in its place."""
+    """What is said of an annotation file that is not in its folder."""
+    return f"there is no {file}{_in_its_place(folder, file)}"
+
+
+def _in_its_place(folder: Path, file: str) -> str:
     below = [
         f"there is one in {place.parents[file.count('/')]}: name that folder" for place in folder.glob(f"*/{file}")
     ]
-    return "; ".join([f"there is no {file}", *below, *beside(folder)])
+    return "".join(f"; {note}" for note in (*below, *beside(folder)))
 
 
 def inspect_annotations(folder: Path, published: Published, read: Callable[[Path], str]) -> tuple[Finding, Path | None]:
