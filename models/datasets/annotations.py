@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from models.datasets.check import Finding, State
 from models.datasets.content import beside
 from models.datasets.problem import DataProblem
 from models.datasets.published import Published
+from models.datasets.samples import Floats
 from models.files.checksums import md5_of
 
 
@@ -86,3 +90,15 @@ def wanted_split(name: str, split: str, splits: Sequence[str]) -> str:
     if split not in splits:
         raise DataProblem(f"{name} has no split {split!r} but {', '.join(splits)}")
     return split
+
+
+def by_joint(values: ArrayLike, joints: int, dimensions: int) -> Floats:
+    """Annotated points as (joints, dimensions); files have them by either axis first.
+
+    Raises:
+        ValueError: They are not as many.
+    """
+    array = np.asarray(values, np.float64)
+    if array.shape not in ((joints, dimensions), (dimensions, joints)):
+        raise ValueError(f"a pose of {joints} joints is wanted, not an array of shape {array.shape}")
+    return array if array.shape[0] == joints else array.T

@@ -16,6 +16,7 @@ from models.datasets.check import State
 from models.datasets.problem import DataProblem
 from models.files.checksums import md5_of
 from tests.models.datasets import made_coco, made_h36m, made_lsp, made_mpii
+from tests.models.datasets.drawn import structs
 
 MAKERS: dict[str, Callable[[Path], None]] = {
     "mpii": made_mpii.make,
@@ -160,6 +161,11 @@ def test_unknown_structs(tmp_path: Path) -> None:
     made_h36m.make(tmp_path / "h36m")
     savemat(tmp_path / "h36m" / "annotations.mat", {"sequences_val": {"name": "Directions 1", "frames": 1}})
     with pytest.raises(DataProblem, match=r"sequences_val in an unknown form .* Wanted is .*h36m_annotations\.mat"):
+        open_split("h36m", tmp_path / "h36m", "val")
+    other = made_h36m.drawn_sequence("a02_s09_e01_c01", [1], seed=1)
+    few = made_h36m.MadeSequence(other.name, [made_h36m.MadeFrame(1, other.frames[0].world_mm[:17])])
+    savemat(tmp_path / "h36m" / "annotations.mat", {"sequences_val": structs([made_h36m.fields(few)], (1, 1))})
+    with pytest.raises(DataProblem, match=r"a pose of 32 joints is wanted, not an array of shape \(3, 17\)"):
         open_split("h36m", tmp_path / "h36m", "val")
     made_coco.make(tmp_path / "coco")
     (tmp_path / "coco" / ANNOTATIONS["coco"]).write_text('{"images": [], "annotations": []}')
