@@ -264,7 +264,7 @@ def test_predicted_boxes_go_by_the_sequences_names(deephar: Path, tmp_path: Path
 
 
 def test_an_empty_folder_says_what_is_wanted(tmp_path: Path) -> None:
-    with pytest.raises(DataProblem, match="has no nturgb"):
+    with pytest.raises(DataProblem, match=r"there is no nturgb\+d_numpy"):
         open_split("ntu", tmp_path, "train")
     assert {finding.state for finding in module_of("ntu").inspect(tmp_path)} == {State.MISSING}
 
