@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets import mat_file
-from models.datasets.annotations import annotation_file, inspect_annotations, wanted_split
+from models.datasets.annotations import annotation_file, by_joint, inspect_annotations, wanted_split
 from models.datasets.check import Finding
 from models.datasets.fingerprint import fingerprint_of
 from models.datasets.pictures import inspect_pictures, read_picture
@@ -185,7 +185,7 @@ def _packed(element: Any) -> tuple[_Sequence, NDArray[np.int32], NDArray[np.int3
         _Sequence(name, Camera.from_numbers(np.concatenate(numbers))),
         np.array([frame.f for frame in frames], np.int32),
         np.array([(frame.w, frame.h) for frame in frames], np.int32).reshape(-1, 2),
-        np.array([np.asarray(frame.pose3d, np.float64).T for frame in frames]).reshape(-1, len(H36M), 3),
+        np.array([by_joint(frame.pose3d, len(H36M), 3) for frame in frames]).reshape(-1, len(H36M), 3),
     )
 
 

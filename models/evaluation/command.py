@@ -63,7 +63,7 @@ from models.files.folders import cache_folder, repository_folder
     type=click.Path(path_type=Path),
     default=repository_folder,
     show_default="the service's",
-    help="The models, for onnx.",
+    help="The models, for onnx and gateway.",
 )
 def command(
     dataset: str,

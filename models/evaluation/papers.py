@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -33,7 +34,7 @@ class PaperFigure:
     checked: Checked
     here: bool = True  # whether the data that it needs can be had: labels of MPII's test part cannot
 
-    def is_of(self, dataset: str, model: str, settings: dict[str, object]) -> bool:
+    def is_of(self, dataset: str, model: str, settings: Mapping[str, object]) -> bool:
         """Whether an evaluation of these settings repeats this figure."""
         same = all(str(settings.get(name)) == value for name, value in self.settings)
         return self.here and self.dataset == dataset and model in self.models and same
@@ -81,7 +82,7 @@ PAPERS = (
 )  # fmt: skip
 
 
-def paper_figure(dataset: str, model: str, figure: str, settings: dict[str, object]) -> PaperFigure | None:
+def paper_figure(dataset: str, model: str, figure: str, settings: Mapping[str, object]) -> PaperFigure | None:
     """The published figure that this one repeats; None where there is none."""
     return next((one for one in PAPERS if one.figure == figure and one.is_of(dataset, model, settings)), None)
 

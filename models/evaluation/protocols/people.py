@@ -19,6 +19,8 @@ from models.protocol.crop import CropPlan, cut, plan_crop, to_image_px
 from models.protocol.window import Window
 
 Floats = NDArray[np.float64]
+# Networks whose poses the original evaluates by their form for clips, with as many pictures as a clip has frames.
+GROUPED = ("penn", "ntu")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ class AskingCrops:
         self._views = views
         self.settings = {"views": views}
         self.blocks = target.blocks
-        self.group = max(target.clip_frames, 1)
+        self.group = max(target.clip_frames, 1) if target.card.model.partition("@")[0] in GROUPED else 1
 
     def inputs(self, person: Person) -> list[Make]:
         return [partial(_crop, person, plan) for plan in self._plans(person)]

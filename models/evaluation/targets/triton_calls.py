@@ -21,7 +21,8 @@ from models.evaluation.targets.problem import TargetProblem
 
 UNDER_WAY = 3  # one is computed, one waits for it, one is on its way
 PATIENCE_S = 60.0  # with a Triton that was there and does not answer: one that restarts loads its models
-FIRST_PATIENCE_S = 5.0  # before the first answer
+FIRST_PATIENCE_S = 2.0  # with one that has not answered yet
+QUESTION_S = 10.0  # for an answer that takes no computing
 LONGEST_S = 600.0  # of one inference
 _ADDRESS = re.compile(r"(?:\[[^\s\[\]]+\]|[^\s:/@\[\]]+):(?P<port>\d{1,5})")
 _OPTIONS = [
@@ -86,7 +87,7 @@ class TritonCalls:
         Raises:
             TargetProblem: No Triton answers.
         """
-        answer = self._asked(lambda: self._stub.ServerMetadata(pb.ServerMetadataRequest(), timeout=FIRST_PATIENCE_S))
+        answer = self._asked(lambda: self._stub.ServerMetadata(pb.ServerMetadataRequest(), timeout=QUESTION_S))
         return f"{answer.name} {answer.version}"
 
     def config(self, network: str) -> ModelConfig:
@@ -97,7 +98,7 @@ class TritonCalls:
         """
         request = pb.ModelConfigRequest(name=network)
         try:
-            config: ModelConfig = self._stub.ModelConfig(request, timeout=FIRST_PATIENCE_S).config
+            config: ModelConfig = self._stub.ModelConfig(request, timeout=QUESTION_S).config
         except grpc.RpcError as error:
             raise self._without(network, error) from None
         return config
@@ -174,7 +175,7 @@ class TritonCalls:
 
     def _without(self, network: str, error: grpc.RpcError) -> TargetProblem:
         try:
-            index = self._stub.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=FIRST_PATIENCE_S)
+            index = self._stub.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=QUESTION_S)
         except grpc.RpcError:
             return self._refused(network, error)
         state = next((model for model in index.models if model.name == network), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -143,6 +144,13 @@ def test_an_unfinished_file_of_other_data_is_refused(tiny: Path, capsys: pytest.
     assert part.read_text() == '{"data": {}}\n{"split": "test"}\n'
     part.write_text('{"da')  # not even its first line was written
     assert boxes("penn", "--data", tiny, "--split", "test") == 0
+
+
+def test_two_runs_do_not_write_the_same_file(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (tiny / "boxes_of_frames.json.part").open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert boxes("penn", "--data", tiny) == 1
+    assert "is being written by another process" in capsys.readouterr().err
 
 
 def test_a_damaged_picture_stops_only_its_sequence(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -29,7 +30,7 @@ class Numbers(Protocol[Any]):
                 raise DataProblem(f"{number} is damaged")
             return number
 
-        return [lambda number=10 * sample + at: make(number) for at in range(sample)]
+        return [partial(make, 10 * sample + at) for at in range(sample)]
 
     def ask(self, inputs: Iterable[int]) -> Iterator[int]:
         left = iter(inputs)

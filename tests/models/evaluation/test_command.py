@@ -13,7 +13,7 @@ import torch
 from models import cli
 from models.evaluation.journal import Journal, Row
 from models.evaluation.protocols.protocol import Protocol
-from tests.models.datasets import made_mpii
+from tests.models.datasets import made_mpii, made_ntu
 from tests.models.evaluation import made_models
 
 PEOPLE = 7  # in the tiny MPII
@@ -167,7 +167,7 @@ def test_a_missing_picture_ends_it_and_the_rest_follows(
         (["--model", "mpii@9"], "mpii has 8 prediction blocks"),
         (["--model", "nobody"], "no network nobody"),
         (["--model", "penn"], "the weights of penn are not imported"),
-        (["--split", "minival"], "mpii has no split minival, but train, val"),
+        (["--split", "minival"], "mpii has no split minival, but train"),
         (["--boxes", "image"], "--boxes is for penn and ntu"),
         (["--target", "nonsense"], "'nonsense' is no target"),
     ],
@@ -192,6 +192,25 @@ def test_wrong_usage_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["evaluate", "imagenet", "--model", "mpii", "--data", "."]) == 2
     assert cli.main(["evaluate", "mpii"]) == 2
     capsys.readouterr()
+
+
+def test_actions_have_a_confusion_matrix_and_short_sequences_are_said(tmp_path: Path, cache: Path) -> None:
+    made_models.make(cache, "ntu@2")
+    made_ntu.make(tmp_path / "ntu", ids=["S001C001P003R001A008"], frames=20)
+    out = tmp_path / "out"
+    command = ["evaluate", "ntu", "--model", "ntu@2", "--data", str(tmp_path / "ntu"), "--out", str(out)]
+    assert cli.main(command) == 0
+    record = recorded(out)
+    assert record["settings"] == {
+        "split": "test", "boxes": "annotated", "subjects": "cross-subject",
+        "frames": 8, "subsampling": 4, "every": 2, "multi": True,
+    }  # fmt: skip
+    assert record["counts"] == {"failed": 0, "without a clip": 1}
+    multi = next(figure for figure in record["figures"] if figure["name"] == "top-1, multi-clip")
+    assert (multi["original"]["value"], multi["strict"]["value"]) == (100, 0)
+    assert record["confusion"]["counts"][7][-1] == 1  # of the action, without an answer
+    assert "confusion.png" in record["plots"]
+    assert "under 32 frames after every second one was dropped" in (out / "table.md").read_text()
 
 
 def test_every_view_is_averaged(whole: Path, mpii: Path, tmp_path: Path) -> None:
