@@ -155,11 +155,11 @@ bench-accuracy: setup $(GATEWAY)/dev $(MODELS)/done $(PEERS)/done
 	$(GATEWAY)/bin/python -m bench.accuracy.peers --data $(DATA)
 
 # make bench SECTIONS=gateway,streams SECONDS=5
-SECTIONS ?= gateway,batch,peers,streams,growth,penn,overload,networks,gpu
+SECTIONS ?= gateway,batch,peers,streams,growth,penn,overload,networks,evaluation,gpu
 SECONDS ?= 10
 COMMA := ,
 
-bench: bench-setup $(if $(filter penn networks,$(subst $(COMMA), ,$(SECTIONS))),$(MADE)/done)
+bench: bench-setup $(if $(filter penn networks evaluation,$(subst $(COMMA), ,$(SECTIONS))),$(MADE)/done) $(if $(findstring evaluation,$(SECTIONS)),$(MODELS)/done)
 	$(GATEWAY)/bin/python -m bench.speed --sections $(SECTIONS) --seconds $(SECONDS) $(BENCH_OPTIONS)
 
 # What runs in CI, so that the benchmark does not rot. Nothing in it fails for being slow.

@@ -23,11 +23,8 @@ from models.evaluation.protocols.protocol import Protocol
 from models.evaluation.protocols.whole_clips import WholeClipProtocol
 from models.evaluation.run import Asked
 from models.evaluation.targets.gateway import GatewayTarget
-from models.evaluation.targets.model_card import ModelCard
-from models.evaluation.targets.model_folder import FRAME, card_text, read_folder
 from models.evaluation.targets.opening import open_target
 from models.evaluation.targets.outputs import CropTarget
-from models.evaluation.targets.problem import TargetProblem
 from models.files.checksums import sha256_of
 from models.protocol.joints import PA17, PA20
 
@@ -88,7 +85,7 @@ def opened(wanted: Wanted) -> Iterator[Asked]:
         raise EvaluationProblem(f"{wanted.data} is no folder; --data is that of {wanted.dataset}")
     dataset, settings, notes = _dataset(wanted)
     if wanted.target == GATEWAY:
-        with closing(GatewayTarget(wanted.model)) as gateway:
+        with closing(GatewayTarget(wanted.model, repository=wanted.repository)) as gateway:
             protocol = _of_gateway(wanted, gateway, dataset)
             protocol.settings, protocol.notes = {**settings, **protocol.settings}, notes
             yield Asked(dataset, protocol, wanted.model, GATEWAY, gateway.sha256, gateway.software)
@@ -168,23 +165,13 @@ def _of_crops(wanted: Wanted, target: CropTarget, dataset: Dataset[Any]) -> Prot
 
 
 def _of_gateway(wanted: Wanted, gateway: GatewayTarget, dataset: Dataset[Any]) -> Protocol[Any]:
-    margin = _margin(wanted)
+    margin = gateway.margin
     if wanted.dataset in OF_PEOPLE:
         if wanted.views != "single":
             raise EvaluationProblem("--views multi needs crops; the gateway takes whole pictures")
         return _of_people(wanted.dataset, AskingPictures(gateway, margin), dataset)
     _check_labels(wanted, gateway.labels, dataset)
     return WholeClipProtocol(gateway, dataset.labels, FPS, margin)
-
-
-def _margin(wanted: Wanted) -> float:
-    """Side of the model's crop over that of the box; the gateway's gRPC does not tell it, the model's card does."""
-    network = f"{wanted.model}{FRAME}"
-    try:
-        text = card_text(read_folder(wanted.repository, network).config, network)
-    except TargetProblem as problem:
-        raise EvaluationProblem(f"--repository must be that of the service: {problem}") from None
-    return ModelCard.from_json(wanted.model, text).margin
 
 
 def _of_people(name: str, asking: Asking, dataset: Dataset[Any]) -> Protocol[Any]:

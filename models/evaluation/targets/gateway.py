@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from deephar.results import Model
 
 from models.datasets.samples import Pixels
 from models.evaluation.targets.ahead import made_ahead
+from models.evaluation.targets.model_card import ModelCard
+from models.evaluation.targets.model_folder import FRAME, card_text, read_folder
 from models.evaluation.targets.outputs import ActionsOfClip, PosePx, WholeClip, WholePicture
 from models.evaluation.targets.problem import TargetProblem
 
@@ -27,6 +30,8 @@ class GatewayTarget:
     Args:
         model: As the service calls it.
         address: host:port or a URL; None: $DEEPHAR_ADDRESS, or this machine.
+        repository: The service's model repository, or one like it. gRPC does not say how a model's crop is cut (REST
+            does): then the card here does.
         concurrency: Calls at a time.
 
     Raises:
@@ -35,9 +40,11 @@ class GatewayTarget:
 
     name = "gateway"
 
-    def __init__(self, model: str, address: str | None = None, concurrency: int = CALLS) -> None:
+    def __init__(
+        self, model: str, address: str | None = None, repository: Path | None = None, concurrency: int = CALLS
+    ) -> None:
         self.address = address or default_address()
-        self._concurrency = concurrency
+        self._repository, self._concurrency = repository, concurrency
         try:
             self._client = Client(self.address, timeout_s=LONGEST_S)
         except DeepharError as error:
@@ -50,6 +57,27 @@ class GatewayTarget:
         self.sha256 = str(self.model.card.get("weights_sha256", ""))
         self.labels = self.model.actions
         self.software = {"model version": self.model.version, "deephar-client": version("deephar-client")}
+
+    @property
+    def margin(self) -> float:
+        """Side of the model's crop over the longer side of the person's box.
+
+        Raises:
+            TargetProblem: Neither the gateway says it nor a card of the repository.
+        """
+        if (margin := self.model.card.get("crop", {}).get("margin")) is not None:
+            return float(margin)
+        network = self.model.name + FRAME
+        try:
+            if self._repository is not None:
+                config = read_folder(self._repository, network).config
+                return ModelCard.from_json(self.model.name, card_text(config, network)).margin
+        except TargetProblem:
+            pass
+        raise TargetProblem(
+            f"gRPC does not say how {self.model.name} cuts its crop. Ask by REST, DEEPHAR_ADDRESS=http://HOST:8080, or "
+            "give the service's models by --repository"
+        )
 
     def poses(self, pictures: Iterable[WholePicture]) -> Iterator[PosePx]:
         """The poses of pictures, in order. Pictures are sent without loss.
