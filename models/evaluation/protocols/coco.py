@@ -45,17 +45,17 @@ class CocoProtocol(KeypointProtocol[CocoPerson]):
             coco_result(row["image"], row["predicted_px"][-1], float(row["scores"].mean()), found.joints)
             for row in rows
         ]
-        figures = oks_ap(self._truth(rows, found), results)
         missing = [joint for joint in COCO17 if joint not in found.joints]
-        note = f"Of COCO's 17 joints the model lacks {', '.join(missing)}: they do not count. " if missing else ""
+        figures = oks_ap(self._truth(rows, found), results)
         return Outcome(
             figures=[
                 *(Compared(name, None, figure) for name, figure in figures.items()),
                 exchanged_sides(found),
             ],
             notes=[
-                f"{note}Boxes are the annotated ones and only people with joints are asked for, so that these figures "
-                "do not compare with those of leaderboards."
+                *([f"Without {', '.join(missing)}, which the model has not."] if missing else []),
+                "Boxes are the annotated ones and only people with joints are asked for, so that these figures "
+                "do not compare with those of leaderboards.",
             ],
         )
 

@@ -59,6 +59,7 @@ class KeypointProtocol(Protocol[AnySample]):
         return {
             "key": person.key,
             "joints": joints,
+            "missing": [joint for joint in person.joints if joint not in found.joints],
             "predicted_px": found.keypoints_px[:, mine],
             "scores": found.scores[mine],
             "truth_px": np.where(annotated[:, None], truth, 0.0),
@@ -85,6 +86,12 @@ def stacked(rows: Sequence[Row]) -> Keypoints:
         np.stack([row["predicted_px"] for row in rows], axis=1),
         *(np.stack([row[name] for row in rows]) for name in ("truth_px", "annotated", "inside")),
     )
+
+
+def missing_joints(rows: Sequence[Row], leave_out: Sequence[str] = ("-",)) -> list[str]:
+    """A note on the annotated joints that the model lacks, where there are some."""
+    missing = [joint for joint in rows[0]["missing"] if joint not in leave_out]
+    return [f"Without {', '.join(missing)}, which the model has not."] if missing else []
 
 
 def exchanged_sides(found: Keypoints) -> Compared:

@@ -16,6 +16,7 @@ from models.datasets.problem import DataProblem
 from models.datasets.samples import Clip, Dataset, Person
 from models.evaluation.asked import answered
 from models.evaluation.figures import Compared, Outcome
+from models.evaluation.metrics.oks import COCO17
 from models.evaluation.metrics.views import views_of
 from models.evaluation.protocols.actions import MULTI, SINGLE, ActionProtocol, ClipSettings
 from models.evaluation.protocols.coco import CocoProtocol
@@ -149,7 +150,16 @@ def test_the_truth_of_lsp_and_coco_is_right(data: Path) -> None:
     poses = [truth_crop(person, PA16)[None] for person in samples]
     outcome = outcome_of(CocoProtocol(AskingCrops(made_target(PA16, poses), "single")), samples)
     assert named(outcome, "AP").strict.value == pytest.approx(100)  # type: ignore[union-attr]
-    assert "lacks nose, left_eye" in outcome.notes[0]
+    assert outcome.notes[0] == "Without nose, left_eye, right_eye, left_ear, right_ear, which the model has not."
+
+
+def test_a_model_without_a_neck_is_evaluated_on_lsp_without_parts(data: Path) -> None:
+    samples = people(open_split("lsp", data / "lsp", "test"))
+    poses = [truth_crop(person, COCO17)[None] for person in samples]
+    outcome = outcome_of(LspProtocol(AskingCrops(made_target(COCO17, poses), "single")), samples)
+    assert values(named(outcome, "PCK@0.2 torso")) == (None, 100)
+    assert not [figure for figure in outcome.figures if "PCP" in figure.name]
+    assert outcome.notes == ["Without neck, head, which the model has not."]
 
 
 def test_the_gateway_is_sent_the_box_that_makes_the_protocols_window(data: Path) -> None:
