@@ -151,6 +151,11 @@ def test_the_truth_of_lsp_and_coco_is_right(data: Path) -> None:
     outcome = outcome_of(CocoProtocol(AskingCrops(made_target(PA16, poses), "single")), samples)
     assert named(outcome, "AP").strict.value == pytest.approx(100)  # type: ignore[union-attr]
     assert outcome.notes[0] == "Without nose, left_eye, right_eye, left_ear, right_ear, which the model has not."
+    samples = [replace(person, joints=COCO17) for person in samples]
+    poses = [truth_crop(person, COCO17)[None] for person in samples]
+    outcome = outcome_of(CocoProtocol(AskingCrops(made_target(COCO17, poses), "single")), samples)
+    assert named(outcome, "AP").strict.value == pytest.approx(100)  # type: ignore[union-attr]
+    assert not outcome.notes[0].startswith("Without")
 
 
 def test_a_model_without_a_neck_is_evaluated_on_lsp_without_parts(data: Path) -> None:
