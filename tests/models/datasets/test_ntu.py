@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from models.datasets.check import State
 from models.datasets.problem import DataProblem
 from models.protocol.camera import depth_to_crop
 from models.protocol.clips import single_clip
-from models.protocol.joints import NTU, PA17, PA20, indices
+from models.protocol.joints import NTU, PA16, PA17, PA20, indices
 from models.protocol.window import Window
 from tests.models.datasets import made_ntu
-from tests.models.datasets.golden_clips import NTU_ID, VECTORS, crops, plan_of, poses_crop, write_ntu
+from tests.models.datasets.golden_clips import FUNCTIONS, NTU_ID, VECTORS, crops, plan_of, poses_crop, write_ntu
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,24 @@ def test_a_clip_is_that_of_the_original(tmp_path: Path) -> None:
 def test_windows_are_around_the_joints_of_the_network(deephar: Path) -> None:
     few, many = (open_split("ntu", deephar, "train", window_joints=joints)[0] for joints in (PA17, PA20))
     assert many.window_of([0, 5, 10]).height > few.window_of([0, 5, 10]).height  # feet are below ankles
+
+
+@pytest.mark.parametrize(("frames", "golden"), [(range(6), "gt_out"), ([0], "gt_out_one")])
+def test_windows_of_annotated_poses_are_those_of_the_original(
+    tmp_path: Path, frames: Sequence[int], golden: str
+) -> None:
+    vectors = np.load(FUNCTIONS / "boxes.npz")
+    poses, visible = vectors["gt_in_pose"], vectors["gt_in_visible"] > 0
+    rows = np.zeros((len(poses), 151))
+    rows[:, 0] = np.arange(len(poses)) + 1
+    of_file = rows[:, 76:].reshape(len(poses), 3, 25)
+    of_file[:, :2, indices(NTU, PA16)] = np.where(visible[..., None], 2 * poses, 0).swapaxes(1, 2)  # full HD
+    of_file[:, 2, indices(NTU, PA16)] = 3000
+    (tmp_path / "nturgb+d_numpy").mkdir()
+    np.save(tmp_path / "nturgb+d_numpy" / f"{NTU_ID}.npy", rows)
+    (clip,) = open_split("ntu", tmp_path, "train", window_joints=PA16)
+    wanted = vectors[golden][1] if golden == "gt_out" else vectors[golden]  # of the scale 1
+    assert np.allclose(clip.window_of(frames).corners, wanted, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +264,7 @@ def test_predicted_boxes_go_by_the_sequences_names(deephar: Path, tmp_path: Path
 
 
 def test_an_empty_folder_says_what_is_wanted(tmp_path: Path) -> None:
-    with pytest.raises(DataProblem, match="has no nturgb"):
+    with pytest.raises(DataProblem, match=r"there is no nturgb\+d_numpy"):
         open_split("ntu", tmp_path, "train")
     assert {finding.state for finding in module_of("ntu").inspect(tmp_path)} == {State.MISSING}
 

@@ -15,7 +15,7 @@ from models.protocol.joints import PA16, PENN
 from models.protocol.labels import PENN_ACTIONS
 from models.protocol.window import Window
 from tests.models.datasets import made_penn
-from tests.models.datasets.golden_clips import VECTORS, crops, plan_of, poses_crop, write_penn
+from tests.models.datasets.golden_clips import FUNCTIONS, VECTORS, crops, plan_of, poses_crop, write_penn
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +109,26 @@ def test_clips_boxes_go_by_number_and_mirror_and_else_the_whole_image_is_taken(d
         assert clip.window_of(single_clip(clip.frames, 16, 3)) == whole
 
 
+def test_clips_of_sequences_are_those_of_the_original(tmp_path: Path) -> None:
+    golden = json.loads((FUNCTIONS / "clips.json").read_text())
+    lengths = sorted({case["frames"] for case in golden["single_clip"] + golden["multi_clip"] if case["frames"] < 50})
+    made_penn.make(tmp_path, train=len(lengths), test=0, frames=lengths, size=(96, 54), form="owners")
+    clips = {clip.frames: clip for clip in open_split("penn", tmp_path, "train")}
+    assert sorted(clips) == lengths
+    cases = [case for case in golden["single_clip"] if case["frames"] in clips]
+    assert len(cases) > 10
+    for case in cases:
+        clip = clips[case["frames"]]
+        frames = single_clip(clip.frames, case["clip"], case["subsampling"])
+        assert frames == case["index"]
+        assert clip.read(frames[-1]).shape == (54, 96, 3)
+        assert clip.keypoints[frames].shape == (case["clip"], 13, 2)
+    for case in golden["multi_clip"]:
+        if case["frames"] in clips:
+            found = multi_clip(clips[case["frames"]].frames, case["clip"], case["subsampling"])
+            assert [frames[0] for frames in found] == case["starts"]
+
+
 def test_boxes_of_frames_make_a_union(deephar: Path) -> None:
     file = deephar / "penn_pred_bboxes_multitask.json"
     test, train, _ = json.loads(file.read_text())
@@ -173,7 +193,7 @@ def test_fingerprints_tell_annotations_apart(deephar: Path, owners: Path, tmp_pa
 
 def test_a_folder_without_annotations_says_which_are_wanted(tmp_path: Path) -> None:
     (tmp_path / "Penn_Action.tar.gz").write_bytes(b"\x1f\x8b")
-    with pytest.raises(DataProblem, match=r"(?s)no annotations\.mat and no labels.*unpack.*penn_annotations\.mat"):
+    with pytest.raises(DataProblem, match=r"(?s)there is no annotations\.mat.*unpack.*penn_annotations\.mat"):
         open_split("penn", tmp_path, "train")
 
 
