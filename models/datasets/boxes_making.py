@@ -24,7 +24,7 @@ from service.vision.crops import JOINTS_OVER_BODY
 MARGIN = POSE_MARGIN * JOINTS_OVER_BODY  # the protocols' boxes are around joints, detected ones around the whole body
 BATCH = 32
 CLIP, SUBSAMPLING = 16, 2  # of the merge protocol of Penn Action
-PART = ".part"  # added to the name of a file that is not finished
+UNFINISHED = ".unfinished"  # added to the name of a file that is not finished
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class UnfinishedBoxes:
     """
 
     def __init__(self, file: Path, made_of: dict[str, Any]) -> None:
-        self.file = file.with_name(file.name + PART)
+        self.file = file.with_name(file.name + UNFINISHED)
         file.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self.file.open("a")
         try:

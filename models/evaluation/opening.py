@@ -83,9 +83,9 @@ def opened(wanted: Wanted) -> Iterator[Asked]:
     """
     if not wanted.data.is_dir():
         raise EvaluationProblem(f"{wanted.data} is no folder; --data is that of {wanted.dataset}")
-    dataset, settings, notes = _dataset(wanted)
     if wanted.target == GATEWAY:
         with closing(GatewayTarget(wanted.model, repository=wanted.repository)) as gateway:
+            dataset, settings, notes = _dataset(wanted, gateway.margin)
             protocol = _of_gateway(wanted, gateway, dataset)
             protocol.settings, protocol.notes = {**settings, **protocol.settings}, notes
             yield Asked(dataset, protocol, wanted.model, GATEWAY, gateway.sha256, gateway.software)
@@ -93,6 +93,7 @@ def opened(wanted: Wanted) -> Iterator[Asked]:
     with closing(
         open_target(wanted.target, wanted.model, repository=wanted.repository, cache=wanted.cache, batch=wanted.batch)
     ) as target:
+        dataset, settings, notes = _dataset(wanted, target.card.margin)
         protocol = _of_crops(wanted, target, dataset)
         protocol.settings, protocol.notes = {**settings, **protocol.settings}, notes
         yield Asked(dataset, protocol, wanted.model, target.name, target.sha256, target.software)
@@ -105,11 +106,11 @@ def protocol_of_crops(wanted: Wanted, target: CropTarget) -> tuple[Dataset[Any],
         DataProblem: The folder is not that of the data set.
         EvaluationProblem: The model and the data set do not fit, or an option does not.
     """
-    dataset, _, _ = _dataset(wanted)
+    dataset, _, _ = _dataset(wanted, target.card.margin)
     return dataset, _of_crops(wanted, target, dataset)
 
 
-def _dataset(wanted: Wanted) -> tuple[Dataset[Any], dict[str, Any], tuple[str, ...]]:
+def _dataset(wanted: Wanted, margin: float) -> tuple[Dataset[Any], dict[str, Any], tuple[str, ...]]:
     """The split, the settings that say which, and notes on it."""
     name, splits = wanted.dataset, module_of(wanted.dataset).SPLITS
     split = wanted.split or SPLITS[name]
@@ -122,6 +123,8 @@ def _dataset(wanted: Wanted) -> tuple[Dataset[Any], dict[str, Any], tuple[str, .
         raise EvaluationProblem("--boxes is for penn and ntu")
     if name not in OF_PEOPLE:
         options["boxes"], settings["boxes"], notes = _boxes(wanted, split)
+    if name == "coco":
+        options["margin"] = settings["margin"] = margin
     if name == "ntu":
         options["protocol"] = settings["subjects"] = wanted.subjects
         clip = CLIPS.get((name, wanted.base))

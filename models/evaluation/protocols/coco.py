@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from models.datasets.samples import CocoPerson
+from models.datasets.samples import CocoPerson, Person
 from models.evaluation.figures import Compared, Outcome
 from models.evaluation.journal import Row
 from models.evaluation.metrics.oks import COCO17, coco_result, oks, oks_ap
-from models.evaluation.protocols.keypoints import KeypointProtocol, Keypoints, exchanged_sides, stacked
+from models.evaluation.protocols.keypoints import KeypointProtocol, Keypoints, exchanged_sides, missing_joints, stacked
 from models.evaluation.protocols.protocol import Running
-from models.protocol.joints import spread
+from models.protocol.joints import Joints, spread
 
 OCCLUDED, VISIBLE = 1, 2  # COCO's marks of annotated joints
 
@@ -22,6 +22,10 @@ class CocoProtocol(KeypointProtocol[CocoPerson]):
     """The joints that the model has, as pycocotools counts them."""
 
     running = Running("OKS", "")
+
+    def joints_of(self, person: Person) -> Joints:  # noqa: ARG002
+        """With the face, which networks of one's own may have and deephar's have not."""
+        return COCO17
 
     def more_of(self, sample: CocoPerson) -> Row:
         return {
@@ -46,16 +50,15 @@ class CocoProtocol(KeypointProtocol[CocoPerson]):
             for row in rows
         ]
         figures = oks_ap(self._truth(rows, found), results)
-        missing = [joint for joint in COCO17 if joint not in found.joints]
-        note = f"Of COCO's 17 joints the model lacks {', '.join(missing)}: they do not count. " if missing else ""
         return Outcome(
             figures=[
                 *(Compared(name, None, figure) for name, figure in figures.items()),
                 exchanged_sides(found),
             ],
             notes=[
-                f"{note}Boxes are the annotated ones and only people with joints are asked for, so that these figures "
-                "do not compare with those of leaderboards."
+                *missing_joints(rows),
+                "Boxes are the annotated ones and only people with joints are asked for, so that these figures "
+                "do not compare with those of leaderboards.",
             ],
         )
 

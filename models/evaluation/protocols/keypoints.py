@@ -19,6 +19,7 @@ from models.evaluation.metrics.tally import Tally
 from models.evaluation.protocols.people import Asking
 from models.evaluation.protocols.protocol import Make, Protocol
 from models.protocol.crop import inside_crop, map_points, plan_crop
+from models.protocol.joints import Joints
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -51,14 +52,16 @@ class KeypointProtocol(Protocol[AnySample]):
     def row(self, sample: AnySample, answers: Sequence[Any]) -> Row:
         person = _person(sample)
         found = self._asking.predicted(person, answers)
-        joints = [joint for joint in person.joints if joint in found.joints]
-        mine, theirs = ([order.index(joint) for joint in joints] for order in (found.joints, person.joints))
+        annotated_joints = self.joints_of(person)
+        joints = [joint for joint in annotated_joints if joint in found.joints]
+        mine, theirs = ([order.index(joint) for joint in joints] for order in (found.joints, annotated_joints))
         truth = np.asarray(person.keypoints_px, np.float64)[theirs, :2]
         annotated = np.asarray(np.isfinite(truth).all(axis=-1))
         affine = plan_crop(person.image_size, person.window.at_least_smallest()).affine
         return {
             "key": person.key,
             "joints": joints,
+            "missing": [joint for joint in annotated_joints if joint not in found.joints],
             "predicted_px": found.keypoints_px[:, mine],
             "scores": found.scores[mine],
             "truth_px": np.where(annotated[:, None], truth, 0.0),
@@ -71,6 +74,10 @@ class KeypointProtocol(Protocol[AnySample]):
     @abstractmethod
     def more_of(self, sample: AnySample) -> Row:
         """What the figures need beside the joints."""
+
+    def joints_of(self, person: Person) -> Joints:
+        """Names of the annotated joints; "-" is one that no network has."""
+        return person.joints
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -85,6 +92,12 @@ def stacked(rows: Sequence[Row]) -> Keypoints:
         np.stack([row["predicted_px"] for row in rows], axis=1),
         *(np.stack([row[name] for row in rows]) for name in ("truth_px", "annotated", "inside")),
     )
+
+
+def missing_joints(rows: Sequence[Row], leave_out: Sequence[str] = ("-",)) -> list[str]:
+    """A note on the annotated joints that the model lacks, where there are some."""
+    missing = [joint for joint in rows[0]["missing"] if joint not in leave_out]
+    return [f"Without {', '.join(missing)}, which the model has not."] if missing else []
 
 
 def exchanged_sides(found: Keypoints) -> Compared:

@@ -13,7 +13,15 @@ from models.evaluation.journal import Row
 from models.evaluation.metrics.bootstrap import figure
 from models.evaluation.metrics.pck import pck_curve, pck_torso, torso_size_px
 from models.evaluation.metrics.pcp import PARTS, pcp
-from models.evaluation.protocols.keypoints import KeypointProtocol, by_block, by_joint, exchanged_sides, stacked
+from models.evaluation.protocols.keypoints import (
+    KeypointProtocol,
+    Keypoints,
+    by_block,
+    by_joint,
+    exchanged_sides,
+    missing_joints,
+    stacked,
+)
 from models.evaluation.protocols.protocol import Running
 
 THRESHOLDS = np.linspace(0, 0.5, 51)
@@ -37,21 +45,18 @@ class LspProtocol(KeypointProtocol[Person]):
         joints, last = found.joints, found.predicted[-1]
         score = partial(pck_torso, joints=joints)
         pck = score(last, found.truth, found.annotated)
-        strict, loose = (
-            pcp(last, found.truth, found.annotated, joints=joints, strict=strict) for strict in (True, False)
-        )
+        pcp_figures, pcp_parts = _parts(found)
         torso = torso_size_px(found.truth, found.annotated, joints)
         counted = found.annotated & np.isfinite(torso)[:, None]
         return Outcome(
             figures=[
                 Compared("PCK@0.2 torso", None, figure(pck), "deephar's papers do not evaluate on this data set"),
-                Compared("PCP, strict", None, figure(strict)),
-                Compared("PCP, loose", None, figure(loose)),
+                *pcp_figures,
                 exchanged_sides(found),
             ],
             parts=[
                 by_joint("PCK@0.2 by joint", joints, pck),
-                Part("PCP by part", "part", "%", dict(zip(PARTS, map(float, 100 * strict.column_means), strict=True))),
+                *pcp_parts,
                 by_block(
                     "PCK@0.2 by block",
                     self.blocks,
@@ -62,4 +67,18 @@ class LspProtocol(KeypointProtocol[Person]):
                 "PCK", "distance in torso lengths", THRESHOLDS,
                 100 * pck_curve(last, found.truth, torso, counted, THRESHOLDS),
             ),
+            notes=missing_joints(rows),
         )  # fmt: skip
+
+
+def _parts(found: Keypoints) -> tuple[list[Compared], list[Part]]:
+    """PCP, of a model that has the joints of all parts."""
+    if any(joint not in found.joints for ends in PARTS.values() for end in ends for joint in end):
+        return [], []
+    strict, loose = (
+        pcp(found.predicted[-1], found.truth, found.annotated, joints=found.joints, strict=strict)
+        for strict in (True, False)
+    )
+    means = dict(zip(PARTS, map(float, 100 * strict.column_means), strict=True))
+    figures = [Compared("PCP, strict", None, figure(strict)), Compared("PCP, loose", None, figure(loose))]
+    return figures, [Part("PCP by part", "part", "%", means)]

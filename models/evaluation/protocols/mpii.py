@@ -11,7 +11,14 @@ from models.evaluation.figures import Compared, Curve, Outcome
 from models.evaluation.journal import Row
 from models.evaluation.metrics.bootstrap import figure
 from models.evaluation.metrics.pck import PCKH_LEFT_OUT, pck_curve, pckh, pckh_auc, without
-from models.evaluation.protocols.keypoints import KeypointProtocol, by_block, by_joint, exchanged_sides, stacked
+from models.evaluation.protocols.keypoints import (
+    KeypointProtocol,
+    by_block,
+    by_joint,
+    exchanged_sides,
+    missing_joints,
+    stacked,
+)
 from models.evaluation.protocols.protocol import Running
 
 THRESHOLDS = np.linspace(0, 0.5, 51)
@@ -58,6 +65,7 @@ class MpiiProtocol(KeypointProtocol[MpiiPerson]):
                 "PCKh", "distance in head sizes", THRESHOLDS,
                 100 * pck_curve(last, found.truth, heads, counted, THRESHOLDS),
             ),
+            notes=missing_joints(rows, PCKH_LEFT_OUT),
         )  # fmt: skip
 
     def _whole_groups(self, people: int) -> int:

@@ -124,7 +124,7 @@ def test_what_was_stopped_goes_on_and_gives_the_same(
     again = tmp_path / "again.json"
     assert boxes("penn", "--data", tiny, "--out", again) == 130
     assert not again.exists()
-    unfinished = tmp_path / "again.json.part"
+    unfinished = tmp_path / "again.json.unfinished"
     with unfinished.open("a") as stream:
         stream.write('{"split": "train", "ind')  # the power went while a line was written
     looked_at.clear()
@@ -137,7 +137,7 @@ def test_what_was_stopped_goes_on_and_gives_the_same(
 
 
 def test_an_unfinished_file_of_other_data_is_refused(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    part = tiny / "boxes_of_frames.json.part"
+    part = tiny / "boxes_of_frames.json.unfinished"
     part.write_text('{"data": {}}\n{"split": "test"}\n')
     assert boxes("penn", "--data", tiny) == 1
     assert "was begun with other data" in capsys.readouterr().err
@@ -147,7 +147,7 @@ def test_an_unfinished_file_of_other_data_is_refused(tiny: Path, capsys: pytest.
 
 
 def test_two_runs_do_not_write_the_same_file(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with (tiny / "boxes_of_frames.json.part").open("a") as stream:
+    with (tiny / "boxes_of_frames.json.unfinished").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         assert boxes("penn", "--data", tiny) == 1
     assert "is being written by another process" in capsys.readouterr().err

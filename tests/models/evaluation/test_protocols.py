@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from models.datasets.problem import DataProblem
 from models.datasets.samples import Clip, Dataset, Person
 from models.evaluation.asked import answered
 from models.evaluation.figures import Compared, Outcome
+from models.evaluation.metrics.oks import COCO17
 from models.evaluation.metrics.views import views_of
 from models.evaluation.protocols.actions import MULTI, SINGLE, ActionProtocol, ClipSettings
 from models.evaluation.protocols.coco import CocoProtocol
@@ -24,7 +25,10 @@ from models.evaluation.protocols.lsp import LspProtocol
 from models.evaluation.protocols.mpii import MpiiProtocol
 from models.evaluation.protocols.people import AskingCrops, box_of
 from models.evaluation.protocols.protocol import Protocol
+from models.evaluation.protocols.whole_clips import WholeClipProtocol
+from models.evaluation.targets.gateway import GatewayTarget
 from models.evaluation.targets.network_target import NetworkTarget
+from models.evaluation.targets.outputs import ActionsOfClip, WholeClip
 from models.protocol.camera import depth_to_crop
 from models.protocol.crop import map_points, plan_crop
 from models.protocol.joints import PA16, PA17, PENN, mirror_pose, spread
@@ -149,7 +153,21 @@ def test_the_truth_of_lsp_and_coco_is_right(data: Path) -> None:
     poses = [truth_crop(person, PA16)[None] for person in samples]
     outcome = outcome_of(CocoProtocol(AskingCrops(made_target(PA16, poses), "single")), samples)
     assert named(outcome, "AP").strict.value == pytest.approx(100)  # type: ignore[union-attr]
-    assert "lacks nose, left_eye" in outcome.notes[0]
+    assert outcome.notes[0] == "Without nose, left_eye, right_eye, left_ear, right_ear, which the model has not."
+    samples = [replace(person, joints=COCO17) for person in samples]
+    poses = [truth_crop(person, COCO17)[None] for person in samples]
+    outcome = outcome_of(CocoProtocol(AskingCrops(made_target(COCO17, poses), "single")), samples)
+    assert named(outcome, "AP").strict.value == pytest.approx(100)  # type: ignore[union-attr]
+    assert not outcome.notes[0].startswith("Without")
+
+
+def test_a_model_without_a_neck_is_evaluated_on_lsp_without_parts(data: Path) -> None:
+    samples = people(open_split("lsp", data / "lsp", "test"))
+    poses = [truth_crop(person, COCO17)[None] for person in samples]
+    outcome = outcome_of(LspProtocol(AskingCrops(made_target(COCO17, poses), "single")), samples)
+    assert values(named(outcome, "PCK@0.2 torso")) == (None, 100)
+    assert not [figure for figure in outcome.figures if "PCP" in figure.name]
+    assert outcome.notes == ["Without neck, head, which the model has not."]
 
 
 def test_the_gateway_is_sent_the_box_that_makes_the_protocols_window(data: Path) -> None:
@@ -226,3 +244,33 @@ def test_a_target_with_one_block_says_that_there_is_no_choice() -> None:
     figure = named(outcome_of(protocol, [sequence("0001", 3, 9)]), MULTI)
     assert values(figure) == (100, 100)
     assert "this target has only the last one" in figure.why
+
+
+class KnownGateway:
+    """Answers whole sequences with prepared scores, or with the reason why there are none."""
+
+    def __init__(self, answers: Sequence[ActionsOfClip]) -> None:
+        self.answers = list(answers)
+        self.asked: list[WholeClip] = []
+
+    def actions(self, clips: Iterable[WholeClip]) -> Iterator[ActionsOfClip]:
+        for clip, answer in zip(clips, self.answers, strict=True):
+            self.asked.append(clip)
+            yield answer
+
+
+def test_a_sequence_without_an_answer_of_the_gateway_is_wrong() -> None:
+    sure = ActionsOfClip(scores(3)[0].astype(np.float32), PENN_ACTIONS, None)
+    lost = ActionsOfClip(np.zeros(15, np.float32), PENN_ACTIONS, "not_seen")
+    gateway = KnownGateway([sure, sure, lost])
+    protocol = WholeClipProtocol(cast(GatewayTarget, gateway), PENN_ACTIONS, 30, 1.25)
+    samples = [sequence("0001", 3, 9), sequence("0002", 4, 9), sequence("0003", 0, 9)]
+    outcome = outcome_of(protocol, samples)
+    original, strict = values(named(outcome, "top-1, whole sequence"))
+    assert original is None
+    assert strict == pytest.approx(100 / 3)
+    assert outcome.counts == {"without an answer": 1}
+    assert outcome.confusion is not None
+    assert outcome.confusion.counts[[3, 4, 0], [3, 3, 15]].tolist() == [1, 1, 1]
+    assert gateway.asked[0].box == pytest.approx((8, -2, 64, 64))  # the whole picture's square, 1.25 times smaller
+    assert len(list(gateway.asked[0].read())) == 9
