@@ -17,7 +17,7 @@ from models.datasets.annotations import absent, missing_text, wanted_split
 from models.datasets.check import Finding, State
 from models.datasets.fingerprint import fingerprint_of
 from models.datasets.json_stream import members
-from models.datasets.pictures import inspect_pictures, read_picture
+from models.datasets.pictures import PictureFile, inspect_pictures
 from models.datasets.problem import DataProblem
 from models.datasets.published import COCO_PAGE
 from models.datasets.samples import Bools, CocoPerson, Dataset, Floats
@@ -69,7 +69,7 @@ class Coco(Dataset[CocoPerson]):
         return CocoPerson(
             key=f"{Path(name).stem}#{annotation}",
             image_size=(width, height),
-            read=partial(read_picture, self._folder / self.split / name),
+            read=PictureFile(self._folder / self.split / name),
             joints=COCO,
             keypoints_px=people.keypoints_px[index],
             visible=people.visible[index],

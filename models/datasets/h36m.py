@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from models.datasets import mat_file
 from models.datasets.annotations import annotation_file, by_joint, inspect_annotations, wanted_split
 from models.datasets.check import Finding
 from models.datasets.fingerprint import fingerprint_of
-from models.datasets.pictures import inspect_pictures, read_picture
+from models.datasets.pictures import PictureFile, inspect_pictures
 from models.datasets.problem import DataProblem
 from models.datasets.published import H36M_ANNOTATIONS, H36M_PAGE
 from models.datasets.samples import Dataset, Floats, H36mPerson
@@ -91,7 +90,7 @@ class Human36M(Dataset[H36mPerson]):
         return H36mPerson(
             key=key,
             image_size=(width, height),
-            read=partial(read_picture, self._images / f"{key}.jpg"),
+            read=PictureFile(self._images / f"{key}.jpg"),
             joints=H36M,
             keypoints_px=uvz[:, :2],
             visible=np.ones(len(H36M), bool),

@@ -17,7 +17,7 @@ from models.datasets import mat_file
 from models.datasets.annotations import absent, missing_text, wanted_split
 from models.datasets.check import Finding, State
 from models.datasets.fingerprint import fingerprint_of
-from models.datasets.pictures import inspect_pictures, picture_size, read_picture
+from models.datasets.pictures import PictureFile, inspect_pictures, picture_size
 from models.datasets.problem import DataProblem
 from models.datasets.samples import Bools, Dataset, Floats, Person
 from models.protocol.boxes import POSE_MARGIN, clip_window
@@ -69,7 +69,7 @@ class Leeds(Dataset[Person]):
         return Person(
             key=picture.stem,
             image_size=size,
-            read=partial(read_picture, picture),
+            read=PictureFile(picture),
             joints=LSP,
             keypoints_px=keypoints,
             visible=self._visible[index],

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from models.datasets import mat_file, mpii_release
 from models.datasets.annotations import annotation_file, by_joint, inspect_annotations, wanted_split
 from models.datasets.check import Finding, State
 from models.datasets.fingerprint import fingerprint_of
-from models.datasets.pictures import inspect_pictures, picture_size, read_picture
+from models.datasets.pictures import PictureFile, inspect_pictures, picture_size
 from models.datasets.problem import DataProblem
 from models.datasets.published import MPII_ANNOTATIONS, MPII_PAGE
 from models.datasets.samples import Dataset, Floats, MpiiPerson
@@ -67,7 +66,7 @@ class Mpii(Dataset[MpiiPerson]):
         return MpiiPerson(
             key=f"{picture.name}#{people.place[index]}",
             image_size=picture_size(picture),
-            read=partial(read_picture, picture),
+            read=PictureFile(picture),
             joints=MPII,
             keypoints_px=pose,
             visible=np.isfinite(pose).all(axis=-1),

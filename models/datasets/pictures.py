@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -25,13 +26,36 @@ def read_picture(file: Path) -> Pixels:
     Raises:
         DataProblem: The file is missing or damaged.
     """
+    return np.array(read_image(file))  # a copy: Pillow's own memory is read-only
+
+
+def read_image(file: Path) -> Image.Image:
+    """As `read_picture`, in Pillow's own memory: an array of the whole picture costs more than its decoding.
+
+    Raises:
+        DataProblem: The file is missing or damaged.
+    """
     try:
         with Image.open(file) as picture:
-            return np.array(picture.convert("RGB"))  # a copy: Pillow's own memory is read-only
+            picture.load()
+            return picture if picture.mode == "RGB" else picture.convert("RGB")
     except FileNotFoundError:
         raise DataProblem(f"{file} is missing") from None
     except (OSError, SyntaxError, UnidentifiedImageError) as error:
         raise DataProblem(f"{file} is damaged: {_reason(file, error)}") from error
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture that is read when it is asked for: called, as pixels; by `image`, as Pillow's for a crop of it."""
+
+    file: Path
+
+    def __call__(self) -> Pixels:
+        return read_picture(self.file)
+
+    def image(self) -> Image.Image:
+        return read_image(self.file)
 
 
 def picture_size(file: Path) -> tuple[int, int]:

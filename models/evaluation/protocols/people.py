@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.datasets.pictures import PictureFile
 from models.datasets.samples import Box, Person
 from models.evaluation.metrics.views import View, average_views, views_of
 from models.evaluation.protocols.protocol import Make
@@ -129,7 +130,8 @@ def shrunk(window: Window, margin: float) -> Box:
 
 
 def _crop(person: Person, plan: CropPlan) -> Any:
-    return cut(person.read(), plan)
+    read = person.read
+    return cut(read.image() if isinstance(read, PictureFile) else read(), plan)
 
 
 def _picture(person: Person, box: Box) -> WholePicture:
