@@ -14,6 +14,7 @@ COMMANDS = {
     "export": ("models.export.command", "Turn imported weights into a model that Triton serves."),
     "engine": ("models.tensorrt_engine.command", "Build TensorRT engines of a model for this machine's GPU."),
     "add": ("models.own.command", "Take an ONNX pose network of your own into the model repository."),
+    "data": ("models.datasets.command", "Check the folders of public data sets, and make what they lack."),
 }
 
 

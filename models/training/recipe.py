@@ -17,11 +17,12 @@ from models.deephar.reception import ReceptionConfig
 from models.deephar.spnet_config import SPNetConfig
 from models.protocol.joints import Joints
 from models.training.augmentation import Augmentation
+from models.training.losses import PoseLoss
 
 Sources = Mapping[str, Dataset[Any]]  # the training split of each data set, by its name
 Trains = Literal["pose", "actions", "all"]
-PoseLoss = Literal["l1l2bincross", "cvpr_elasticnet"]
 
+SHORTEST_CLIP = 4  # the action networks halve the time twice
 SINGLE_PICTURES = -1  # in place of an action: the row's pictures do not follow each other, only their poses count
 
 
@@ -41,7 +42,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A stretch of the training with one optimizer."""
+    """A stretch of the training with one optimizer; "rmsprop" is Keras': decay 0.9, epsilon 1e-7."""
 
     name: str
     epochs: int
@@ -88,6 +89,17 @@ class Recipe:
     dataset_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of `open_split`
 
     @property
+    def config_dims(self) -> int:
+        """Coordinates of the network's joints."""
+        return self.config.pose.dims if isinstance(self.config, MergedConfig) else self.config.dims
+
+    def row_of(self, phase: Phase) -> int:
+        """Pictures of a row: those of a clip, or the fewest that the clip's part of the network takes."""
+        if any(share.clips for share in phase.batch):
+            return self.clip_frames
+        return min(self.clip_frames, SHORTEST_CLIP)
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """Whose split `train` is used; `missing` says which of them cannot be left out."""
         return tuple(dict.fromkeys(share.dataset for phase in self.phases for share in phase.batch))
@@ -98,8 +110,12 @@ class Recipe:
         return tuple(name for name in self.datasets if name in needed and name not in present)
 
     def build(self) -> nn.Module:
-        """The network with random weights."""
-        return build(self.config)
+        """The network with random weights, drawn from PyTorch's generator."""
+        from models.training.parts import start_as_keras
+
+        network = build(self.config)
+        start_as_keras(network)
+        return network
 
     def batches(
         self,

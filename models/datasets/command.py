@@ -1,0 +1,36 @@
+"""`deephar-models data`: what a data set's folder holds, and what the protocols need beside it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from models.datasets.catalogue import MODULES, module_of
+from models.datasets.check import report
+
+
+@click.group()
+def command() -> None:
+    """Check the folder of a data set and make what it lacks."""
+
+
+# Further actions stand in modules of their own, `<action>_command.py`, and are added here by
+# `command.add_command(boxes_command.command, "boxes")`.
+
+
+@command.command()
+@click.argument("name", type=click.Choice(list(MODULES)), metavar="NAME")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+def check(name: str, folder: Path) -> int:
+    """Say what of the data set NAME lies in DIR, what is missing and where it comes from.
+
+    NAME is mpii, lsp, lspet, coco, h36m, penn or ntu. Nothing is written. Status 1: something is missing or wrong.
+    """
+    if not folder.is_dir():
+        print(f"deephar-models: {folder} is no folder; {name} lies nowhere else", file=sys.stderr)
+        return 1
+    findings = module_of(name).inspect(folder)
+    print(report(findings))
+    return int(any(finding.state.is_problem for finding in findings))
