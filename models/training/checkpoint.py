@@ -106,6 +106,15 @@ def _told(origin: Origin, what: str) -> str:
     return f"{what} {getattr(origin, what)}"
 
 
+def provenance(found: dict[str, Any]) -> str:
+    """What a model's card says about a checkpoint's weights."""
+    origin: Origin = found["origin"]
+    data = ", ".join(f"{name} (sha256 {known})" for name, known in origin.data.items())
+    begun = f", started from {origin.started_from}" if origin.started_from else ""
+    steps = f"{found['position'].total} steps, {found['progress']}"
+    return f"trained here by the recipe {origin.recipe} (sha256 {origin.fingerprint}) on {data}: {steps}{begun}"
+
+
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """The folder is this process' until the end.

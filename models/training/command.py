@@ -25,7 +25,7 @@ from models.training.validation import validation_of
 from models.weights.keras_file import WrongWeights
 
 
-def folders(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, Path]:
+def folders(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Path]:  # noqa: ARG001 - click's
     """Reads NAME=DIR, as often as it is given."""
     found: dict[str, Path] = {}
     for text in given:
@@ -106,7 +106,7 @@ def command(
         _tell(rank, str(stopped))
         return 128 + stopped.signal
     except (CannotTrain, DataProblem, RecipeProblem, WrongWeights) as problem:
-        _tell(rank, _own_words(problem))
+        _tell(rank, str(problem))
     except torch.OutOfMemoryError:
         _tell(rank, "the GPU's memory is too small for this batch: more GPUs divide it, --precision bf16 halves it")
     except RuntimeError as error:
@@ -163,7 +163,7 @@ def train(
     network = recipe.build()
     if init is not None and not (out / checkpoint.LAST).exists():
         say(start_from(init, network, recipe.name))
-    validation = validation_of(used, recipe.joints, recipe.dims, settings.workers) if validates else None
+    validation = validation_of(used, recipe.joints, recipe.config_dims, settings.workers) if validates else None
     run = Run(
         recipe, sources, network, out, settings, process, stop,
         started_from=source_of(init) if init else "", validation=validation, say=say,
@@ -171,12 +171,6 @@ def train(
     run.to_the_end()
     say(f"{recipe.name} is trained. Next: deephar-models weights import {recipe.name} {out / checkpoint.LAST}")
     return 0
-
-
-def _own_words(problem: Exception) -> str:
-    """The problem's text without the stack of the process that read the data."""
-    text = str(problem)
-    return text.rpartition(f"{type(problem).__name__}: ")[2].strip() if text.startswith("Caught ") else text
 
 
 def _say(text: str) -> None:

@@ -76,7 +76,7 @@ def _torch_state(file: Path) -> dict[str, Tensor]:
             # As models.weights.store and models.training.checkpoint write them.
             return dict(found["state"] if "state" in found else found["network"])
         except Exception:  # torch says the same thing in many ways
-            pass
-    raise CannotTrain(
-        f"{file} is no Keras weight file, no file that `deephar-models weights import` has written and no checkpoint"
-    )
+            raise CannotTrain(
+                f"{file} is no Keras weight file, no file that `deephar-models weights import` has written and no "
+                "checkpoint of a training"
+            ) from None

@@ -84,7 +84,8 @@ class Run:
         self.network = network.to(process.device)
         # Batch normalisations without gamma have constants in its place.
         self._constants = [parameter for parameter in self.network.parameters() if not parameter.requires_grad]
-        self._at, self._best = Position(), None
+        self._at = Position()
+        self._best: float | None = None
         self._restored: dict[str, Any] | None = None
         self._recent, self._epoch = log.Means(), log.Means()  # since the last line of the log, and of the epoch
         if (out / checkpoint.LAST).exists():
@@ -101,10 +102,8 @@ class Run:
         if self._process.first:  # its sums are those of all processes
             self._recent, self._epoch = log.Means(found["recent"]), log.Means(found["epoch"])
             log.cut_after(self._out, self._at.total)
-        if self._at.phase == len(self._recipe.phases):
-            self._say(f"{file}: this training is finished")
-        else:
-            self._say(f"{file}: goes on {self._where()}")
+        finished = self._at.phase == len(self._recipe.phases)
+        self._say(f"{file}: " + ("the training is finished" if finished else f"goes on {self._where()}"))
 
     def to_the_end(self) -> None:
         """Trains.
@@ -201,6 +200,8 @@ class Run:
 
     def _where(self) -> str:
         names = [phase.name for phase in self._recipe.phases]
+        if self._at.phase == len(names):
+            return "to the end"
         return f"in phase {names[self._at.phase]}, epoch {self._at.epoch + 1}, after {self._at.step} of its steps"
 
     def _validated(self, phase: Phase) -> dict[str, float]:
@@ -252,6 +253,7 @@ class Run:
                 "recent": self._recent.sums,
                 "epoch": self._epoch.sums,
                 "best": self._best,
+                "progress": self._where(),
             }
             for name in (checkpoint.LAST, *([checkpoint.BEST] if best else [])):
                 checkpoint.write(self._out / name, self._origin, self._at, state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ def draw(folder: Path) -> None:
         axes.set_ylabel("validation")
     for axes in (losses, rate, *others):
         axes.grid(alpha=0.3)
-        for before, line in zip(epochs, epochs[1:], strict=False):
+        for before, line in itertools.pairwise(epochs):
             if before["phase"] != line["phase"]:
                 axes.axvline(before["total"], color="grey", linestyle="--")
     figure.axes[-1].set_xlabel("steps")
