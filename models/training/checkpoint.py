@@ -117,12 +117,13 @@ def provenance(found: dict[str, Any]) -> str:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """The folder is this process' until the end.
+    """The folder, which is made where it is missing, is this process' until the end.
 
     Raises:
         CannotTrain: Another process trains into it.
     """
     # A POSIX lock: children do not have it, so that those of a killed training do not keep its folder.
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import click
@@ -91,6 +91,10 @@ def command(
 
     RECIPE is the network's name. `deephar-models weights import` takes the checkpoint.
     """
+    if missing := RECIPES[recipe].missing(data):
+        raise click.UsageError(f"The recipe {recipe} needs the data of {missing[0]}: --data {missing[0]}=DIR")
+    if others := [name for name in data if name not in RECIPES[recipe].datasets]:
+        raise click.UsageError(f"The recipe {recipe} does not learn from {others[0]}.")
     chosen = Settings(**settings)  # type: ignore[arg-type]  # click has checked them
     rank = 0
     try:
@@ -98,9 +102,6 @@ def command(
             stop = stack.enter_context(stop_asked())
             process = stack.enter_context(joined(device))
             rank = process.rank
-            if process.first:
-                out.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(checkpoint.only_one(out))
             return train(RECIPES[recipe], data, out, init, chosen, process, stop, validates=not no_validation)
     except Stopped as stopped:
         _tell(rank, str(stopped))
@@ -152,23 +153,21 @@ def train(
         RecipeProblem: The recipe lacks a data set, or its batch cannot be divided among the processes.
         WrongWeights: `init` has the weights of another network.
     """
-    if missing := recipe.missing(data):
-        raise CannotTrain(f"{recipe.name} learns from {', '.join(missing)} too: --data {missing[0]}=DIR")
-    used = {name: data[name] for name in recipe.datasets if name in data}
     sources = {
-        name: open_split(name, folder, "train", **recipe.dataset_options.get(name, {})) for name, folder in used.items()
+        name: open_split(name, folder, "train", **recipe.dataset_options.get(name, {})) for name, folder in data.items()
     }
     say = _say if process.first else _silent
     torch.manual_seed(settings.seed)
     network = recipe.build()
     if init is not None and not (out / checkpoint.LAST).exists():
         say(start_from(init, network, recipe.name))
-    validation = validation_of(used, recipe.joints, recipe.config_dims, settings.workers) if validates else None
-    run = Run(
-        recipe, sources, network, out, settings, process, stop,
-        started_from=source_of(init) if init else "", validation=validation, say=say,
-    )  # fmt: skip
-    run.to_the_end()
+    validation = validation_of(data, recipe.joints, recipe.config_dims, settings.workers) if validates else None
+    with checkpoint.only_one(out) if process.first else nullcontext():
+        run = Run(
+            recipe, sources, network, out, settings, process, stop,
+            started_from=source_of(init) if init else "", validation=validation, say=say,
+        )  # fmt: skip
+        run.to_the_end()
     say(f"{recipe.name} is trained. Next: deephar-models weights import {recipe.name} {out / checkpoint.LAST}")
     return 0
 

@@ -21,6 +21,8 @@ from models.training.recipe import Batch, Phase, Recipe, Sources
 from models.training.step import PhaseSteps
 from models.training.stopping import Stop
 
+DRAWN_EVERY_S = 60.0
+
 
 class Validation(Protocol):
     """What is measured after each epoch."""
@@ -92,7 +94,7 @@ class Run:
             self._resume(out / checkpoint.LAST)
         elif process.first:
             log.cut_after(out, -1)
-        self._saved_s = self._logged_s = time.monotonic()
+        self._saved_s = self._logged_s = self._drawn_s = time.monotonic()
 
     def _resume(self, file: Path) -> None:
         found = checkpoint.resumable(file, self._origin)
@@ -114,7 +116,8 @@ class Run:
         """
         while self._at.phase < len(self._recipe.phases):
             self._run_phase(self._recipe.phases[self._at.phase])
-            gc.collect()  # DistributedDataParallel keeps its hooks on the weights until then
+            if self._process.world > 1:
+                gc.collect()  # DistributedDataParallel keeps its hooks on the weights until then
 
     def _run_phase(self, phase: Phase) -> None:
         if (self._at.epoch, self._at.step) == (0, 0):
@@ -136,10 +139,16 @@ class Run:
             last = at.epoch + 1 == phase.epochs
             self._at = Position(at.phase + 1, total=at.total) if last else replace(at, epoch=at.epoch + 1, step=0)
             self._save(None if last else steps, better)
-            if self._process.first:
-                plots.draw(self._out)
+            self._draw()
             if last:
                 return
+
+    def _draw(self) -> None:
+        """Draws the curves at the end, and before that now and then."""
+        now, finished = time.monotonic(), self._at.phase == len(self._recipe.phases)
+        if self._process.first and (finished or now - self._drawn_s >= DRAWN_EVERY_S):
+            plots.draw(self._out)
+            self._drawn_s = now
 
     def _prepare(self, phase: Phase) -> None:
         self._recipe.prepare(self.network, phase)

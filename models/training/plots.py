@@ -21,9 +21,10 @@ def draw(folder: Path) -> None:
     lines = lines_of(folder)
     steps, epochs = ([line for line in lines if line["kind"] == kind] for kind in ("steps", "epoch"))
     validated = [line for line in epochs if line["validation"]]
-    figure = Figure(figsize=(8, 8 if validated else 6), layout="constrained")
+    figure = Figure(figsize=(8, 8 if validated else 6))
     FigureCanvasAgg(figure)  # without pyplot: no window system, no global state
     losses, rate, *others = figure.subplots(3 if validated else 2, 1, sharex=True)
+    figure.subplots_adjust(left=0.1, right=0.98, top=0.98, hspace=0.08)
     _curves(losses, steps, "losses")
     losses.set_ylabel("loss")
     if all(value > 0 for line in steps for value in line["losses"].values()):

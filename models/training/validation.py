@@ -5,6 +5,7 @@ One crop of a person and no mirrored one; `deephar-models evaluate` has the pape
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class PoseValidation:
         return mpjpe(np.stack(predicted), np.stack(truth), leave_out_root=True, root=root).mean
 
 
-def validation_of(data: dict[str, Path], joints: Joints, dims: int, workers: int = 0) -> PoseValidation | None:
+def validation_of(data: Mapping[str, Path], joints: Joints, dims: int, workers: int = 0) -> PoseValidation | None:
     """The validation for a network, where the data has a split for it.
 
     Args:

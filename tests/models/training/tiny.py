@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -68,8 +69,10 @@ class MadeBatches(TorchDataset[Any]):
 class TinyRecipe(Recipe):
     """The engine's view of a recipe."""
 
-    pause_s: float = 0.0
-    spoilt: tuple[int, int] | None = None
+    # Not part of the fingerprint:
+    pause_s: float = field(default=0.0, repr=False)
+    spoilt: tuple[int, int] | None = field(default=None, repr=False)
+    stop_before: tuple[str, int, int] | None = field(default=None, repr=False)  # phase, epoch, step
     network: Callable[[], nn.Module] = field(default=TinyNetwork, repr=False)
 
     def build(self) -> nn.Module:
@@ -80,9 +83,11 @@ class TinyRecipe(Recipe):
         *, start: int = 0, workers: int = 0, pin_memory: bool = False,
     ) -> Iterator[Batch]:  # fmt: skip
         made = MadeBatches(seed, epoch + 10 * self.phases.index(phase), rank, world, self.pause_s, self.spoilt)
-        yield from DataLoader(
-            made, batch_size=None, sampler=range(start, phase.steps_per_epoch), num_workers=workers
-        )
+        loader = DataLoader(made, batch_size=None, sampler=range(start, phase.steps_per_epoch), num_workers=workers)
+        for step, batch in enumerate(loader, start):
+            if (phase.name, epoch, step) == self.stop_before:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
 
     def loss(self, network: nn.Module, batch: Batch, phase: Phase) -> dict[str, Tensor]:
         poses, scores = network(batch.pictures.flatten(0, 1))
@@ -132,9 +137,7 @@ PHASES = (
 
 
 def tiny(phases: tuple[Phase, ...] = PHASES, **changes: Any) -> TinyRecipe:
-    return TinyRecipe(
-        name="mpii", config=ReceptionConfig(16), joints=PA16, phases=phases, augmentations={}, **changes
-    )
+    return TinyRecipe(name="mpii", config=ReceptionConfig(16), joints=PA16, phases=phases, augmentations={}, **changes)
 
 
 def train(
@@ -143,8 +146,7 @@ def train(
     """Trains as the command does, on the CPU. Returns the network."""
     settings = settings or Settings(log_steps=2)
     with stop_asked() as stop, joined("cpu") as process:
-        if process.first:
-            out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(settings.seed)
         network = recipe.build()
         run = Run(recipe, sources or {"mpii": NoData()}, network, out, settings, process, stop, **options)
@@ -162,7 +164,7 @@ def main() -> int:
     torch.set_num_threads(1)
     settings = Settings(log_steps=2, workers=arguments.workers, checkpoint_steps=arguments.steps)
     print(f"process {os.getpid()}", flush=True)
-    with checkpoint_folder(arguments.out):
+    with checkpoint.only_one(arguments.out):
         try:
             train(arguments.out, tiny(pause_s=arguments.pause), settings, say=lambda text: print(text, flush=True))
         except Stopped as stopped:
@@ -171,11 +173,6 @@ def main() -> int:
             print(problem, file=sys.stderr)
             return 1
     return 0
-
-
-def checkpoint_folder(out: Path) -> Any:
-    out.mkdir(parents=True, exist_ok=True)
-    return checkpoint.only_one(out)
 
 
 if __name__ == "__main__":
