@@ -1,6 +1,7 @@
 """COCO's people with keypoints, 2017, as their owners publish them.
 
-The original does not know this data set. Its window is the annotated box, square, with a margin, as the gateway cuts it.
+The original does not know this data set. The window is the annotated box, made square, with a margin: as the gateway
+cuts it.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def check(name: str, folder: Path) -> int:
     NAME is mpii, lsp, lspet, coco, h36m, penn or ntu. Nothing is written. Status 1: something is missing or wrong.
     """
     if not folder.is_dir():
-        print(f"deephar-models: {folder} is no folder; {name} lies nowhere else", file=sys.stderr)
+        print(f"deephar-models: {folder} is no folder", file=sys.stderr)
         return 1
     findings = module_of(name).inspect(folder)
     print(report(findings))

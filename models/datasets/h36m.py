@@ -33,8 +33,8 @@ SPLITS = ("train", "test", "val")  # val: every 64th frame of the test part's su
 FRAMES = (
     f"{H36M_PAGE} (the videos). Take each video apart into pictures, its first frame as 00001.jpg:\n"
     "ffmpeg -i VIDEO.mp4 -q:v 2 images/a02_s09_e01_c01/%05d.jpg\n"
-    "The owners' metadata.xml says which video is which action, subject and subaction; cameras c01 to c04 are 54138969,\n"
-    "55011271, 58860488 and 60457274."
+    "The owners' metadata.xml says which video is which action, subject and subaction.\n"
+    "Cameras c01 to c04 are 54138969, 55011271, 58860488 and 60457274."
 )
 IMAGE_FOLDERS = ("images", "images.new")  # the original's own copy has the latter
 

@@ -83,7 +83,7 @@ class Leeds(Dataset[Person]):
     def _window(self, keypoints_px: Floats, size: tuple[int, int]) -> Window:
         if self._around == "picture":
             return Window.of_whole_image(*size)
-        return clip_window(keypoints_px[None], np.isfinite(keypoints_px).all(axis=-1)[None], size, POSE_MARGIN)
+        return clip_window(keypoints_px[None], np.isfinite(keypoints_px[None]).all(axis=-1), size, POSE_MARGIN)
 
 
 def inspect(form: Form, folder: Path) -> list[Finding]:
@@ -122,9 +122,9 @@ def _read(form: Form, file: Path) -> tuple[Floats, Bools]:
     by_person = array.transpose(form.axes) if array.ndim == len(form.axes) else array
     if by_person.shape[1:] != (len(LSP), 3) or not np.issubdtype(array.dtype, np.number):
         raise DataProblem(
-            f"{file} holds joints of shape {array.shape}, which is not {form.title}'s. Wanted is joints.mat of {form.source}"
+            f"{file} holds joints of shape {array.shape}, not {form.title}'s. Wanted is joints.mat of {form.source}"
         )
-    keypoints, flag = by_person[..., :2].astype(np.float64), by_person[..., 2] > 0
+    keypoints, flag = by_person[..., :2].astype(np.float64), np.asarray(by_person[..., 2] > 0)
     if form.flag_means_occluded:
         return keypoints, ~flag
     keypoints[~flag] = np.nan

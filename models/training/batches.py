@@ -52,17 +52,17 @@ class Steps(TorchDataset[Any]):
         sample = self.sources[name][slot.index]
         augmentation = recipe.augmentations[name]
         variation = augmentation.draw(random)
-        dims = recipe.config_dims
+        wanted = (recipe.joints, recipe.dims, variation, recipe.image_size)
         if isinstance(sample, Person):
-            return examples.of_person(sample, recipe.joints, dims, variation), SINGLE_PICTURES
+            return examples.of_person(sample, *wanted), SINGLE_PICTURES
         assert isinstance(sample, Clip)
         if not slot.share.clips:
             frame = int(random.integers(sample.frames))
-            return examples.of_clip(sample, [frame], recipe.joints, dims, variation), SINGLE_PICTURES
+            return examples.of_clip(sample, [frame], *wanted), SINGLE_PICTURES
         every = augmentation.every
         used = -(-sample.frames // every)
         frames = [every * i for i in random_clip(used, recipe.clip_frames, variation.subsampling, random)]
-        return examples.of_clip(sample, frames, recipe.joints, dims, variation), sample.action
+        return examples.of_clip(sample, frames, *wanted), sample.action
 
 
 def epoch_batches(

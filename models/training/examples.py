@@ -27,7 +27,7 @@ NO_SUCH_JOINT = -1.0
 class Example:
     """T pictures."""
 
-    pictures: NDArray[np.float32]  # (T, 3, 256, 256) in -1..1
+    pictures: NDArray[np.float32]  # (T, 3, H, W) in -1..1
     poses: NDArray[np.float32]  # (T, K, D) in 0..1 of the crop
     visibility: NDArray[np.float32]  # (T, K): 1, 0, or NO_SUCH_JOINT in this data set
 
@@ -40,22 +40,24 @@ class Truth:
     visibility: Floats  # (T, K)
 
 
-def of_person(person: Person, layout: Joints, dims: int, variation: Variation) -> Example:
-    """One picture."""
+def of_person(person: Person, layout: Joints, dims: int, variation: Variation, size: int = 256) -> Example:
+    """One picture of `size` x `size`."""
     window = person.window
     window = replace(window, width=window.width * variation.scale, height=window.height * variation.scale)
-    plan = _plan(person.image_size, window, variation)
+    plan = _plan(person.image_size, window, variation, size)
     points = person.uvz if isinstance(person, H36mPerson) else person.keypoints_px
     truth = truth_of(points[None], person.joints, plan, layout, dims, variation.scale)
     return _example([person.read()], plan, truth, variation)
 
 
-def of_clip(clip: Clip, frames: Sequence[int], layout: Joints, dims: int, variation: Variation) -> Example:
+def of_clip(
+    clip: Clip, frames: Sequence[int], layout: Joints, dims: int, variation: Variation, size: int = 256
+) -> Example:
     """Frames of a clip in one window, around the annotated poses."""
     chosen = list(frames)
     points = clip.keypoints[chosen]
     window = clip_window(points, clip.visible[chosen], clip.image_size, POSE_MARGIN * variation.scale)
-    plan = _plan(clip.image_size, window, variation)
+    plan = _plan(clip.image_size, window, variation, size)
     truth = truth_of(points, clip.joints, plan, layout, dims, variation.scale)
     return _example([clip.read(frame) for frame in chosen], plan, truth, variation)
 
@@ -97,11 +99,11 @@ def _root_depth(depths: Floats, joints: Joints) -> Any:
     return np.array([values.mean() if values.size else 0.0])
 
 
-def _plan(image_size: tuple[int, int], window: Window, variation: Variation) -> CropPlan:
+def _plan(image_size: tuple[int, int], window: Window, variation: Variation, size: int) -> CropPlan:
     window = window.at_least_smallest()
     shift_x, shift_y = (variation.scale * shift for shift in variation.shift_px)
     window = replace(window, centre_x=window.centre_x + shift_x, centre_y=window.centre_y + shift_y)
-    return plan_crop(image_size, window, mirror=variation.mirror, angle_deg=variation.angle_deg)
+    return plan_crop(image_size, window, (size, size), mirror=variation.mirror, angle_deg=variation.angle_deg)
 
 
 def _example(images: list[NDArray[np.uint8]], plan: CropPlan, truth: Truth, variation: Variation) -> Example:

@@ -62,7 +62,7 @@ class Phase:
 class Batch:
     """Rows of pictures, each a clip or single pictures side by side: every network part sees one shape."""
 
-    pictures: Tensor  # (N, T, 3, 256, 256) in -1..1
+    pictures: Tensor  # (N, T, 3, H, W) in -1..1
     poses: Tensor  # (N, T, K, D) in 0..1 of the crop; `losses.UNKNOWN` where there is no truth
     visibility: Tensor  # (N, T, K): 1 visible, 0 not, -1 where the data set does not have the joint at all
     actions: Tensor  # (N,) from 0, or SINGLE_PICTURES
@@ -89,9 +89,17 @@ class Recipe:
     dataset_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of `open_split`
 
     @property
-    def config_dims(self) -> int:
+    def dims(self) -> int:
         """Coordinates of the network's joints."""
         return self.config.pose.dims if isinstance(self.config, MergedConfig) else self.config.dims
+
+    @property
+    def image_size(self) -> int:
+        """Side of the network's crops in pixels."""
+        if isinstance(self.config, SPNetConfig):
+            return self.config.image_size
+        pose = self.config.pose if isinstance(self.config, MergedConfig) else self.config
+        return 8 * pose.map_size
 
     def row_of(self, phase: Phase) -> int:
         """Pictures of a row: those of a clip, or the fewest that the clip's part of the network takes."""

@@ -1,7 +1,7 @@
 """One recipe for each of deephar's networks.
 
-After the papers (arXiv 1802.09232, appendix B and section 5; arXiv 1912.08077) and, where they are silent, the original's
-training scripts. A number that is ours is marked so.
+After the papers (CVPR'18: arXiv 1802.09232, section 5 and appendix B; TPAMI'20: arXiv 1912.08077) and the original's
+training scripts; each recipe says where its numbers are from, and which are ours.
 """
 
 from __future__ import annotations

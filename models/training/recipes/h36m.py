@@ -25,6 +25,7 @@ RECIPE = Recipe(
             learning_rate=1e-3,
             milestones=(80, 100),
             factor=0.2,
+            pose_loss="cvpr_elasticnet",
             batch=(Share(dataset="h36m", count=12), Share(dataset="mpii", count=12, optional=True)),
         ),
     ),

@@ -1,7 +1,7 @@
 """The phases that both merged networks share (CVPR'18, appendix B).
 
-Poses with RMSprop; the action part alone with SGD and clips by twos; then all, five epochs with a tenth of the last rate.
-The paper lowers the rates when the validation stands still: epochs and milestones are ours.
+Poses with RMSprop; the action part alone with SGD and clips by twos; then all of it, five epochs with a tenth of the
+last rate. The paper lowers the rates when the validation stands still: epochs and milestones are ours.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def phases(dataset: str, poses: tuple[Share, ...], beside_clips: tuple[Share, ..
             milestones=(80, 100),
             factor=FACTOR,
             batch=poses,
+            pose_loss="cvpr_elasticnet",
         ),
         Phase(
             name="actions",
@@ -55,5 +56,6 @@ def phases(dataset: str, poses: tuple[Share, ...], beside_clips: tuple[Share, ..
             momentum=MOMENTUM,
             learning_rate=RATE * FACTOR ** len(MILESTONES) / 10,
             batch=(*beside_clips, clips),
+            pose_loss="cvpr_elasticnet",
         ),
     )

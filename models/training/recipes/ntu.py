@@ -1,8 +1,8 @@
 """SPNet on NTU RGB+D, Human3.6M, MPII and Penn Action (TPAMI'20), as the original's scripts train it.
 
 The scripts alternate between a batch of pictures and one of clips; here both are one batch with one step. They start
-from a pose network of 8 pyramids, here from the phase `pose`. In the last phase the mixture for poses is the one of which
-the script leaves the sizes: 4 of Human3.6M, 3 of MPII and 1 of NTU in 8.
+from a pose network of 8 pyramids, here from the phase `pose`. The last phase mixes poses in the sizes that the script
+still names: 4 of Human3.6M, 3 of MPII and 1 of NTU in 8.
 """
 
 from __future__ import annotations

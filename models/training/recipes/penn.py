@@ -1,8 +1,8 @@
 """SPNet on Penn Action and MPII (TPAMI'20), as the original's script trains it.
 
 The script alternates between a batch of pictures and one of clips; here both are one batch with one step, so the weight
-of the actions also holds under RMSprop. It starts from a deeper pose network, here from the phase `pose`. Of the mixture
-for poses, 6 of 8 are of MPII and 2 of Penn Action, as the script has it beside MPII alone.
+of the actions also holds under RMSprop. It starts from a deeper pose network, here from the phase `pose`. Of 8 pictures
+6 are of MPII and 2 of Penn Action, which the script has beside MPII alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The merged network on Penn Action: poses of MPII (75 %) and Penn Action (25 %), clips of 16 (CVPR'18, section 5.4)."""
+"""The merged network on Penn Action: poses of MPII (75 %) and Penn Action (25 %), clips of 16 (CVPR'18, 5.4)."""
 
 from __future__ import annotations
 

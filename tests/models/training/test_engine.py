@@ -22,7 +22,7 @@ from models.training.optimizers import optimizer_of, schedule_of
 from models.training.problem import CannotTrain
 from models.training.recipe import Phase
 from models.training.step import PhaseSteps
-from tests.models.training.tiny import PHASES, TinyRecipe, phase, tiny, train
+from tests.models.training.made_training import PHASES, TinyRecipe, phase, tiny, train
 
 CPU = Process(torch.device("cpu"))
 

@@ -37,8 +37,10 @@ def test_what_is_not_known_has_no_gradient(kind: losses.PoseLoss) -> None:
     predicted = torch.tensor([[[0.5, 0.0], [1.0, 0.3]]], requires_grad=True)
     truth = torch.tensor([[[0.4, 0.7], [losses.UNKNOWN, losses.UNKNOWN]]])
     losses.pose_loss(kind, predicted, truth).sum().backward()
-    assert predicted.grad is not None and predicted.grad.isfinite().all()
-    assert (predicted.grad[0, 0] != 0).any() and (predicted.grad[0, 1] == 0).all()
+    assert predicted.grad is not None
+    assert predicted.grad.isfinite().all()
+    assert (predicted.grad[0, 0] != 0).any()
+    assert (predicted.grad[0, 1] == 0).all()
 
 
 def test_a_joint_that_a_data_set_does_not_have_is_neither_visible_nor_hidden() -> None:

@@ -18,7 +18,7 @@ import torch
 from models.training import checkpoint, log
 from models.training.loop import Settings
 from models.training.problem import CannotTrain, Stopped
-from tests.models.training.tiny import PHASES, NoData, phase, tiny, train
+from tests.models.training.made_training import PHASES, NoData, phase, tiny, train
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -87,7 +87,7 @@ def test_a_finished_training_stays_as_it_is(undisturbed: Path) -> None:
 
 
 def begin(folder: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.models.training.tiny", str(folder), *options]
+    command = [sys.executable, "-m", "tests.models.training.made_training", str(folder), *options]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
