@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from models.datasets import boxes_command
 from models.datasets.catalogue import MODULES, module_of
 from models.datasets.check import report
 
@@ -16,8 +17,7 @@ def command() -> None:
     """Check the folder of a data set and make what it lacks."""
 
 
-# Further actions stand in modules of their own, `<action>_command.py`, and are added here by
-# `command.add_command(boxes_command.command, "boxes")`.
+command.add_command(boxes_command.command, "boxes")
 
 
 @command.command()
@@ -31,6 +31,10 @@ def check(name: str, folder: Path) -> int:
     if not folder.is_dir():
         print(f"deephar-models: {folder} is no folder", file=sys.stderr)
         return 1
-    findings = module_of(name).inspect(folder)
+    try:
+        findings = module_of(name).inspect(folder)
+    except OSError as error:  # such as a folder that may not be read
+        print(f"deephar-models: {error.filename or folder}: {error.strerror or error}", file=sys.stderr)
+        return 1
     print(report(findings))
     return int(any(finding.state.is_problem for finding in findings))
