@@ -15,12 +15,12 @@ UNCHANGED = Augmentation(mirrors=(False,), powers=(1.0,))
 
 
 def tiny(name: str) -> Recipe:
-    """Pictures of 64 px without variations, one block or pyramid, clips of 4, and one sample of each share."""
+    """Pictures of 32 px without variations, one block or pyramid, clips of 4, and one sample of each share."""
     recipe = RECIPES[name]
     config = recipe.config
     if isinstance(config, SPNetConfig):
         config = replace(
-            config, pyramids=1, action_pyramids=(1,), levels=2, growth=16, action_features=16, image_size=64
+            config, pyramids=1, action_pyramids=(1,), levels=2, growth=16, action_features=16, image_size=32
         )
     elif isinstance(config, MergedConfig):
         config = replace(config, pose=_small(config.pose), visual_features=32)
@@ -43,4 +43,4 @@ def tiny(name: str) -> Recipe:
 
 
 def _small(config: ReceptionConfig) -> ReceptionConfig:
-    return replace(config, blocks=1, map_size=8, depths=4, kernel=3)
+    return replace(config, blocks=1, map_size=4, depths=4, kernel=3)
