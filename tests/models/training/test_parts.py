@@ -13,7 +13,7 @@ from models.training import parts
 from models.training.recipe import Recipe
 from models.training.recipes import RECIPES
 from tests.models.training.made_samples import InMemory
-from tests.models.training.tiny import tiny
+from tests.models.training.tiny_recipes import tiny
 
 SOURCES = {name: InMemory(name, 2) for name in ("mpii", "h36m", "penn", "ntu")}
 
