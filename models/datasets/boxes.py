@@ -1,14 +1,18 @@
-"""Predicted boxes of people in sequences, from the two kinds of files that deephar's protocols have.
+"""Predicted boxes of people in sequences, from the two kinds of files that deephar's protocols have, and from ours.
 
 Boxes of frames (multitask protocol): a list [test, train, validation] of {"<sequence>.<frame>": [x1, y1, x2, y2]}.
 Boxes of clips (merge protocol): {"<sequence>.<subsampling>.<clip>.<mirrored>": [x1, y1, x2, y2]} of the test split.
-Sequences, frames and clips count from 0, sequences by their place in the split; NTU RGB+D's go by their names.
+Sequences, frames and clips count from 0, sequences by their place in the split.
+
+NTU RGB+D has five million frames, so its boxes are lines (.jsonl): one that says what they were made of, and then one
+for each sequence by its name, {"sequence": "S001C001P001R001A001", "boxes": [[x1, y1, x2, y2], ...]}.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -20,6 +24,8 @@ from models.datasets.problem import DataProblem
 from models.protocol.window import Window
 
 PLACES = {"test": 0, "train": 1, "validation": 2}  # of the splits in a file with boxes of frames
+# Files that `deephar-models data boxes` writes.
+OWN_FRAME_BOXES, OWN_CLIP_BOXES, LINES = "boxes_of_frames.json", "boxes_of_clips.json", ".jsonl"
 Corners = tuple[float, float, float, float]
 Where = Path | Literal["annotated", "image"]  # a clip's window comes from: a file, the annotated poses, nothing
 
@@ -37,7 +43,7 @@ class FrameBoxes:
     """A box for each frame."""
 
     file: Path
-    by_sequence: Mapping[str, NDArray[np.float64]]  # (T, 4), NaN where the file has no box
+    by_sequence: Mapping[str, NDArray[np.floating]]  # (T, 4), NaN where the file has no box
 
     def window(self, sequence: str, frames: Sequence[int], mirror: bool) -> Window:  # noqa: ARG002 - for clips
         """The smallest window around the boxes of the frames.
@@ -88,6 +94,8 @@ def read_boxes(file: Path, split: str) -> FrameBoxes | ClipBoxes:
     Raises:
         DataProblem: The file is missing, damaged, of another kind, or has no box of the split.
     """
+    if file.suffix == LINES:
+        return FrameBoxes(file, _lines(file))
     content = _json(file)
     if isinstance(content, dict):
         if split != "test":
@@ -113,14 +121,30 @@ def _rows(boxes: Mapping[int, Corners]) -> NDArray[np.float64]:
     return rows
 
 
+def _lines(file: Path) -> dict[str, NDArray[np.float32]]:
+    held: dict[str, NDArray[np.float32]] = {}
+    with _readable(file), file.open() as lines:
+        next(lines, None)  # what they were made of
+        for line in lines:
+            row = json.loads(line)
+            held[row["sequence"]] = np.array(row["boxes"], np.float32).reshape(-1, 4)
+    return held
+
+
 def _json(file: Path) -> Any:
-    try:
+    with _readable(file):
         return json.loads(file.read_bytes())
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise DataProblem(f"{file} is missing; make it: deephar-models data boxes") from None
     except OSError as error:
         raise DataProblem(f"{file}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataProblem(f"{file} is damaged or cut ({error}): download or make it again") from error
 
 

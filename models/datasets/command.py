@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from models.datasets import boxes_command
 from models.datasets.catalogue import MODULES, module_of
 from models.datasets.check import report
 
@@ -16,8 +17,7 @@ def command() -> None:
     """Check the folder of a data set and make what it lacks."""
 
 
-# Further actions stand in modules of their own, `<action>_command.py`, and are added here by
-# `command.add_command(boxes_command.command, "boxes")`.
+command.add_command(boxes_command.command, "boxes")
 
 
 @command.command()

@@ -108,10 +108,9 @@ def _write_skeleton(file: Path, coordinates: list[Floats], second_body: bool) ->
         lines.append(str(len(bodies)))
         for body, joints in bodies:
             lines += [f"{body} 0 1 1 1 1 0 0.02764709 0.05745083 2", "25"]
-            lines += [
-                f"{x:.7g} {y:.7g} {z:.7g} {u / 3.75:.7g} {v / 2.55:.7g} {u:.7g} {v:.7g} -0.2059 0.03134 0.9745 -0.0833 2"
-                for (x, y, z), (u, v, _) in zip(_camera_m(joints), joints, strict=True)
-            ]
+            for xyz, (u, v, _) in zip(_camera_m(joints), joints, strict=True):
+                numbers = (*xyz, u / 3.75, v / 2.55, u, v, -0.2059, 0.03134, 0.9745, -0.0833)
+                lines.append(" ".join(f"{number:.7g}" for number in numbers) + " 2")
     file.write_text("\n".join(lines) + "\n")
 
 

@@ -34,7 +34,13 @@ def pose(action: int, time: float, centre_px: tuple[float, float], height_px: fl
     swing = math.sin(2 * math.pi * (1 + action % 3) * time)
     lift = 0.2 + 0.9 * (action % 4) + 0.5 * swing  # angle of the upper arms from hanging down
     bend = lift + 0.4 + 0.3 * swing
-    places = {"pelvis": (0.0, 0.0), "spine": (0, -0.14), "thorax": (0, -0.27), "neck": (0, -0.32), "head": (0, -0.47)}
+    places: dict[str, NDArray[np.float64] | tuple[float, float]] = {
+        "pelvis": (0.0, 0.0),
+        "spine": (0, -0.14),
+        "thorax": (0, -0.27),
+        "neck": (0, -0.32),
+        "head": (0, -0.47),
+    }
     for side, sign in (("right", -1), ("left", 1)):
         shoulder = np.array((sign * 0.11, -0.29))
         elbow = shoulder + 0.17 * np.array((sign * math.sin(lift), math.cos(lift)))
@@ -42,7 +48,8 @@ def pose(action: int, time: float, centre_px: tuple[float, float], height_px: fl
         knee = (sign * (0.09 + 0.02 * swing), 0.24)
         names = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
         ends = (shoulder, elbow, wrist, (sign * 0.08, 0.01), knee, (sign * 0.1, 0.48))
-        places |= {f"{side}_{name}": tuple(end) for name, end in zip(names, ends, strict=True)}
+        for name, end in zip(names, ends, strict=True):
+            places[f"{side}_{name}"] = np.array(end)
     return np.array(centre_px) + height_px * np.array([places[joint] for joint in PA17], np.float64)
 
 
