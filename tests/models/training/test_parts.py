@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from models.deephar.spnet import SPNet
-from models.training import parts
+from models.deephar.spnet_frame import Heatmaps
 from models.training.recipe import Recipe
 from models.training.recipes import RECIPES
 from tests.models.training.made_samples import InMemory
@@ -68,7 +68,7 @@ def test_replicas_start_as_copies_of_the_pose_layers() -> None:
     pairs = [
         (module.conv1.weight, module.conv1_replica.weight)
         for module in network.modules()
-        if isinstance(module, parts.Heatmaps) and module.conv1_replica is not None
+        if isinstance(module, Heatmaps) and module.conv1_replica is not None
     ]
     assert pairs
     assert not any(torch.equal(own, replica) for own, replica in pairs)
