@@ -32,7 +32,6 @@ class Augmentation:
     mirrors: tuple[bool, ...] = (False, True)
     powers: tuple[float, ...] = COLOUR_POWERS
     subsamplings: tuple[int, ...] = (1,)
-    every: int = 1  # of a sequence's frames one in so many is used at all
 
     def draw(self, random: np.random.Generator) -> Variation:
         return Variation(
@@ -59,7 +58,7 @@ TPAMI20 = {
     "mpii": Augmentation(steps(40, 5), SCALES),
     "h36m": Augmentation(steps(10, 5), (0.8, 1.0, 1.2), steps(20, 5), steps(4, 1)),
     "penn": Augmentation(steps(30, 5), SCALES, steps(40, 5), steps(10, 5), subsamplings=(4, 6, 8)),
-    "ntu": Augmentation((0.0,), SCALES, steps(40, 5), steps(10, 5), subsamplings=(3, 4, 5), every=2),
+    "ntu": Augmentation((0.0,), SCALES, steps(40, 5), steps(10, 5), subsamplings=(3, 4, 5)),
 }
 CVPR18 = {
     "mpii": TPAMI20["mpii"],

@@ -50,8 +50,7 @@ class Steps(TorchDataset[Any]):
         """What is learned in a place of the batch, and its action."""
         random, recipe, name = slot.generator(), self.recipe, slot.share.dataset
         sample = self.sources[name][slot.index]
-        augmentation = recipe.augmentations[name]
-        variation = augmentation.draw(random)
+        variation = recipe.augmentations[name].draw(random)
         wanted = (recipe.joints, recipe.dims, variation, recipe.image_size)
         if isinstance(sample, Person):
             return examples.of_person(sample, *wanted), SINGLE_PICTURES
@@ -59,9 +58,7 @@ class Steps(TorchDataset[Any]):
         if not slot.share.clips:
             frame = int(random.integers(sample.frames))
             return examples.of_clip(sample, [frame], *wanted), SINGLE_PICTURES
-        every = augmentation.every
-        used = -(-sample.frames // every)
-        frames = [every * i for i in random_clip(used, recipe.clip_frames, variation.subsampling, random)]
+        frames = random_clip(sample.frames, recipe.clip_frames, variation.subsampling, random)
         return examples.of_clip(sample, frames, *wanted), sample.action
 
 

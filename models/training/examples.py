@@ -53,10 +53,12 @@ def of_person(person: Person, layout: Joints, dims: int, variation: Variation, s
 def of_clip(
     clip: Clip, frames: Sequence[int], layout: Joints, dims: int, variation: Variation, size: int = 256
 ) -> Example:
-    """Frames of a clip in one window, around the annotated poses."""
+    """Frames of a clip in one window, around the annotated poses of the joints that the network has."""
     chosen = list(frames)
     points = clip.keypoints[chosen]
-    window = clip_window(points, clip.visible[chosen], clip.image_size, POSE_MARGIN * variation.scale)
+    bounding = indices(clip.joints, _shared(clip.joints, layout))
+    seen = clip.visible[chosen][:, bounding]
+    window = clip_window(points[:, bounding], seen, clip.image_size, POSE_MARGIN * variation.scale)
     plan = _plan(clip.image_size, window, variation, size)
     truth = truth_of(points, clip.joints, plan, layout, dims, variation.scale)
     return _example([clip.read(frame) for frame in chosen], plan, truth, variation)
@@ -76,7 +78,7 @@ def truth_of(points: Floats, joints: Joints, plan: CropPlan, layout: Joints, dim
         dims: Of the network's poses.
         scale: Of the window; depths go along.
     """
-    shared = tuple(joint for joint in joints if joint in layout)
+    shared = _shared(joints, layout)
     known = points[..., indices(joints, shared), :]
     poses = np.full((*known.shape[:-1], dims), np.nan)
     poses[..., :2] = map_points(plan.affine, known)
@@ -89,6 +91,10 @@ def truth_of(points: Floats, joints: Joints, plan: CropPlan, layout: Joints, dim
         other_side = flip_indices(layout)
         poses, visibility = poses[..., other_side, :], visibility[..., other_side]
     return Truth(np.nan_to_num(poses, nan=UNKNOWN), np.nan_to_num(visibility, nan=NO_SUCH_JOINT))
+
+
+def _shared(joints: Joints, layout: Joints) -> Joints:
+    return tuple(joint for joint in joints if joint in layout)
 
 
 def _root_depth(depths: Floats, joints: Joints) -> Any:

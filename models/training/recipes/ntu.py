@@ -68,4 +68,5 @@ RECIPE = Recipe(
         ),
     ),
     augmentations=TPAMI20,
+    dataset_options={"ntu": {"every": 2}},
 )

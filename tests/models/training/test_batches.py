@@ -29,9 +29,12 @@ MIXED = Phase(
 RECIPE = replace(RECIPES["ntu"], phases=(MIXED,), clip_frames=4)
 
 
-def epoch(number: int = 0, seed: int = 1, recipe: Recipe = RECIPE, **options: int) -> list[Batch]:
-    given = {"rank": 0, "world": 1} | options
-    return list(recipe.batches(recipe.phases[0], SOURCES, seed, number, **given))
+def epoch(
+    number: int = 0, seed: int = 1, recipe: Recipe = RECIPE, rank: int = 0, world: int = 1, **options: int
+) -> list[Batch]:
+    start, workers = options.get("start", 0), options.get("workers", 0)
+    phase = recipe.phases[0]
+    return list(recipe.batches(phase, SOURCES, seed, number, rank, world, start=start, workers=workers))
 
 
 def parts(batch: Batch) -> tuple[torch.Tensor, ...]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from models.datasets.samples import Person
+from models.datasets.samples import Clip, Person
 from models.protocol import joints
 from models.protocol.joints import PA16, PA17, PA20
 from models.protocol.window import Window
@@ -16,6 +19,8 @@ from models.training import examples
 from models.training.augmentation import CVPR18, TPAMI20, Variation
 from models.training.losses import UNKNOWN
 from tests.models.training.made_samples import InMemory
+
+Floats = NDArray[Any]
 
 SIZE = (300, 220)
 BODY = ("pelvis", "head", "right_wrist", "left_wrist", "right_ankle", "left_ankle")
@@ -47,7 +52,13 @@ def spotted(names: tuple[str, ...] = BODY) -> Person:
     )
 
 
-def centre(picture: np.ndarray[tuple[int, ...], np.dtype[np.float32]], colour: tuple[int, ...]) -> np.ndarray:  # type: ignore[type-arg]
+def person(name: str) -> Person:
+    sample = InMemory(name, 1)[0]
+    assert isinstance(sample, Person)
+    return sample
+
+
+def centre(picture: Floats, colour: tuple[int, ...]) -> Floats:
     """Where a colour is in a crop (3, H, W), in 0..1."""
     distance = np.abs(picture - (np.array(colour)[:, None, None] / 127.5 - 1)).sum(0)
     rows, columns = np.nonzero(distance < 0.9)
@@ -86,7 +97,7 @@ def test_joints_that_the_data_set_lacks_are_left_out_and_others_are_hidden(layou
 
 
 def test_poses_in_the_plane_teach_a_network_of_space_no_depth() -> None:
-    example = examples.of_person(InMemory("mpii", 1)[0], PA17, 3, Variation())
+    example = examples.of_person(person("mpii"), PA17, 3, Variation())
     assert (example.visibility[0, :16] == 1).all()
     assert example.visibility[0, 16] == -1  # MPII has no spine
     assert (example.poses[0, :16, :2] > 0).all()
@@ -96,7 +107,7 @@ def test_poses_in_the_plane_teach_a_network_of_space_no_depth() -> None:
 @pytest.mark.parametrize("name", ["h36m", "ntu"])
 @pytest.mark.parametrize("mirror", [False, True])
 def test_depth_is_relative_to_the_root_and_shrinks_with_the_window(name: str, mirror: bool) -> None:
-    def depths(scale: float) -> np.ndarray:  # type: ignore[type-arg]
+    def depths(scale: float) -> Floats:
         sample, variation = InMemory(name, 1)[0], Variation(scale=scale, mirror=mirror)
         if isinstance(sample, Person):
             return examples.of_person(sample, PA17, 3, variation).poses[0, :, 2]
@@ -110,12 +121,13 @@ def test_depth_is_relative_to_the_root_and_shrinks_with_the_window(name: str, mi
 
 
 def test_a_planar_network_learns_no_depth() -> None:
-    assert examples.of_person(InMemory("h36m", 1)[0], PA16, 2, Variation()).poses.shape == (1, 16, 2)
+    assert examples.of_person(person("h36m"), PA16, 2, Variation()).poses.shape == (1, 16, 2)
 
 
 def test_a_clip_has_one_window_and_one_variation() -> None:
     clip = InMemory("penn", 1)[0]
-    example = examples.of_clip(clip, [0, 3, 6], PA16, 2, Variation(mirror=True))  # type: ignore[arg-type]
+    assert isinstance(clip, Clip)
+    example = examples.of_clip(clip, [0, 3, 6], PA16, 2, Variation(mirror=True))
     assert example.pictures.shape == (3, 3, 256, 256)
     assert (example.visibility[:, 3:] == 1).all()
     assert (example.visibility[:, :3] == -1).all()  # Penn Action has no pelvis, thorax, neck
