@@ -161,7 +161,7 @@ def train(
     network = recipe.build()
     if init is not None and not (out / checkpoint.LAST).exists():
         say(start_from(init, network, recipe.name))
-    validation = validation_of(data, recipe.joints, recipe.config_dims, settings.workers) if validates else None
+    validation = validation_of(data, recipe.joints, recipe.dims, settings.workers) if validates else None
     with checkpoint.only_one(out) if process.first else nullcontext():
         run = Run(
             recipe, sources, network, out, settings, process, stop,

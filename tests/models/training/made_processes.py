@@ -6,30 +6,31 @@ signal to the second process alone and then resumed. Each folder gets the networ
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import torch
 
+from models.training.distributed import Process, joined
 from models.training.problem import Stopped
 from tests.models.training.made_training import PHASES, tiny, train
 
 
 def main(out: Path) -> None:
     torch.set_num_threads(1)
-    rank = int(os.environ["RANK"])
-    keep(train(out / "actions", tiny(PHASES[1:2])), out / "actions", rank)
-    keep(train(out / "whole", tiny()), out / "whole", rank)
-    try:
-        train(out / "parts", tiny(stop_before=("all", 0, 2) if rank == 1 else None))
-    except Stopped as stopped:
-        print(f"process {rank}: {stopped}", flush=True)
-    keep(train(out / "parts", tiny()), out / "parts", rank)
+    with joined("cpu") as process:
+        keep(train(out / "actions", tiny(PHASES[1:2]), process=process), out / "actions", process)
+        keep(train(out / "whole", tiny(), process=process), out / "whole", process)
+        try:
+            train(out / "parts", tiny(stop_before=("all", 0, 2) if process.rank == 1 else None), process=process)
+        except Stopped as stopped:
+            print(f"process {process.rank}: {stopped}", flush=True)
+        torch.distributed.barrier()  # elsewhere torchrun's end waits until the checkpoint is written
+        keep(train(out / "parts", tiny(), process=process), out / "parts", process)
 
 
-def keep(network: torch.nn.Module, folder: Path, rank: int) -> None:
-    torch.save(network.state_dict(), folder / f"{rank}.pt")
+def keep(network: torch.nn.Module, folder: Path, process: Process) -> None:
+    torch.save(network.state_dict(), folder / f"{process.rank}.pt")
 
 
 if __name__ == "__main__":

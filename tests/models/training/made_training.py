@@ -23,7 +23,7 @@ from torch.utils.data import Dataset as TorchDataset
 from models.deephar.reception import ReceptionConfig
 from models.protocol.joints import PA16
 from models.training import checkpoint
-from models.training.distributed import joined
+from models.training.distributed import Process
 from models.training.loop import Run, Settings
 from models.training.problem import CannotTrain, Stopped
 from models.training.recipe import Batch, Phase, Recipe, Share, Sources
@@ -141,12 +141,17 @@ def tiny(phases: tuple[Phase, ...] = PHASES, **changes: Any) -> TinyRecipe:
 
 
 def train(
-    out: Path, recipe: Recipe, settings: Settings | None = None, sources: Any = None, **options: Any
+    out: Path,
+    recipe: Recipe,
+    settings: Settings | None = None,
+    sources: Any = None,
+    process: Process | None = None,
+    **options: Any,
 ) -> nn.Module:
     """Trains as the command does, on the CPU. Returns the network."""
-    settings = settings or Settings(log_steps=2)
-    with stop_asked() as stop, joined("cpu") as process:
-        out.mkdir(parents=True, exist_ok=True)
+    settings, process = settings or Settings(log_steps=2), process or Process(torch.device("cpu"))
+    out.mkdir(parents=True, exist_ok=True)
+    with stop_asked() as stop:
         torch.manual_seed(settings.seed)
         network = recipe.build()
         run = Run(recipe, sources or {"mpii": NoData()}, network, out, settings, process, stop, **options)

@@ -6,7 +6,6 @@ import copy
 import itertools
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,14 +24,6 @@ from models.training.step import PhaseSteps
 from tests.models.training.made_training import PHASES, TinyRecipe, phase, tiny, train
 
 CPU = Process(torch.device("cpu"))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def after_phases(count: int, folder: Path) -> dict[str, Tensor]:
