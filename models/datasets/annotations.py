@@ -32,11 +32,18 @@ def missing_text(name: str, folder: Path, file: str, source: str) -> str:
     """What is said of a file without which a data set cannot be opened."""
     if not folder.is_dir():
         return f"{folder} is no folder. {name} is opened by the folder with its {file}"
-    notes = "".join(f"; {note}" for note in beside(folder))
     return (
-        f"{folder} has no {file}{notes}. It comes from {source}. "
+        f"{folder}: {absent(folder, file)}. It comes from {source}. "
         f"What else is wanted says: deephar-models data check {name} {folder}"
     )
+
+
+def absent(folder: Path, file: str) -> str:
+    """What is said of an annotation file that is not in its folder: also what lies there in its place."""
+    below = [
+        f"there is one in {place.parents[file.count('/')]}: name that folder" for place in folder.glob(f"*/{file}")
+    ]
+    return "; ".join([f"there is no {file}", *below, *beside(folder)])
 
 
 def inspect_annotations(folder: Path, published: Published, read: Callable[[Path], str]) -> tuple[Finding, Path | None]:
@@ -52,8 +59,7 @@ def inspect_annotations(folder: Path, published: Published, read: Callable[[Path
     """
     file = published.find(folder)
     if file is None:
-        found = "; ".join(["not there", *beside(folder)])
-        return Finding(published.name, State.MISSING, found, published.source), None
+        return Finding(published.name, State.MISSING, absent(folder, published.name), published.source), None
     try:
         content = read(file)
     except DataProblem as problem:

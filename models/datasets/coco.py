@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets.annotations import missing_text, wanted_split
+from models.datasets.annotations import absent, missing_text, wanted_split
 from models.datasets.check import Finding, State
-from models.datasets.content import beside
 from models.datasets.fingerprint import fingerprint_of
 from models.datasets.json_stream import members
 from models.datasets.pictures import inspect_pictures, read_picture
@@ -106,13 +105,13 @@ def inspect(folder: Path) -> list[Finding]:
 
 def _inspect_split(folder: Path, split: str) -> list[Finding]:
     name = _annotation_name(split)
+    pictures = partial(inspect_pictures, folder, f"{split}/*.jpg", source=f"{COCO_PAGE} ({split}.zip)")
     if not (folder / name).is_file():
-        notes = [*beside(folder), *beside(folder / "annotations")]
-        return [Finding(name, State.MISSING, "; ".join(["not there", *notes]), _ARCHIVE)]
+        return [Finding(name, State.MISSING, absent(folder, name), _ARCHIVE), pictures([])]
     try:
         people = _read(folder / name)
     except DataProblem as problem:
-        return [Finding(name, State.WRONG, str(problem), _ARCHIVE)]
+        return [Finding(name, State.WRONG, str(problem), _ARCHIVE), pictures([])]
     count = len(people.image_id)
     published = count == _PEOPLE[split]
     found = f"{count:,} people with keypoints" + ("" if published else f"; the published file has {_PEOPLE[split]:,}")
@@ -120,7 +119,7 @@ def _inspect_split(folder: Path, split: str) -> list[Finding]:
     wanted = [f"{split}/{picture}" for picture in sorted(used)]
     return [
         Finding(name, State.OK if published else State.UNKNOWN, found, _ARCHIVE),
-        inspect_pictures(folder, f"{split}/*.jpg", wanted, f"{COCO_PAGE} ({split}.zip)"),
+        pictures(wanted),
     ]
 
 

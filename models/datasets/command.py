@@ -31,6 +31,10 @@ def check(name: str, folder: Path) -> int:
     if not folder.is_dir():
         print(f"deephar-models: {folder} is no folder", file=sys.stderr)
         return 1
-    findings = module_of(name).inspect(folder)
+    try:
+        findings = module_of(name).inspect(folder)
+    except OSError as error:  # such as a folder that may not be read
+        print(f"deephar-models: {error.filename or folder}: {error.strerror or error}", file=sys.stderr)
+        return 1
     print(report(findings))
     return int(any(finding.state.is_problem for finding in findings))

@@ -14,9 +14,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from models.datasets import mat_file
-from models.datasets.annotations import missing_text, wanted_split
+from models.datasets.annotations import absent, missing_text, wanted_split
 from models.datasets.check import Finding, State
-from models.datasets.content import beside
 from models.datasets.fingerprint import fingerprint_of
 from models.datasets.pictures import inspect_pictures, picture_size, read_picture
 from models.datasets.problem import DataProblem
@@ -89,20 +88,18 @@ class Leeds(Dataset[Person]):
 def inspect(form: Form, folder: Path) -> list[Finding]:
     """What of the data set lies in a folder."""
     file = folder / ANNOTATIONS
+    pictures = partial(inspect_pictures, folder, "images/im*.jpg", source=form.source)
     if not file.is_file():
-        return [Finding(ANNOTATIONS, State.MISSING, "; ".join(["not there", *beside(folder)]), form.source)]
+        return [Finding(ANNOTATIONS, State.MISSING, absent(folder, ANNOTATIONS), form.source), pictures([])]
     try:
         people = len(_read(form, file)[0])
     except DataProblem as problem:
-        return [Finding(ANNOTATIONS, State.WRONG, str(problem), form.source)]
+        return [Finding(ANNOTATIONS, State.WRONG, str(problem), form.source), pictures([])]
     published = people == form.people
     found = f"{people:,} people" + ("" if published else f"; the published version has {form.people:,}")
     state = State.OK if published else State.UNKNOWN
     wanted = [_picture(form, index) for index in range(people)]
-    return [
-        Finding(ANNOTATIONS, state, found, form.source),
-        inspect_pictures(folder, "images/im*.jpg", wanted, form.source),
-    ]
+    return [Finding(ANNOTATIONS, state, found, form.source), pictures(wanted)]
 
 
 def _picture(form: Form, index: int) -> str:

@@ -1,20 +1,22 @@
-"""MPII Human Pose, single people: the pictures of the owners, and deephar's annotation file with its split.
+"""MPII Human Pose, single people: the owners' pictures, and deephar's annotation file with its split, or the owners'.
 
 deephar's validation part is the one that is in common use (Tompson et al.); the test part's labels are not published.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.datasets import mat_file
+from models.datasets import mat_file, mpii_release
 from models.datasets.annotations import annotation_file, inspect_annotations, wanted_split
-from models.datasets.check import Finding
+from models.datasets.check import Finding, State
 from models.datasets.fingerprint import fingerprint_of
 from models.datasets.pictures import inspect_pictures, picture_size, read_picture
 from models.datasets.problem import DataProblem
@@ -23,7 +25,8 @@ from models.datasets.samples import Dataset, Floats, MpiiPerson
 from models.protocol.boxes import mpii_window
 from models.protocol.joints import MPII
 
-SPLITS = ("train", "val")
+_BOTH = "trainval"  # the training and the validation part, which the owners do not tell apart
+SPLITS = ("train", _BOTH, "val")
 
 _VARIABLES = {"train": "annot_tr", "val": "annot_val"}
 _HEAD_SHARE = 0.6  # of the head box's diagonal
@@ -49,7 +52,7 @@ class Mpii(Dataset[MpiiPerson]):
     def __init__(self, folder: Path, split: str) -> None:
         self.split = wanted_split(self.name, split, SPLITS)
         self._folder = folder
-        self._file = annotation_file(self.name, folder, MPII_ANNOTATIONS)
+        self._file = _annotation_file(folder, split)
         self._people = _read(self._file, split)
 
     def __len__(self) -> int:
@@ -91,44 +94,72 @@ def inspect(folder: Path) -> list[Finding]:
 
     def read(file: Path) -> str:
         counts = []
-        for split in SPLITS:
+        for split in _VARIABLES:
             people = _read(file, split)
             pictures.update(people.pictures)
             counts.append(f"{len(people.pictures):,} people in {split}")
         return ", ".join(counts)
 
     annotations, _ = inspect_annotations(folder, MPII_ANNOTATIONS, read)
-    wanted = [f"images/{name}" for name in sorted(pictures)]
-    return [annotations, inspect_pictures(folder, "images/*.jpg", wanted, MPII_PAGE)]
+    if annotations.state is State.MISSING and (owners := mpii_release.find(folder)):
+        try:
+            people = _read(owners, _BOTH)
+        except DataProblem as problem:
+            return [annotations, Finding(owners.name, State.WRONG, str(problem), MPII_PAGE), _pictures(folder, [])]
+        pictures.update(people.pictures)
+        text = f"{annotations.found}; {owners.name} has {len(people.pictures):,} people for {_BOTH}, not train and val"
+        annotations = replace(annotations, found=text)
+    return [annotations, _pictures(folder, sorted(pictures))]
+
+
+def _pictures(folder: Path, names: list[str]) -> Finding:
+    return inspect_pictures(folder, "images/*.jpg", [f"images/{name}" for name in names], MPII_PAGE)
+
+
+def _annotation_file(folder: Path, split: str) -> Path:
+    if MPII_ANNOTATIONS.find(folder) is None and (owners := mpii_release.find(folder)):
+        if split == _BOTH:
+            return owners
+        raise DataProblem(_no_parts(owners))
+    return annotation_file("mpii", folder, MPII_ANNOTATIONS)
+
+
+def _no_parts(file: Path) -> str:
+    parts = " and ".join(_VARIABLES)
+    return f"{file} is the owners': it has {_BOTH}, but no {parts}. These are in {MPII_ANNOTATIONS.source}"
 
 
 def _read(file: Path, split: str) -> _Annotations:
-    variables = mat_file.names(file)
-    if "RELEASE" in variables:
-        raise DataProblem(
-            f"{file} is the owners' annotation file, which has no validation part. Wanted is {MPII_ANNOTATIONS.source}"
-        )
-    cells = mat_file.value(file, _VARIABLES[split])
+    is_owners = mpii_release.VARIABLE in mat_file.names(file)
+    if is_owners and split != _BOTH:
+        raise DataProblem(_no_parts(file))
+    variables = _VARIABLES.values() if split == _BOTH else [_VARIABLES[split]]
     try:
-        return _packed(cells)
+        if is_owners:
+            return _packed(mpii_release.people(file))
+        return _packed(chain.from_iterable(_listed(mat_file.value(file, variable)) for variable in variables))
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise DataProblem(
-            f"{file} holds {_VARIABLES[split]} in an unknown form ({error}). Wanted is {MPII_ANNOTATIONS.source}"
+            f"{file} holds the people of {split} in an unknown form ({error}). Wanted is {MPII_ANNOTATIONS.source}"
         ) from error
 
 
-def _packed(cells: Any) -> _Annotations:
-    """From 3 x N cells: a picture's listed people (from 1), its name, all its people."""
-    pictures, place, head, centre, scale, pose = [], [], [], [], [], []
+def _listed(cells: Any) -> Iterator[tuple[str, int, Any]]:
+    """From 3 x N cells - a picture's listed people (from 1), its name, all its people - the listed ones."""
     for listed, picture, people in np.reshape(cells, (3, -1)).T:
         for number in np.atleast_1d(listed).astype(int) - 1:
-            person = np.atleast_1d(people)[number]
-            pictures.append(str(picture))
-            place.append(int(number))
-            head.append(np.asarray(person.head, float).reshape(4))
-            centre.append(np.asarray(person.objpos, float).reshape(2))
-            scale.append(float(person.scale))
-            pose.append(np.asarray(person.pose, float).reshape(2, 16).T)
+            yield str(picture), int(number), np.atleast_1d(people)[number]
+
+
+def _packed(people: Iterable[tuple[str, int, Any]]) -> _Annotations:
+    pictures, place, head, centre, scale, pose = [], [], [], [], [], []
+    for picture, number, person in people:
+        pictures.append(picture)
+        place.append(number)
+        head.append(np.asarray(person.head, float).reshape(4))
+        centre.append(np.asarray(person.objpos, float).reshape(2))
+        scale.append(float(person.scale))
+        pose.append(np.asarray(person.pose, float).reshape(2, 16).T)
     if not pictures:
         raise ValueError("nobody is listed")
     return _Annotations(pictures, place, np.array(head), np.array(centre), np.array(scale), np.array(pose))

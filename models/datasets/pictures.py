@@ -58,6 +58,8 @@ def inspect_pictures(folder: Path, what: str, wanted: Sequence[str], source: str
         wanted: Their names, relative to the folder.
         source: Where they come from.
     """
+    if not wanted:
+        return Finding(what, State.MISSING, "which are wanted, only the annotations tell", source)
     sizes = _sizes(folder, wanted)
     missing = [name for name in wanted if name not in sizes]
     counted = f"{len(wanted) - len(missing):,} of {len(wanted):,} are there"
@@ -65,7 +67,7 @@ def inspect_pictures(folder: Path, what: str, wanted: Sequence[str], source: str
         notes = [f"{counted}; missing: {named(missing)}", *beside(folder)]
         return Finding(what, State.MISSING, "; ".join(notes), source)
     damaged = [name for name in wanted if not sizes[name]]
-    step = max(1, len(wanted) // SAMPLED)
+    step = -(-len(wanted) // SAMPLED)
     for name in islice(wanted, 0, None, step):
         try:
             read_picture(folder / name)

@@ -62,6 +62,43 @@ def write(folder: Path, train: list[MadePicture], val: list[MadePicture], *, los
         save(folder / "images" / made.name, made.pixels, lossless=lossless)
 
 
+def write_release(file: Path, labelled: list[MadePicture], test: list[MadePicture]) -> None:
+    """Writes the owners' annotation file, without the pictures."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    made = [*labelled, *test]
+    singles = np.empty((len(made), 1), object)
+    for at, one in enumerate(made):
+        singles[at, 0] = np.array(one.listed, np.float64)[:, None] + 1
+    images = [
+        {"image": structs([{"name": one.name}], (1, 1)), "annorect": _rectangles(one, at < len(labelled)), "vididx": []}
+        for at, one in enumerate(made)
+    ]
+    release = {
+        "annolist": structs(images, (1, len(made))),
+        "img_train": np.array([[1] * len(labelled) + [0] * len(test)], np.uint8),
+        "version": "V1.2",
+        "single_person": singles,
+    }
+    savemat(file, {"RELEASE": structs([release], (1, 1))}, do_compression=True)
+
+
+def _rectangles(made: MadePicture, has_labels: bool) -> object:
+    rows = []
+    for one in made.people:
+        x, y = np.asarray(one["objpos"], float).ravel()
+        row = dict[str, object](scale=one["scale"])
+        row["objpos"] = structs([{"x": x, "y": y}], (1, 1))
+        if has_labels:
+            pose = np.asarray(one["pose"], float).T
+            points: list[dict[str, object]] = [
+                {"x": x, "y": y, "id": at, "is_visible": 1} for at, (x, y) in enumerate(pose) if np.isfinite(x)
+            ]
+            row |= dict(zip(("x1", "y1", "x2", "y2"), np.asarray(one["head"], float).ravel(), strict=True))
+            row["annopoints"] = structs([{"point": structs(points, (1, len(points)))}], (1, 1))
+        rows.append(row)
+    return structs(rows, (1, len(rows)))
+
+
 def make(folder: Path, train: int = 6, val: int = 6, seed: int = 1) -> None:
     """A data set of so many pictures."""
     write(folder, drawn_pictures("0", train, seed), drawn_pictures("1", val, seed + 1))

@@ -88,6 +88,16 @@ def test_an_empty_folder_lacks_everything(name: str, tmp_path: Path, capsys: pyt
 
 
 @every_set
+def test_the_folder_above(name: str, tmp_path: Path) -> None:
+    MAKERS[name](tmp_path / "set")
+    with pytest.raises(DataProblem, match=f"there is one in {tmp_path / 'set'}: name that folder"):
+        open_split(name, tmp_path, LAST_SPLIT[name])
+    missing = {finding.found for finding in module_of(name).inspect(tmp_path)}
+    assert f"there is no {ANNOTATIONS[name]}; there is one in {tmp_path / 'set'}: name that folder" in missing
+    assert "which are wanted, only the annotations tell" in missing
+
+
+@every_set
 def test_a_folder_that_there_is_not(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "check", name, str(tmp_path / "none")]) == 1
     assert capsys.readouterr().err == f"deephar-models: {tmp_path / 'none'} is no folder\n"
@@ -145,7 +155,7 @@ def test_annotations_of_another_set(name: str, other: str, tmp_path: Path) -> No
 def test_unknown_structs(tmp_path: Path) -> None:
     made_mpii.make(tmp_path / "mpii")
     savemat(tmp_path / "mpii" / "annotations.mat", {"annot_tr": [1, 2, 3], "annot_val": [[1], [2], [3]]})
-    with pytest.raises(DataProblem, match=r"annot_val in an unknown form .* Wanted is .*mpii_annotations\.mat"):
+    with pytest.raises(DataProblem, match=r"the people of val in an unknown form .* Wanted is .*mpii_annotations\.mat"):
         open_split("mpii", tmp_path / "mpii", "val")
     made_h36m.make(tmp_path / "h36m")
     savemat(tmp_path / "h36m" / "annotations.mat", {"sequences_val": {"name": "Directions 1", "frames": 1}})
@@ -157,10 +167,23 @@ def test_unknown_structs(tmp_path: Path) -> None:
         open_split("coco", tmp_path / "coco", "val2017")
 
 
-def test_the_owners_file_of_mpii_is_recognised(tmp_path: Path) -> None:
-    savemat(tmp_path / "annotations.mat", {"RELEASE": {"annolist": 1, "version": "V1.0"}})
-    with pytest.raises(DataProblem, match=r"the owners' annotation file.*download/v0\.1/mpii_annotations\.mat"):
+def test_the_owners_file_of_mpii_has_no_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made_mpii.make(tmp_path)
+    (tmp_path / "annotations.mat").unlink()
+    labelled = made_mpii.drawn_pictures("0", 6, 1) + made_mpii.drawn_pictures("1", 6, 2)
+    file = tmp_path / "mpii_human_pose_v1_u12_1.mat"
+    made_mpii.write_release(file, labelled, made_mpii.drawn_pictures("2", 2, 3))
+    reason = r"is the owners': it has trainval, but no train and val\..*download/v0\.1/mpii_annotations\.mat"
+    with pytest.raises(DataProblem, match=reason):
         open_split("mpii", tmp_path, "val")
+    assert cli.main(["data", "check", "mpii", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert "missing  annotations.mat: there is no annotations.mat; mpii_human_pose_v1_u12_1.mat has 14 people" in told
+    assert "images/*.jpg: 12 of 12 are there" in told
+    file.rename(tmp_path / "annotations.mat")
+    with pytest.raises(DataProblem, match=reason):
+        open_split("mpii", tmp_path, "val")
+    assert len(open_split("mpii", tmp_path, "trainval")) == 14
 
 
 def test_matlab_73(tmp_path: Path) -> None:

@@ -38,6 +38,21 @@ def test_mpii_has_the_listed_people_of_each_picture_in_order(tmp_path: Path) -> 
         assert (val[0].read() == np.asarray(picture)).all()
 
 
+def test_the_owners_file_of_mpii_has_the_same_people(tmp_path: Path) -> None:
+    made_mpii.make(tmp_path, train=6, val=6, seed=1)
+    both = open_split("mpii", tmp_path, "trainval")
+    assert keys(both) == keys(open_split("mpii", tmp_path, "train")) + keys(open_split("mpii", tmp_path, "val"))
+    (tmp_path / "annotations.mat").unlink()
+    labelled = made_mpii.drawn_pictures("0", 6, 1) + made_mpii.drawn_pictures("1", 6, 2)
+    folder = tmp_path / "mpii_human_pose_v1_u12_2"  # as the archive is unpacked
+    made_mpii.write_release(folder / "mpii_human_pose_v1_u12_1.mat", labelled, made_mpii.drawn_pictures("2", 2, 3))
+    owners = open_split("mpii", tmp_path, "trainval")
+    assert keys(owners) == keys(both)
+    for index in range(len(both)):
+        assert (owners[index].window, owners[index].head_size_px) == (both[index].window, both[index].head_size_px)
+        assert np.array_equal(owners[index].keypoints_px, both[index].keypoints_px, equal_nan=True)
+
+
 def test_human36m_frames_come_sequence_by_sequence(tmp_path: Path) -> None:
     made_h36m.make(tmp_path, frames=2)
     val = open_split("h36m", tmp_path, "val")
