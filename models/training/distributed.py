@@ -53,8 +53,7 @@ class Process:
             return module
         if self.device.type == "cuda":  # PyTorch has it for GPUs only: elsewhere each process normalises its own rows
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
-        # A batch without clips leaves the action part without gradients.
-        return DistributedDataParallel(module, find_unused_parameters=True)
+        return DistributedDataParallel(module)
 
 
 @contextmanager

@@ -99,7 +99,9 @@ def test_the_log_has_means_and_rates_and_the_curves_are_drawn(tmp_path: Path) ->
     steps = [line for line in lines if line["kind"] == "steps"]
     assert [line["step"] for line in steps] == [2, 4] * 7
     assert epochs[-1]["losses"]["total"] < epochs[-2]["losses"]["total"] < 2
-    assert cv2.imread(str(tmp_path / "curves.png")).shape[2] == 3
+    curves = cv2.imread(str(tmp_path / "curves.png"))
+    assert curves is not None
+    assert curves.std() > 0
 
 
 def test_an_epochs_mean_is_that_of_its_steps(tmp_path: Path) -> None:
