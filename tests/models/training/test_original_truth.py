@@ -26,7 +26,7 @@ MPII_IMAGE, H36M_IMAGE, PENN_IMAGE, NTU_IMAGE = (320, 240), (1000, 1002), (480, 
 
 def check(example: Example, pose: str, frames: str, step: int) -> None:
     """Poses with visibility as the last column, and every so many pixels."""
-    golden = VECTORS[pose].reshape(example.poses.shape[:2] + (-1,))
+    golden = VECTORS[pose].reshape((*example.poses.shape[:2], -1))
     np.testing.assert_allclose(example.poses, golden[..., :-1], rtol=0, atol=1e-6)
     assert ((example.visibility == 1) == golden[..., -1]).all()
     pixels = to_network_range(VECTORS[frames].reshape(len(example.pictures), 256 // step, 256 // step, 3))
