@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from models.datasets.check import Finding, State
 from models.datasets.content import beside
 from models.datasets.problem import DataProblem
 from models.datasets.published import Published
+from models.datasets.samples import Floats
 from models.files.checksums import md5_of
 
 
@@ -33,17 +37,21 @@ def missing_text(name: str, folder: Path, file: str, source: str) -> str:
     if not folder.is_dir():
         return f"{folder} is no folder. {name} is opened by the folder with its {file}"
     return (
-        f"{folder}: {absent(folder, file)}. It comes from {source}. "
+        f"{folder} has no {file}{_in_its_place(folder, file)}. It comes from {source}. "
         f"What else is wanted says: deephar-models data check {name} {folder}"
     )
 
 
 def absent(folder: Path, file: str) -> str:
-    """What is said of an annotation file that is not in its folder: also what lies there in its place."""
+    """What is said of an annotation file that is not in its folder."""
+    return f"there is no {file}{_in_its_place(folder, file)}"
+
+
+def _in_its_place(folder: Path, file: str) -> str:
     below = [
         f"there is one in {place.parents[file.count('/')]}: name that folder" for place in folder.glob(f"*/{file}")
     ]
-    return "; ".join([f"there is no {file}", *below, *beside(folder)])
+    return "".join(f"; {note}" for note in (*below, *beside(folder)))
 
 
 def inspect_annotations(folder: Path, published: Published, read: Callable[[Path], str]) -> tuple[Finding, Path | None]:
@@ -82,3 +90,15 @@ def wanted_split(name: str, split: str, splits: Sequence[str]) -> str:
     if split not in splits:
         raise DataProblem(f"{name} has no split {split!r} but {', '.join(splits)}")
     return split
+
+
+def by_joint(values: ArrayLike, joints: int, dimensions: int) -> Floats:
+    """Annotated points as (joints, dimensions); files have them by either axis first.
+
+    Raises:
+        ValueError: They are not as many.
+    """
+    array = np.asarray(values, np.float64)
+    if array.shape not in ((joints, dimensions), (dimensions, joints)):
+        raise ValueError(f"a pose of {joints} joints is wanted, not an array of shape {array.shape}")
+    return array if array.shape[0] == joints else array.T

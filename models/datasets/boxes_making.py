@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ from service.vision.crops import JOINTS_OVER_BODY
 MARGIN = POSE_MARGIN * JOINTS_OVER_BODY  # the protocols' boxes are around joints, detected ones around the whole body
 BATCH = 32
 CLIP, SUBSAMPLING = 16, 2  # of the merge protocol of Penn Action
-PART = ".part"  # added to the name of a file that is not finished
+UNFINISHED = ".unfinished"  # added to the name of a file that is not finished
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,28 @@ class UnfinishedBoxes:
     """
 
     def __init__(self, file: Path, made_of: dict[str, Any]) -> None:
-        self.file = file.with_name(file.name + PART)
-        self.done: set[tuple[str, int]] = set()
-        head = json.dumps(made_of, sort_keys=True)
-        if self.file.exists() and self._cut() and self._head() != head:
+        self.file = file.with_name(file.name + UNFINISHED)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = self.file.open("a")
+        try:
+            self._begin(json.dumps(made_of, sort_keys=True))
+        except BaseException:
+            self._stream.close()
+            raise
+        self.done = {(row.split, row.index) for row in self.rows()}
+
+    def _begin(self, head: str) -> None:
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends with the process
+        except BlockingIOError:
+            raise DataProblem(f"{self.file} is being written by another process") from None
+        if not self._cut():
+            print(head, file=self._stream, flush=True)
+        elif self._head() != head:
             raise DataProblem(
                 f"{self.file} was begun with other data, another split or another detector: name another --out or "
                 "delete it"
             )
-        if not self.file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self.file.write_text(head + "\n")
-        for row in self.rows():
-            self.done.add((row.split, row.index))
-        self._stream = self.file.open("a")
 
     def add(self, row: SequenceBoxes) -> None:
         self._stream.write(json.dumps(row.__dict__) + "\n")
@@ -99,8 +108,6 @@ class UnfinishedBoxes:
                 end = start
             kept = end + tail.rfind(b"\n") + 1
             stream.truncate(kept)
-        if not kept:
-            self.file.unlink()
         return kept > 0
 
 

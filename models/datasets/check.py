@@ -32,11 +32,17 @@ class Finding:
 
 
 def report(findings: Sequence[Finding]) -> str:
-    """The findings as text: a block each, and where the missing and the wrong ones come from."""
-    lines = []
+    """The findings as text: a line each, and below those that are not as they should be, where they come from."""
+    lines, said = [], ""
     for finding in findings:
         lines.append(f"{finding.state.value:<8} {finding.what}: {finding.found}")
         if finding.state is not State.OK:
-            lines += [f"{'':<8}   from {line}" if not at else f"{'':<8}        {line}"
-                      for at, line in enumerate(finding.source.splitlines())]  # fmt: skip
+            source = finding.source if finding.source != said else "the same place"
+            lines += _indented(f"from {source}")
+            said = finding.source
     return "\n".join(lines)
+
+
+def _indented(text: str) -> list[str]:
+    first, *others = text.splitlines()
+    return [f"{'':<11}{first}", *(f"{'':<16}{line}" for line in others)]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets import mat_file
-from models.datasets.annotations import annotation_file, inspect_annotations, wanted_split
+from models.datasets.annotations import annotation_file, by_joint, inspect_annotations, wanted_split
 from models.datasets.check import Finding
 from models.datasets.fingerprint import fingerprint_of
 from models.datasets.pictures import inspect_pictures, read_picture
@@ -55,7 +55,7 @@ class _Sequence:
 
 
 @dataclass(frozen=True, eq=False)
-class _Annotations:
+class Annotations:
     """The frames of a split, one after the other."""
 
     sequences: list[_Sequence]
@@ -74,7 +74,7 @@ class Human36M(Dataset[H36mPerson]):
         self.split = wanted_split(self.name, split, SPLITS)
         self._file = annotation_file(self.name, folder, H36M_ANNOTATIONS)
         self._images = _image_folder(folder)
-        self._frames = _read(self._file, split)
+        self._frames = read_annotations(self._file, split)
         self.labels = _labels(self._file)
 
     def __len__(self) -> int:
@@ -122,7 +122,7 @@ def inspect(folder: Path) -> list[Finding]:
 
     def read(file: Path) -> str:
         for split in SPLITS:
-            frames = _read(file, split)
+            frames = read_annotations(file, split)
             for sequence, number in zip(frames.sequence, frames.number, strict=True):
                 wanted[split].append(f"{place}/{frames.sequences[sequence].name}/{number:05d}.jpg")
         return ", ".join(f"{len(names):,} frames in {split}" for split, names in wanted.items())
@@ -144,7 +144,12 @@ def _labels(file: Path) -> tuple[str, ...]:
     return ("-", *labels) if len(labels) == _ACTIONS else labels
 
 
-def _read(file: Path, split: str) -> _Annotations:
+def read_annotations(file: Path, split: str) -> Annotations:
+    """The frames of a split.
+
+    Raises:
+        DataProblem: The file is not that of Human3.6M.
+    """
     variable = _VARIABLES[split]
     sequences: list[_Sequence] = []
     owners, numbers, sizes = [], [], []
@@ -166,7 +171,7 @@ def _read(file: Path, split: str) -> _Annotations:
         poses.flush()
         # The map keeps the file, which has no name any more.
         mapped = np.memmap(poses, np.float64, "r", shape=(sum(map(len, numbers)), len(H36M), 3))
-    return _Annotations(sequences, np.concatenate(owners), np.concatenate(numbers), np.concatenate(sizes), mapped)
+    return Annotations(sequences, np.concatenate(owners), np.concatenate(numbers), np.concatenate(sizes), mapped)
 
 
 def _packed(element: Any) -> tuple[_Sequence, NDArray[np.int32], NDArray[np.int32], Floats]:
@@ -180,7 +185,7 @@ def _packed(element: Any) -> tuple[_Sequence, NDArray[np.int32], NDArray[np.int3
         _Sequence(name, Camera.from_numbers(np.concatenate(numbers))),
         np.array([frame.f for frame in frames], np.int32),
         np.array([(frame.w, frame.h) for frame in frames], np.int32).reshape(-1, 2),
-        np.array([np.asarray(frame.pose3d, np.float64).T for frame in frames]).reshape(-1, len(H36M), 3),
+        np.array([by_joint(frame.pose3d, len(H36M), 3) for frame in frames]).reshape(-1, len(H36M), 3),
     )
 
 

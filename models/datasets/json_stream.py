@@ -32,7 +32,7 @@ def members(file: Path) -> Iterator[tuple[str, Any]]:
 
 def _members(text: str) -> Iterator[tuple[str, Any]]:
     decoder = json.JSONDecoder()
-    at = _expect(text, _after_blank(text, 0), "{")
+    at = _after_blank(text, _expect(text, _after_blank(text, 0), "{"))
     while text[at] != "}":
         name, at = decoder.raw_decode(text, at)
         at = _after_blank(text, _expect(text, _after_blank(text, at), ":"))

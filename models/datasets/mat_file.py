@@ -25,6 +25,13 @@ _CELL, _STRUCT = 1, 2
 _SIGNATURE = b"MATLAB 5.0 MAT-file"
 
 
+# Whatever scipy stumbles over in damaged bytes. Compressed variables, as the published ones are, have a checksum.
+_DAMAGE = (
+    *(EOFError, OSError, MemoryError, zlib.error, struct.error),
+    *(ValueError, TypeError, LookupError, NameError, AttributeError, RuntimeError, ArithmeticError),
+)
+
+
 class _Inflated:
     """Reads a compressed element of a file as bytes of its content."""
 
@@ -80,12 +87,17 @@ def elements(file: Path, variable: str) -> Iterator[Any]:
         DataProblem: The file is damaged or has no such array.
     """
     offset = _offset(file, variable)
-    try:
-        with file.open("rb") as stream:
-            stream.seek(offset)
-            yield from _elements(stream)
-    except (EOFError, zlib.error, struct.error) as error:
-        raise DataProblem(f"{file} is damaged in {variable} ({error or 'it ends early'}): download it again") from error
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        singles = _elements(stream)
+        while True:
+            try:
+                element = next(singles, None)
+            except _DAMAGE as error:
+                raise _damaged(f"{file} is damaged in {variable}", error) from error
+            if element is None:
+                return
+            yield element
 
 
 def value(file: Path, variable: str) -> Any:
@@ -97,8 +109,13 @@ def value(file: Path, variable: str) -> Any:
     _offset(file, variable)
     try:
         return loadmat(file, variable_names=[variable], squeeze_me=True, struct_as_record=False)[variable]
-    except (EOFError, zlib.error, struct.error, ValueError, TypeError, KeyError, OSError) as error:
-        raise DataProblem(f"{file} is damaged in {variable} ({error}): download it again") from error
+    except _DAMAGE as error:
+        raise _damaged(f"{file} is damaged in {variable}", error) from error
+
+
+def _damaged(what: str, error: Exception) -> DataProblem:
+    reason = str(error) or ("it ends early" if isinstance(error, EOFError) else type(error).__name__)
+    return DataProblem(f"{what} ({reason}): download it again")
 
 
 def _offset(file: Path, variable: str) -> int:
@@ -124,8 +141,8 @@ def _variables(file: Path) -> Iterator[tuple[str, int]]:
                 )
             try:
                 yield _begin(stream, tag)[1].name, offset
-            except (EOFError, zlib.error, struct.error, UnicodeDecodeError) as error:
-                raise DataProblem(f"{file} is damaged ({error or 'it ends early'}): download it again") from error
+            except _DAMAGE as error:
+                raise _damaged(f"{file} is damaged", error) from error
             offset += 8 + length
 
 

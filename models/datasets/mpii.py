@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from models.datasets import mat_file, mpii_release
-from models.datasets.annotations import annotation_file, inspect_annotations, wanted_split
+from models.datasets.annotations import annotation_file, by_joint, inspect_annotations, wanted_split
 from models.datasets.check import Finding, State
 from models.datasets.fingerprint import fingerprint_of
 from models.datasets.pictures import inspect_pictures, picture_size, read_picture
@@ -159,7 +159,7 @@ def _packed(people: Iterable[tuple[str, int, Any]]) -> _Annotations:
         head.append(np.asarray(person.head, float).reshape(4))
         centre.append(np.asarray(person.objpos, float).reshape(2))
         scale.append(float(person.scale))
-        pose.append(np.asarray(person.pose, float).reshape(2, 16).T)
+        pose.append(by_joint(person.pose, len(MPII), 2))
     if not pictures:
         raise ValueError("nobody is listed")
     return _Annotations(pictures, place, np.array(head), np.array(centre), np.array(scale), np.array(pose))

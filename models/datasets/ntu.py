@@ -21,7 +21,7 @@ from models.datasets.annotations import missing_text, wanted_split
 from models.datasets.boxes import PredictedBoxes, Where, read_boxes
 from models.datasets.check import Finding
 from models.datasets.clip_windows import AnnotatedWindows, PredictedWindows, WholeImage
-from models.datasets.ntu_files import NUMPY, PICTURES, SKELETONS, SOURCE, VIDEOS, Annotation, Protocol, annotation_files
+from models.datasets.ntu_files import NUMPY, PICTURES, SOURCE, VIDEOS, Annotation, Protocol, annotation_files
 from models.datasets.ntu_inspection import DECODED, inspection
 from models.datasets.pictures import read_picture
 from models.datasets.problem import DataProblem
@@ -126,7 +126,7 @@ def open_split(
     wanted_split("ntu", split, SPLITS)
     found = annotation_files(folder)
     if not found:
-        raise DataProblem(missing_text("ntu", folder, f"{NUMPY}/*.npy and no {SKELETONS}/*.skeleton", SOURCE))
+        raise DataProblem(missing_text("ntu", folder, NUMPY, SOURCE))
     chosen = [a for a in found if a.is_train(protocol) == (split == "train") and a.has_body()]
     if not chosen:
         raise DataProblem(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.datasets.annotations import absent
 from models.datasets.check import Finding, State
 from models.datasets.content import beside
 from models.datasets.ntu_files import NUMPY, PICTURES, SKELETONS, SOURCE, VIDEOS, Annotation
@@ -26,7 +27,7 @@ def inspection(folder: Path, found: Sequence[Annotation], spread: Dataset[Clip])
         spread: A few of the sequences, whose pictures are decoded.
     """
     if not found:
-        text = "; ".join(["not there", *beside(folder)])
+        text = absent(folder, NUMPY)
         return [
             Finding(f"{NUMPY}/*.npy or {SKELETONS}/*.skeleton", State.MISSING, text, SOURCE),
             Finding(f"{PICTURES}/*/*.jpg or {VIDEOS}/*_rgb.avi", State.MISSING, text, NTU_PAGE),

@@ -15,12 +15,12 @@ import numpy as np
 from scipy.io import loadmat
 
 from models.datasets import mat_file
-from models.datasets.annotations import inspect_annotations, missing_text, wanted_split
+from models.datasets.annotations import absent, inspect_annotations, missing_text, wanted_split
 from models.datasets.boxes import OWN_CLIP_BOXES, OWN_FRAME_BOXES, FrameBoxes, PredictedBoxes, Where, read_boxes
 from models.datasets.boxes_inspection import inspect_boxes
 from models.datasets.check import Finding, State
 from models.datasets.clip_windows import AnnotatedWindows, PredictedWindows, WholeImage
-from models.datasets.content import beside, foreign_content
+from models.datasets.content import foreign_content
 from models.datasets.fingerprint import fingerprint_of
 from models.datasets.pictures import inspect_pictures, read_picture
 from models.datasets.problem import DataProblem
@@ -148,18 +148,12 @@ def inspect(folder: Path) -> list[Finding]:
         except DataProblem as problem:
             annotations = Finding("labels/*.mat", State.WRONG, str(problem), PENN_PAGE)
     else:
-        text = "; ".join(["not there", *beside(folder)])
+        text = absent(folder, PENN_ANNOTATIONS.name)
         annotations = Finding("annotations.mat or labels/*.mat", State.MISSING, text, _SOURCE)
-    what = "frames/*/*.jpg"
     wanted = [f"frames/{held.number:04d}/{frame:06d}.jpg" for held in sequences for frame in held.frames]
-    pictures = (
-        inspect_pictures(folder, what, wanted, PENN_PAGE)
-        if wanted
-        else Finding(what, State.MISSING, "without annotations nobody knows which are wanted", PENN_PAGE)
-    )
     return [
         annotations,
-        pictures,
+        inspect_pictures(folder, "frames/*/*.jpg", wanted, PENN_PAGE),
         inspect_boxes(folder, PENN_FRAME_BOXES, OWN_FRAME_BOXES, "the multitask protocol"),
         inspect_boxes(folder, PENN_CLIP_BOXES, OWN_CLIP_BOXES, "the merge protocol"),
     ]
@@ -193,7 +187,7 @@ def _of_owners(folder: Path, split: str) -> tuple[list[Path], list[_Sequence]]:
     """The split's sequences of the owners' labels, and the files of all of them."""
     files = sorted(folder.glob("labels/*.mat"))
     if not files:
-        raise DataProblem(missing_text("penn", folder, "annotations.mat and no labels/*.mat", _SOURCE))
+        raise DataProblem(missing_text("penn", folder, PENN_ANNOTATIONS.name, _SOURCE))
     return files, list(_owners_sequences(files, split))
 
 

@@ -112,7 +112,7 @@ def _triton(address: str, most: int) -> Run:
         client = triton.InferenceServerClient(address)
         ready = client.is_model_ready(NAME)
     except (triton.InferenceServerException, ValueError) as error:
-        raise DataProblem(f"no Triton answers at {address}: {error}") from error
+        raise DataProblem(f"no Triton answers at {address} (HOST:PORT of its gRPC): {error}") from error
     if not ready:
         raise DataProblem(f"the Triton at {address} does not serve {NAME}")
 

@@ -7,7 +7,7 @@ data set has none.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -110,6 +110,9 @@ class Dataset(ABC, Generic[AnySample]):
 
     @abstractmethod
     def __getitem__(self, index: int) -> AnySample: ...
+
+    def __iter__(self) -> Iterator[AnySample]:
+        return (self[index] for index in range(len(self)))
 
     @abstractmethod
     def fingerprint(self) -> str:

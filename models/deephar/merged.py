@@ -121,7 +121,7 @@ class FrameOutput(NamedTuple):
     visibility: Tensor  # (B, K, 1), of the pose network
     weight: Tensor  # (B, K, 1), the sharper visibility by which the poses are weighted for actions
     features: Tensor  # (B, F), action features
-    blocks: list[tuple[Tensor, Tensor]]  # pose and visibility of each block: training needs all of them
+    blocks: list[tuple[Tensor, Tensor]]  # pose and visibility: in training of each block, else of the last one
 
 
 class MergedFrame(nn.Module):
@@ -138,10 +138,11 @@ class MergedFrame(nn.Module):
         first, *others = self.pose.blocks
         low = first.reception(self.pose.stem(image))  # the visual features are those of the first block
         maps, x = first.after_reception(low)
-        blocks: list[PoseMaps] = [self.pose.head(maps)]
+        every = [maps]
         for block in others:
             maps, x = block(x)
-            blocks.append(self.pose.head(maps))
+            every.append(maps)
+        blocks: list[PoseMaps] = [self.pose.head(maps) for maps in (every if self.training else every[-1:])]
         seen = blocks[-1]
         weight = (self.config.sharpness * seen.evidence).sigmoid()
         visual = self.visual(at_joints(seen.probabilities, low))  # (B, V, K, 1)

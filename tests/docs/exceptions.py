@@ -80,6 +80,8 @@ ILLUSTRATIONS: Mapping[str, str] = {
     "docs/datasets.md: h36m/": _FOLDER,
     "docs/datasets.md: lsp/": _FOLDER,
     "docs/datasets.md: coco/": _FOLDER,
+    "docs/datasets.md: penn/": _FOLDER,
+    "docs/datasets.md: ntu/": _FOLDER,
     "docs/formats.md: file,frame": "the beginning of a file",
     "docs/models.md: MODEL": "tests/models/weights asks for it",
     "docs/monitoring.md: 2026": "two lines of a log",

@@ -1,8 +1,8 @@
 """Several views of one person, averaged: the papers' multi-crop test with mirrors.
 
-The papers name "multiple crops and flips" without listing them. `CROPS` is the usual choice: the window, and the window
-moved by a twentieth of its side to the left, to the right, up and down; each plain and mirrored. Poses are averaged in
-pixels of the picture, not in the crop, where they mean other places.
+The papers do not list their crops. `CROPS` are ours: the window, and the window moved by a twentieth of its side to the
+left, to the right, up and down; each plain and mirrored. Poses are averaged in pixels of the picture, for the same
+coordinates mean another place in each crop.
 """
 
 from __future__ import annotations

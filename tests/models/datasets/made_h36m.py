@@ -73,7 +73,7 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     variables: dict[str, object] = {
-        f"sequences_{short}": structs([_fields(one) for one in splits[split]], (1, len(splits[split])))
+        f"sequences_{short}": structs([fields(one) for one in splits[split]], (1, len(splits[split])))
         for split, short in (("test", "te"), ("train", "tr"), ("val", "val"))
     }
     # From 0; a sequence's name counts from 1, and its first action is no action but a recording for scale.
@@ -98,7 +98,7 @@ def make(folder: Path, frames: int = 3, seed: int = 1) -> None:
     write(folder, {"train": train, "test": test, "val": test})
 
 
-def _fields(one: MadeSequence) -> dict[str, object]:
+def fields(one: MadeSequence) -> dict[str, object]:
     camera = one.camera
     parameters: dict[str, object] = {
         "R": camera.rotation, "T": camera.position_mm[:, None], "f": camera.focal_px[None], "c": camera.centre_px[None],

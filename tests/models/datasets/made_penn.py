@@ -120,7 +120,7 @@ def _deephar_struct(sequence: MadeSequence, size: tuple[int, int]) -> dict[str, 
 
 def _structs(rows: list[dict[str, object]]) -> NDArray[np.void]:
     """Returns a MATLAB struct array (1 x N)."""
-    out = np.empty((1, len(rows)), [(name, object) for name in rows[0]])
+    out = np.empty((1, len(rows)), [(name, object) for name in (rows[0] if rows else ("idx", "action_id", "frames"))])
     for i, row in enumerate(rows):
         for name, value in row.items():
             out[name][0, i] = value

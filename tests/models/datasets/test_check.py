@@ -16,10 +16,11 @@ from models.datasets.check import State
 from models.datasets.problem import DataProblem
 from models.files.checksums import md5_of
 from tests.models.datasets import made_coco, made_h36m, made_lsp, made_mpii
+from tests.models.datasets.drawn import structs
 
 MAKERS: dict[str, Callable[[Path], None]] = {
     "mpii": made_mpii.make,
-    "h36m": made_h36m.make,
+    "h36m": lambda folder: made_h36m.make(folder, frames=1),
     "lsp": made_lsp.make,
     "lspet": lambda folder: made_lsp.make(folder, extended=True),
     "coco": made_coco.make,
@@ -161,6 +162,11 @@ def test_unknown_structs(tmp_path: Path) -> None:
     savemat(tmp_path / "h36m" / "annotations.mat", {"sequences_val": {"name": "Directions 1", "frames": 1}})
     with pytest.raises(DataProblem, match=r"sequences_val in an unknown form .* Wanted is .*h36m_annotations\.mat"):
         open_split("h36m", tmp_path / "h36m", "val")
+    other = made_h36m.drawn_sequence("a02_s09_e01_c01", [1], seed=1)
+    few = made_h36m.MadeSequence(other.name, [made_h36m.MadeFrame(1, other.frames[0].world_mm[:17])])
+    savemat(tmp_path / "h36m" / "annotations.mat", {"sequences_val": structs([made_h36m.fields(few)], (1, 1))})
+    with pytest.raises(DataProblem, match=r"a pose of 32 joints is wanted, not an array of shape \(3, 17\)"):
+        open_split("h36m", tmp_path / "h36m", "val")
     made_coco.make(tmp_path / "coco")
     (tmp_path / "coco" / ANNOTATIONS["coco"]).write_text('{"images": [], "annotations": []}')
     with pytest.raises(DataProblem, match=r"no file of COCO's people with keypoints \(nobody has keypoints\)"):
@@ -217,6 +223,13 @@ def test_damaged_pictures_are_named(name: str, folder: Path, kept: int, capsys: 
     picture.write_bytes(picture.read_bytes()[:kept])
     assert cli.main(["data", "check", name, str(folder)]) == 1
     assert f"but damaged are: {picture.relative_to(folder)}" in capsys.readouterr().out
+
+
+def test_a_place_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "check", "h36m", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert told.count("ffmpeg -i VIDEO.mp4") == 1
+    assert told.splitlines()[-1] == "           from the same place"
 
 
 def test_wrong_names_are_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,6 +152,9 @@ def test_pixels_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
     picture.write_bytes(picture.read_bytes()[:2000])
     with pytest.raises(DataProblem, match=r"1000000000\.jpg is damaged: .*truncated"):
         person.read()
+    picture.write_text("<html>Not found</html>")
+    with pytest.raises(DataProblem, match=r"1000000000\.jpg is damaged: it is a web page"):
+        person.read()
     picture.unlink()
     with pytest.raises(DataProblem, match=r"1000000000\.jpg is missing"):
         person.read()

@@ -57,6 +57,7 @@ def learned(recipe: Recipe, phase: Phase, network: nn.Module, sources: Mapping[s
         loss = recipe.loss(network, batch, phase)["total"]
         optimizer.zero_grad()
         loss.backward()
+        assert all(parameter.grad is not None for parameter in parameters)  # DistributedDataParallel waits for them
         optimizer.step()
         losses.append(loss.item())
     return losses[-1] / losses[0]
