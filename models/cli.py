@@ -11,6 +11,7 @@ import click
 # Loaded only when asked for: export loads PyTorch, engine must do without.
 COMMANDS = {
     "weights": ("models.weights.command", "List, download and import deephar's released weights."),
+    "train": ("models.training.command", "Train one of deephar's networks by the papers' recipe."),
     "export": ("models.export.command", "Turn imported weights into a model that Triton serves."),
     "engine": ("models.tensorrt_engine.command", "Build TensorRT engines of a model for this machine's GPU."),
     "evaluate": ("models.evaluation.command", "Repeat the papers' figures on their data sets."),
