@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from models.training import checkpoint
 from models.training.distributed import Process, joined
 from models.training.initial import source_of, start_from
 from models.training.loop import Run, Settings
+from models.training.mixing import check_division, present_shares
 from models.training.problem import CannotTrain, Stopped
 from models.training.recipe import Recipe, RecipeProblem
 from models.training.recipes import RECIPES
@@ -54,6 +56,7 @@ def folders(context: click.Context, parameter: click.Parameter, given: tuple[str
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Start from these weights: released, imported, or of a checkpoint.  [default: random ones]",
 )
+@click.option("--phase", "phases", multiple=True, help="Only this phase of the recipe; repeatable.  [default: all]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and data.")
 @click.option(
     "--precision", type=click.Choice(list(PRECISIONS)), default="fp32", show_default=True, help="bf16, fp16: mixed."
@@ -83,6 +86,7 @@ def command(
     data: dict[str, Path],
     out: Path,
     init: Path | None,
+    phases: tuple[str, ...],
     device: str | None,
     no_validation: bool,
     **settings: object,
@@ -91,10 +95,7 @@ def command(
 
     RECIPE is the network's name. `deephar-models weights import` takes the checkpoint.
     """
-    if missing := RECIPES[recipe].missing(data):
-        raise click.UsageError(f"The recipe {recipe} needs the data of {missing[0]}: --data {missing[0]}=DIR")
-    if others := [name for name in data if name not in RECIPES[recipe].datasets]:
-        raise click.UsageError(f"The recipe {recipe} does not learn from {others[0]}.")
+    followed = _followed(RECIPES[recipe], phases, data)
     chosen = Settings(**settings)  # type: ignore[arg-type]  # click has checked them
     rank = 0
     try:
@@ -102,7 +103,7 @@ def command(
             stop = stack.enter_context(stop_asked())
             process = stack.enter_context(joined(device))
             rank = process.rank
-            return train(RECIPES[recipe], data, out, init, chosen, process, stop, validates=not no_validation)
+            return train(followed, data, out, init, chosen, process, stop, validates=not no_validation)
     except Stopped as stopped:
         _tell(rank, str(stopped))
         return 128 + stopped.signal
@@ -121,6 +122,20 @@ def command(
     except OSError as error:
         _tell(rank, f"{error.filename or out}: {error.strerror or error}")
     return 1
+
+
+def _followed(recipe: Recipe, phases: Sequence[str], data: Mapping[str, Path]) -> Recipe:
+    """The recipe, or some phases of it, with the data that it needs and no other."""
+    known = [phase.name for phase in recipe.phases]
+    if unknown := [name for name in phases if name not in known]:
+        raise click.UsageError(f"The recipe {recipe.name} has no phase {unknown[0]}; it has {', '.join(known)}.")
+    if phases:
+        recipe = replace(recipe, phases=tuple(phase for phase in recipe.phases if phase.name in phases))
+    if missing := recipe.missing(data):
+        raise click.UsageError(f"The recipe {recipe.name} needs the data of {missing[0]}: --data {missing[0]}=DIR")
+    if others := [name for name in data if name not in recipe.datasets]:
+        raise click.UsageError(f"The recipe {recipe.name} does not learn from {others[0]}.")
+    return recipe
 
 
 def train(
@@ -156,6 +171,8 @@ def train(
     sources = {
         name: open_split(name, folder, "train", **recipe.dataset_options.get(name, {})) for name, folder in data.items()
     }
+    for phase in recipe.phases:  # now, not when a phase begins after days
+        check_division(phase, present_shares(phase, sources), recipe.row_of(phase), process.world)
     say = _say if process.first else _silent
     torch.manual_seed(settings.seed)
     network = recipe.build()

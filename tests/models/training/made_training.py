@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +24,7 @@ from torch.utils.data import Dataset as TorchDataset
 from models.deephar.reception import ReceptionConfig
 from models.protocol.joints import PA16
 from models.training import checkpoint
-from models.training.distributed import Process
+from models.training.distributed import Process, joined
 from models.training.loop import Run, Settings
 from models.training.problem import CannotTrain, Stopped
 from models.training.recipe import Batch, Phase, Recipe, Share, Sources
@@ -169,9 +170,9 @@ def main() -> int:
     torch.set_num_threads(1)
     settings = Settings(log_steps=2, workers=arguments.workers, checkpoint_steps=arguments.steps)
     print(f"process {os.getpid()}", flush=True)
-    with checkpoint.only_one(arguments.out):
+    with joined("cpu") as process, checkpoint.only_one(arguments.out) if process.first else nullcontext():
         try:
-            train(arguments.out, tiny(pause_s=arguments.pause), settings, say=lambda text: print(text, flush=True))
+            train(arguments.out, tiny(pause_s=arguments.pause), settings, process=process, say=print)
         except Stopped as stopped:
             return 128 + stopped.signal
         except CannotTrain as problem:

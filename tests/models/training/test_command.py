@@ -28,10 +28,17 @@ from models.deephar.served import served_parts
 from models.deephar.spnet_config import SPNetConfig
 from models.files.sample_picture import person_crops
 from models.training import checkpoint, log
+from models.training.command import train
+from models.training.distributed import Process
 from models.training.initial import start_from
+from models.training.loop import Settings
 from models.training.problem import CannotTrain
+from models.training.recipe import RecipeProblem
+from models.training.recipes import RECIPES
+from models.training.stopping import Stop
 from models.weights.released import imported_file
 from service.testing.ports import free_loopback_port
+from tests.models.datasets import made_mpii, made_penn
 from tests.models.training.made_mpii_training import ONE_BLOCK, make_small
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -185,6 +192,7 @@ def test_fine_tuning_starts_from_the_checkpoint_and_notes_it(
         (["mpii", "--data", "mpii=x", "--data", "mpii=y", "--out", "out"], 2, "mpii is given twice"),
         (["h36m", "--data", "mpii=x", "--out", "out"], 2, "The recipe h36m needs the data of h36m: --data h36m=DIR"),
         (["mpii", "--data", "mpii=x", "--data", "lsp=y", "--out", "out"], 2, "The recipe mpii does not learn from lsp"),
+        (["mpii", "--data", "mpii=x", "--phase", "all", "--out", "out"], 2, "has no phase all; it has pose."),
         (["mpii", "--data", "mpii=nowhere", "--out", "out"], 1, "nowhere"),
     ],
 )
@@ -196,6 +204,27 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     assert cli.main(["train", *words]) == status
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_some_phases_need_the_data_of_these_phases_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "penn", "--phase", "actions", "--out", "out"]
+    assert cli.main([*words, "--data", "mpii=x"]) == 2
+    assert "The recipe penn needs the data of penn" in capsys.readouterr().err
+    assert cli.main([*words, "--data", "penn=nowhere"]) == 1
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_a_batch_that_the_processes_cannot_share_is_told_before_the_first_phase(tmp_path: Path) -> None:
+    made_mpii.make(tmp_path / "mpii", train=2, val=1)
+    made_penn.make(tmp_path / "penn", train=2, test=1, frames=10)
+    data = {name: tmp_path / name for name in ("mpii", "penn")}
+    eighth = Process(torch.device("cpu"), rank=1, world=8)
+    with pytest.raises(RecipeProblem, match=r"phase actions has 0 pictures .* and 4 clips a batch, which 8 processes"):
+        train(RECIPES["penn"], data, tmp_path / "out", None, Settings(), eighth, Stop())
+    assert not (tmp_path / "out").exists()
 
 
 SMALL = ReceptionConfig(joints=16, blocks=2, map_size=4, kernel=3)

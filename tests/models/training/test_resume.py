@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import torch
 from models.training import checkpoint, log
 from models.training.loop import Settings
 from models.training.problem import CannotTrain, Stopped
+from tests.models.training import tiny_recipes
+from tests.models.training.made_samples import InMemory
 from tests.models.training.made_training import PHASES, NoData, phase, tiny, train
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,6 +70,27 @@ def test_a_training_that_is_stopped_at_random_steps_ends_the_same(undisturbed: P
         assert (PHASES[position.phase].name, position.epoch, position.step - 1) == at, "the step was not finished"
     train(tmp_path, tiny())
     check_same(tmp_path, undisturbed)
+
+
+def test_a_real_recipe_with_three_phases_and_two_data_sets_ends_the_same_too(tmp_path: Path) -> None:
+    recipe = tiny_recipes.tiny("penn")
+    recipe = replace(recipe, phases=tuple(replace(phase, steps_per_epoch=3) for phase in recipe.phases))
+    sources = {name: InMemory(name, 5) for name in ("mpii", "penn")}
+    each_step = Settings(log_steps=1)
+    train(tmp_path / "whole", recipe, each_step, sources)
+    stops = iter((1, 5, 9))
+    stop = next(stops)
+
+    def say(_: str) -> None:
+        if len(log.lines_of(tmp_path / "parts")) == stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    while stop:
+        with pytest.raises(Stopped):
+            train(tmp_path / "parts", recipe, each_step, sources, say=say)
+        stop = next(stops, 0)
+    train(tmp_path / "parts", recipe, each_step, sources)
+    check_same(tmp_path / "parts", tmp_path / "whole")
 
 
 def test_a_finished_training_stays_as_it_is(undisturbed: Path) -> None:
