@@ -82,7 +82,8 @@ def test_a_tiny_network_learns_everything_by_heart(name: str, folders: Folders) 
     network, sources = recipe.build(), sources_of(recipe, folders)
     for phase in recipe.phases:
         left = learned(recipe, phase, network, sources, steps=150)
-        assert left < 0.15, f"{phase.name}: {left:.2f}"
+        # The last phase begins with poses that are learned; their cross entropy has a lower bound above 0.
+        assert left < (0.5 if phase.trains == "all" else 0.15), f"{phase.name}: {left:.2f}"
 
 
 @pytest.mark.long
