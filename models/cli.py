@@ -13,6 +13,10 @@ COMMANDS = {
     "weights": ("models.weights.command", "List, download and import deephar's released weights."),
     "export": ("models.export.command", "Turn imported weights into a model that Triton serves."),
     "engine": ("models.tensorrt_engine.command", "Build TensorRT engines of a model for this machine's GPU."),
+    "train-actions": (
+        "models.own_actions.command",
+        "Train a model of your own actions, from videos and labels.",
+    ),
     "add": ("models.own.command", "Take an ONNX pose network of your own into the model repository."),
 }
 

@@ -152,9 +152,9 @@ class OwnBatches:
         """Returns features and boxes of windows with the service's own scores, a little jitter, and parts cut off."""
         rng, shape = self.rng, windows.joints.shape
         torso = windows.torso[:, None, None, None]
-        joints = windows.joints + rng.normal(size=shape) * rng.uniform(*self.JITTER, (shape[0], 1, 1, 1)) * torso
+        moved = windows.joints + rng.normal(size=shape) * rng.uniform(*self.JITTER, (shape[0], 1, 1, 1)) * torso
         guess = body_middle(windows.joints) + 0.3 * torso * rng.normal(size=shape)
-        joints = np.where(windows.inside[..., None], joints, guess).astype(np.float32)
+        joints: Floats = np.where(windows.inside[..., None], moved, guess).astype(np.float32)
         logits = logit(scores, 1e-3) + 0.3 * rng.normal(size=scores.shape) - 2.0 * ~windows.inside
         margin = rng.uniform(*MARGIN, (shape[0], 1)).astype(np.float32)
         return to_features(joints, platt.sigmoid(logits).astype(np.float32), *person_crop(joints, margin))
