@@ -83,7 +83,7 @@ class OwnBatches:
     scores that the service gave, the others get errors and scores of a simulated frame network.
     """
 
-    MADE_SHARE = 0.15  # windows of the background class that are made from the clips
+    MADE_SHARE = 0.1  # windows of the background class that are made from the clips
     EMPTY = 0.03  # windows without a person
     SIMULATED = 0.4
     MAX_SEVERITY = 0.5

@@ -31,7 +31,7 @@ class TrackCache:
         """Returns the track of a video; None where it is not kept. Raises `OSError` where it cannot be read."""
         file = self._file(video)
         try:
-            with np.load(file) as kept:
+            with file.open("rb") as stream, np.load(stream) as kept:
                 return Track(*(kept[field.name] for field in fields(Track)))
         except FileNotFoundError:
             return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from models.export import triton_config, triton_model
 from models.files.checksums import sha256_of
+from models.files.folder_swap import put_together
 from models.lite.clip.network import ServedClip
 from models.lite.layout import FEATURES_PER_FRAME, INTERVAL_S, NUM_FRAMES, NUM_JOINTS
 from models.own.adding import DETECTOR, MODEL_NAME
@@ -71,7 +71,7 @@ def write(
         )
         _write_frame(new / f"{name}_frame", repository, _card(name, actions, repository, words))
         folders = tuple(f"{name}_{part}" for part in PARTS)
-        _put_in_place(new, repository, folders)
+        put_together(folders, new, repository)
     return repository / folders[0], repository / folders[1]
 
 
@@ -98,16 +98,3 @@ def _write_frame(folder: Path, repository: Path, card: dict[str, Any]) -> None:
     }
     whole = card | {"weights_sha256": sha256_of(file)}
     triton_config.write(folder, {IMAGE: ("UINT8", (size, size, 3))}, outputs, triton_config.MAX_BATCH, whole)
-
-
-def _put_in_place(new: Path, repository: Path, folders: tuple[str, ...]) -> None:
-    """Replaces all folders of the repository; on an error the old ones are restored."""
-    with ExitStack() as undo:
-        for folder in folders:
-            target, old = repository / folder, new / f"{folder}.old"
-            if target.exists():
-                target.rename(old)
-                undo.callback(old.rename, target)
-            (new / folder).rename(target)
-            undo.callback(target.rename, new / folder)
-        undo.pop_all()

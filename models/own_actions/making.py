@@ -85,11 +85,13 @@ def make(wanted: Wanted, told: Callable[[str], object]) -> Made:
     network, card = base.clip_network(wanted.repository), base.card(wanted.repository)
     with Client(wanted.address, api_key=wanted.api_key or None) as client:
         tracks = _tracks(clips, client, wanted, card)
+        looked_s = time.monotonic() - began
         clips, shown = _with_windows(clips, tracks, told)
         actions = labels.actions_of(clips)
         _tell_counts(clips, actions, told)
         figures, served = _trained(clips, shown, actions, network, wanted.recipe)
-        took = {"seconds": round(time.monotonic() - began, 1), "clips_learned_from": len(clips)}
+        trained_s = time.monotonic() - began - looked_s
+        took = {"looking_s": round(looked_s, 1), "training_s": round(trained_s, 1), "clips_learned_from": len(clips)}
         folders = _written(served, actions, clips, figures, took, wanted)
         return _tried(client, served, actions, clips, tracks, Made(figures, folders), wanted)
 

@@ -40,7 +40,7 @@ class Recipe:
     steps: int = 400
     head_share: float = 0.3
     rate: float = 2e-3
-    trunk_rate: float = 3e-4
+    trunk_rate: float = 1e-3
     mirror: bool = True
     seed: int = 7
 

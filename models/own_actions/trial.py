@@ -22,10 +22,8 @@ def taken_up(client: Client, name: str, actions: tuple[str, ...]) -> bool:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
-            if any(
-                model.name == name and model.ready and model.actions == actions
-                for model in client.models(timeout_s=ANSWER_S)
-            ):
+            served = {model.name: model for model in client.models(timeout_s=ANSWER_S) if model.ready}
+            if name in served and served[name].actions == actions:
                 return True
         except DeepharError:
             return False
