@@ -23,11 +23,7 @@ REPEATED = "repeated_frames"
 
 
 def frames_of(video: Path) -> Iterator[Frame]:
-    """Yields the frames of a video file, their times from 0.
-
-    Raises:
-        CannotTrain: It cannot be read.
-    """
+    """Yields the frames of a video file, their times from 0; none where it cannot be read."""
     capture = cv2.VideoCapture(str(video))
     try:
         rate = capture.get(cv2.CAP_PROP_FPS)
@@ -44,10 +40,14 @@ def frames_of(video: Path) -> Iterator[Frame]:
             _, jpeg = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             yield Frame(jpeg.tobytes(), time_s, number)
             number, last_s = number + 1, time_s
-        if not number:
-            raise CannotTrain(f"{video} cannot be read as a video; convert it, or take its lines out of the CSV")
     finally:
         capture.release()
+
+
+def can_be_read(video: Path) -> bool:
+    """Returns whether a file is a video that has a frame."""
+    frames = frames_of(video)
+    return next(frames, None) is not None
 
 
 def track_of(client: Client, video: Path) -> Track:

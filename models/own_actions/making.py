@@ -82,6 +82,7 @@ def make(wanted: Wanted, told: Callable[[str], object]) -> Made:
         raise CannotTrain(f"{wanted.out} is there already; choose another --out, or give --replace")
     clips = labels.read(wanted.labels, wanted.videos)
     _has_enough_to_tell_apart(clips)
+    evaluation.plan(clips, wanted.recipe.seed)  # tells what is lacking before any video is looked at
     network, card = base.clip_network(wanted.repository), base.card(wanted.repository)
     with Client(wanted.address, api_key=wanted.api_key or None) as client:
         tracks = _tracks(clips, client, wanted, card)
@@ -112,6 +113,10 @@ def _tracks(clips: Sequence[Labelled], client: Client, wanted: Wanted, card: dic
     videos = list(dict.fromkeys(clip.file for clip in clips))
     tracks = {video: track for video in videos if (track := cache.load(video)) is not None}
     missing = [video for video in videos if video not in tracks]
+    if unreadable := [str(video) for video in missing if not asking.can_be_read(video)]:
+        raise CannotTrain(
+            f"cannot be read as a video: {', '.join(unreadable)}; convert it, or take its lines out of the CSV"
+        )
     if missing:
         asking.check_service(client, card["weights"])
     for video in tqdm(missing, desc="looking", unit="video", disable=None if missing else True):

@@ -58,6 +58,7 @@ def train(
         told: Called with the number of further steps done.
     """
     torch.manual_seed(recipe.seed)
+    torch.set_num_threads(1)  # the network is small: threads wait for each other longer than they save
     network = copy.deepcopy(base)
     network.classify = nn.Linear(network.classify.in_features, actions + 1)
     nn.init.zeros_(network.classify.weight)

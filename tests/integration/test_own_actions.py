@@ -25,7 +25,7 @@ CLIPS = (
     ("squat_10.mp4", "squat", 1.0, 4.0),
     ("pushup_1.mp4", "none", 0.0, 2.4),
 )
-STEPS = 60
+STEPS = 40
 NEAR = 0.02  # of scores: weights are rounded, and Triton may compute in bf16
 
 
@@ -85,33 +85,7 @@ def test_own_actions_are_learned_and_served_as_computed(
     assert sum(action.score for action in answer.actions) <= 1 + 1e-5
 
     nobody = f"127.0.0.1:{free_loopback_port()}"  # a second training needs no service: what it saw was kept
-    again = ("--name", "gym2", "--steps", "20", "--out", str(tmp_path / "again"), "--seed", "1")
+    again = ("--name", "gym2", "--steps", "10", "--out", str(tmp_path / "again"), "--seed", "1")
     status, said, errors = train(repository, shared_data / "clips", labels, nobody, *again)
     assert status == 0, errors
     assert "no service at" in said
-    status, _, errors = train(repository, shared_data / "clips", labels, nobody, *options)
-    assert (status, "has a model gym already" in errors) == (1, True)
-
-
-def test_what_cannot_be_trained_is_told_and_nothing_is_written(
-    service: ServiceProcess, repository: Path, tmp_path: Path
-) -> None:
-    videos, labels = tmp_path / "videos", tmp_path / "labels.csv"
-    videos.mkdir()
-    (videos / "a.mp4").write_bytes((SAMPLES / "jumping_jacks.mp4").read_bytes())
-    (videos / "b.mp4").write_bytes(b"no video" * 100)
-    before = sorted(repository.iterdir())
-
-    def failure(text: str, address: str = service.grpc_address) -> str:
-        labels.write_text(text)
-        out = tmp_path / "out"
-        status, said, errors = train(repository, videos, labels, address, "--name", "bad", "--out", str(out))
-        assert (status, said) == (1, ""), errors
-        assert "Traceback" not in errors
-        assert not out.exists()
-        return errors
-
-    assert "make serve" in failure("file,label\na.mp4,x\na.mp4,none\n", f"127.0.0.1:{free_loopback_port()}")
-    assert "b.mp4 cannot be read as a video" in failure("file,label\na.mp4,x\nb.mp4,none\n")
-    assert "all clips of 'x' are of one video or group" in failure("file,label\na.mp4,x\na.mp4,none\n")
-    assert sorted(repository.iterdir()) == before

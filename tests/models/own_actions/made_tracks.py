@@ -29,6 +29,6 @@ def track(action: str, seed: int, frames: int = 40) -> Track:
     swing = np.sin(time_s * rng.uniform(4, 6) + rng.uniform(0, 6))[:, None, None]
     joints = np.repeat(STANDING[None], frames, axis=0)
     joints[:, MOVED[action]] += swing * np.array([30.0, -30.0], np.float32)
-    joints = joints * rng.uniform(0.7, 1.4) + rng.uniform(150, 400, 2) + rng.normal(size=joints.shape)
-    scores = rng.uniform(0.7, 0.95, joints.shape[:2])
-    return Track(time_s, np.ones(frames, np.int64), joints.astype(np.float32), scores.astype(np.float32))
+    placed = joints * rng.uniform(0.7, 1.4) + rng.uniform(150, 400, 2) + rng.normal(size=joints.shape)
+    scores = rng.uniform(0.7, 0.95, placed.shape[:2])
+    return Track(time_s, np.ones(frames, np.int64), placed.astype(np.float32), scores.astype(np.float32))

@@ -64,7 +64,7 @@ def test_mirrored_windows_are_drawn_unless_sides_matter() -> None:
     for mirror in (True, False):
         rng = np.random.default_rng(0)
         batches = OwnBatches(source, 2, mirror, 200, rng)
-        batches.SIMULATED = 0.05  # type: ignore[misc]
+        batches.SIMULATED = 0.05
         features, boxes, labels = batches.draw()
         across = features[..., 0:32:2] * boxes[..., None, 2] + boxes[..., None, 0]  # (B, 16, 16)
         moved = across.std(1) / boxes[:, :1, 2].reshape(-1, 1)
