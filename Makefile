@@ -131,7 +131,11 @@ web-types: $(GATEWAY)/dev $(WEB)
 TRAINING := movenet.teacher movenet.box_teacher frame.train frame.calibrate frame.error_bank person.train score_rule \
   lift.train clip.train
 
-train-lite: $(MODELS)/done
+# Says which data is missing before any environment is made.
+data-to-%-lite:
+	@$(PYTHON) -m models.lite.needed_files $* --data $(DATA)
+
+train-lite: data-to-train-lite $(MODELS)/done
 	for step in $(TRAINING); do \
 	  $(MODELS)/bin/python -m models.lite.$$step --data $(DATA) --out build/lite || exit 1; \
 	done
@@ -141,7 +145,7 @@ export-lite: $(MODELS)/done
 	$(MODELS)/bin/python -m models.lite.export --out build/lite --repository model_repository
 	$(MODELS)/bin/python -m models.lite.plot_training --out build/lite
 
-evaluate-lite: setup $(GATEWAY)/dev $(MODELS)/done
+evaluate-lite: data-to-evaluate-lite setup $(GATEWAY)/dev $(MODELS)/done
 	$(GATEWAY)/bin/python -m bench.accuracy --data $(DATA)
 
 # Peers in an environment of their own; MoveNet, whose weights `lite` starts from, in that of the models.
@@ -151,11 +155,11 @@ bench-accuracy: setup $(GATEWAY)/dev $(MODELS)/done $(PEERS)/done
 	$(GATEWAY)/bin/python -m bench.accuracy.peers --data $(DATA)
 
 # make bench SECTIONS=gateway,streams SECONDS=5
-SECTIONS ?= gateway,batch,peers,streams,growth,penn,overload,networks,gpu
+SECTIONS ?= gateway,batch,peers,streams,growth,penn,overload,networks,evaluation,gpu
 SECONDS ?= 10
 COMMA := ,
 
-bench: bench-setup $(if $(filter penn networks,$(subst $(COMMA), ,$(SECTIONS))),$(MADE)/done)
+bench: bench-setup $(if $(filter penn networks evaluation,$(subst $(COMMA), ,$(SECTIONS))),$(MADE)/done) $(if $(findstring evaluation,$(SECTIONS)),$(MODELS)/done)
 	$(GATEWAY)/bin/python -m bench.speed --sections $(SECTIONS) --seconds $(SECONDS) $(BENCH_OPTIONS)
 
 # What runs in CI, so that the benchmark does not rot. Nothing in it fails for being slow.

@@ -18,7 +18,19 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.speed import batch, gateway, gpu, growth, machine, networks, overload, penn, side_by_side, streams
+from bench.speed import (
+    batch,
+    evaluation,
+    gateway,
+    gpu,
+    growth,
+    machine,
+    networks,
+    overload,
+    penn,
+    side_by_side,
+    streams,
+)
 from bench.speed.processes import Others
 from bench.speed.report import Options, Table
 from service.testing.running import ROOT
@@ -32,6 +44,7 @@ SECTIONS: dict[str, Callable[[Options], Iterator[Table]]] = {
     "penn": penn.measure,
     "overload": overload.measure,
     "networks": networks.measure,
+    "evaluation": evaluation.measure,
     "gpu": gpu.measure,
 }
 

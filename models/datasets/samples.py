@@ -7,9 +7,9 @@ data set has none.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,22 @@ class H36mPerson(Person):
     action: int  # from 0
 
 
+class WindowOf(Protocol):
+    """Says which window of the picture a network takes of a clip."""
+
+    def __call__(self, frames: Sequence[int], mirror: bool = False, /) -> Window:
+        """The window of these frames, as the original's evaluation takes it.
+
+        Args:
+            frames: Of the sequence, from 0.
+            mirror: Whether the clip's crops are mirrored: files with a box for each clip have another one then.
+
+        Raises:
+            DataProblem: There is no box of a frame in the file of predicted boxes.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Clip:
     """A sequence of frames of one person with one action."""
@@ -76,7 +92,7 @@ class Clip:
     joints: Joints
     keypoints: Floats  # (T, K, D): x px, y px and, where D is 3, depth mm
     visible: Bools  # (T, K)
-    window_of: Callable[[Sequence[int]], Window]  # of a clip's frames, as the original's evaluation takes it
+    window_of: WindowOf
 
 
 AnySample = TypeVar("AnySample", Person, MpiiPerson, CocoPerson, H36mPerson, Clip)
@@ -94,6 +110,9 @@ class Dataset(ABC, Generic[AnySample]):
 
     @abstractmethod
     def __getitem__(self, index: int) -> AnySample: ...
+
+    def __iter__(self) -> Iterator[AnySample]:
+        return (self[index] for index in range(len(self)))
 
     @abstractmethod
     def fingerprint(self) -> str:

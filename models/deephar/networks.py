@@ -48,10 +48,17 @@ class Network:
         """
         config = self.config
         if isinstance(config, SPNetConfig):
-            return SPNet(replace(config, blocks=blocks, replica=config.replica or replica))
+            return build(replace(config, blocks=blocks, replica=config.replica or replica))
         if isinstance(config, MergedConfig):
-            return MergedActionNet(replace(config, pose=replace(config.pose, blocks=blocks or self.all_blocks)))
-        return ReceptionNet(replace(config, blocks=blocks or self.all_blocks))
+            return build(replace(config, pose=replace(config.pose, blocks=blocks or self.all_blocks)))
+        return build(replace(config, blocks=blocks or self.all_blocks))
+
+
+def build(config: ReceptionConfig | MergedConfig | SPNetConfig) -> nn.Module:
+    """The network of a configuration with random weights."""
+    if isinstance(config, SPNetConfig):
+        return SPNet(config)
+    return MergedActionNet(config) if isinstance(config, MergedConfig) else ReceptionNet(config)
 
 
 NETWORKS: dict[str, Network] = {

@@ -27,6 +27,7 @@ from models.weights.store import Imported, WrongWeights, read_imported
 from service.networks.tensors import ACTION_FEATURES, ACTION_SCORES, IMAGE, KEYPOINT_SCORES, KEYPOINTS
 
 LICENCE = "the weights' authors' (github.com/dluvizon/deephar); their training data have terms of their own"
+OWN_LICENCE = "of whoever trained them; the training data have terms of their own"
 
 
 class CannotExport(Exception):
@@ -113,17 +114,18 @@ def write(
 def card(
     name: str, network: Network, weights: Imported, sha256: str, blocks: int, precision: str, knows_actions: bool
 ) -> dict[str, object]:
-    released = released_for(network.model)
     known = {"md5": "published MD5", "content": "poses checked by content", "no": "unchecked"}[weights.checked]
     made: dict[str, object] = {
         "model": name,
-        "description": network.description + _cut(network, blocks, knows_actions),
+        "description": network.description
+        + ("; trained here" if weights.trained else "")
+        + _cut(network, blocks, knows_actions),
         "layout": network.layout,
         "dims": network.dims,
         "crop": {"size": IMAGE_SIZE, "margin": network.margin},
-        "weights": f"{weights.file} ({known}, sha256 {weights.sha256}) for deephar's {released.file}, {released.place}",
+        "weights": f"{weights.file} ({known}, sha256 {weights.sha256}) {_instead_of(network, weights)}",
         "weights_sha256": sha256,
-        "licence": LICENCE,
+        "licence": OWN_LICENCE if weights.trained else LICENCE,
         "precision": f"weights stored as {precision}, computed as the server decides",
         "blocks": {"used": blocks, "all": network.all_blocks},
     }
@@ -133,6 +135,11 @@ def card(
         clip = network.clip
         made["clip"] = {"frames": clip.frames, "interval_s": clip.interval_s, "labels": list(clip.labels)}
     return made
+
+
+def _instead_of(network: Network, weights: Imported) -> str:
+    released = released_for(network.model)
+    return weights.trained or f"for deephar's {released.file}, {released.place}"
 
 
 def _cut(network: Network, blocks: int, knows_actions: bool) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+
+import numpy as np
 
 
 def single_clip(frames: int, clip: int, subsampling: int) -> list[int]:
@@ -14,6 +17,19 @@ def single_clip(frames: int, clip: int, subsampling: int) -> list[int]:
     Raises:
         ValueError: A number is below 1.
     """
+    return _one_clip(frames, clip, subsampling, lambda last: int(last / 2))
+
+
+def random_clip(frames: int, clip: int, subsampling: int, random: np.random.Generator) -> list[int]:
+    """As `single_clip`, with a random start: what training takes.
+
+    Raises:
+        ValueError: A number is below 1.
+    """
+    return _one_clip(frames, clip, subsampling, lambda last: int(random.integers(int(last) + 1)))
+
+
+def _one_clip(frames: int, clip: int, subsampling: int, start_of: Callable[[Fraction], int]) -> list[int]:
     _check(frames, clip, subsampling)
     slow_down = Fraction(1)  # exact: a rounded factor would pick other frames
     while frames * slow_down < clip:
@@ -21,7 +37,7 @@ def single_clip(frames: int, clip: int, subsampling: int) -> list[int]:
     length = frames * slow_down
     step = min(subsampling, int(length / clip))
     span = step * (clip - 1) + 1
-    start = int((length - span) / 2)
+    start = start_of(length - span)
     return [int((start + step * i) / slow_down) for i in range(clip)]
 
 

@@ -75,12 +75,12 @@ def plan_crop(
     return CropPlan((left, top, right, bottom), size, mirror, angle_deg, affine)
 
 
-def cut(image: Pixels, plan: CropPlan) -> Pixels:
-    """The crop (height, width, 3) of an RGB image (H, W, 3). Outside of the image it is black.
+def cut(image: Pixels | Image.Image, plan: CropPlan) -> Pixels:
+    """The crop (height, width, 3) of an RGB image: pixels (H, W, 3), or Pillow's. Outside of the image it is black.
 
     Pillow's bilinear resize averages where it shrinks; other libraries' bilinear does not and gives other numbers.
     """
-    picture = Image.fromarray(image)
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     if plan.angle_deg:
         picture = picture.rotate(plan.angle_deg, Image.Resampling.BILINEAR, expand=True)
     picture = picture.crop(plan.corners).resize(plan.size, Image.Resampling.BILINEAR)

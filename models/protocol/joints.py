@@ -43,6 +43,14 @@ NTU: Joints = (
     *("thorax", "-", "-", "-", "-"),
 )
 PENN: Joints = PA16[3:]
+LSP: Joints = (
+    *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+    *("right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "neck", "head"),
+)
+COCO: Joints = (
+    *("-", "-", "-", "-", "-", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow"),
+    *("left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
+)
 
 
 def indices(source: Sequence[str], target: Sequence[str]) -> Indices:

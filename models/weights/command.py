@@ -66,9 +66,9 @@ def pull(model: str) -> int:
 )
 @reporting
 def import_them(model: str, file: Path | None, unchecked: bool) -> int:
-    """Convert downloaded weights for this project's networks.
+    """Convert downloaded or trained weights for this project's networks.
 
-    FILE is the Keras weights file of MODEL; absent: the pulled one.
+    FILE is the Keras weights file of MODEL or a checkpoint of `deephar-models train`; absent: the pulled file.
     """
     released, cache = released_for(model), cache_folder()
     return _import(released, file or released_file(released, cache), cache, not unchecked)
@@ -120,7 +120,9 @@ def _import(released: Released, file: Path, cache: Path, check_content: bool) ->
 
 
 def _unpublished(released: Released, file: Path) -> str:
-    found = released.md5 and md5_of(file)
+    from models.weights.store import is_checkpoint
+
+    found = released.md5 if is_checkpoint(file) else released.md5 and md5_of(file)
     return "" if found == released.md5 else f"\nNote: it is not the published file (MD5 {found}, not {released.md5})"
 
 

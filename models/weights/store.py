@@ -1,13 +1,12 @@
-"""The import of released weights: a Keras file to a file of torch weights in the cache."""
+"""The import of weights, released (a Keras file) or trained here (a checkpoint), to a file in the cache."""
 
 from __future__ import annotations
 
 import io
-import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,6 +14,9 @@ from torch import nn
 from models.deephar.networks import IMAGE_SIZE, NETWORKS
 from models.deephar.served import served_parts
 from models.files.checksums import md5_of, sha256_of
+from models.files.whole_file import write_whole
+from models.training import checkpoint
+from models.training.problem import CannotTrain
 from models.weights import keras_file, keras_match
 from models.weights.content_check import Crops, Joints, check_sees_people
 from models.weights.keras_file import WrongWeights
@@ -32,14 +34,15 @@ class Imported:
     sha256: str
     checked: str  # "md5": the published sum; "content": keypoints follow a person; "no": unchecked
     replica: bool  # the action part has separate maps, which the published network has not
+    trained: str = ""  # by which recipe and on which data, of weights that were trained here
 
 
 def import_file(model: str, file: Path, cache: Path, check_content: bool = True) -> Path:
-    """Imports a Keras file into the cache.
+    """Imports a Keras file, or the checkpoint of a training, into the cache.
 
     Args:
         model: One of `NETWORKS`.
-        file: The Keras weights.
+        file: The Keras weights, or what `deephar-models train` has written.
         cache: The folder that weights are kept in.
         check_content: Whether to check that keypoints follow a person, where the MD5 is not the published one.
 
@@ -49,20 +52,53 @@ def import_file(model: str, file: Path, cache: Path, check_content: bool = True)
     Raises:
         WrongWeights: These cannot be the model's weights. Nothing is written.
     """
-    groups = keras_file.read(file)
-    replica = NETWORKS[model].may_have_replica and any(group.name.endswith("_replica") for group in groups)
-    network = NETWORKS[model].build(replica=replica)
-    keras_match.load(network, groups)
+    network, replica, trained = _trained(model, file) if is_checkpoint(file) else _released(model, file)
     checked = "no"
-    if md5_of(file) == released_for(model).md5:
+    if not trained and md5_of(file) == released_for(model).md5:
         checked = "md5"
     elif check_content:
         check_sees_people(_joints_by(network), IMAGE_SIZE)
         checked = "content"
-    about = Imported(model, file.name, sha256_of(file), checked, replica)
+    about = Imported(model, file.name, sha256_of(file), checked, replica, trained)
     target = imported_file(model, cache)
-    _write(target, {"about": asdict(about), "state": network.state_dict()})
+    target.parent.mkdir(parents=True, exist_ok=True)
+    packed = io.BytesIO()  # torch.save itself says of a full disk no more than that something failed
+    torch.save({"about": asdict(about), "state": network.state_dict()}, packed)
+    write_whole(target, packed.getbuffer())
     return target
+
+
+def is_checkpoint(file: Path) -> bool:
+    """Whether it is a file of PyTorch, which are zip archives; Keras files are HDF5."""
+    return zipfile.is_zipfile(file)
+
+
+def _released(model: str, file: Path) -> tuple[nn.Module, bool, str]:
+    groups = keras_file.read(file)
+    replica = NETWORKS[model].may_have_replica and any(group.name.endswith("_replica") for group in groups)
+    network = NETWORKS[model].build(replica=replica)
+    keras_match.load(network, groups)
+    return network, replica, ""
+
+
+def _trained(model: str, file: Path) -> tuple[nn.Module, bool, str]:
+    try:
+        found = checkpoint.read(file)
+    except CannotTrain as problem:
+        raise WrongWeights(str(problem)) from None
+    recipe, state = found["origin"].recipe, found["network"]
+    if recipe != model:
+        raise WrongWeights(f"it was trained by the recipe {recipe}: deephar-models weights import {recipe} {file}")
+    replica = NETWORKS[model].may_have_replica and any("_replica" in name for name in state)
+    network = NETWORKS[model].build(replica=replica)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise WrongWeights(f"it is of another form of the network: {str(error).splitlines()[-1].strip()}") from None
+    poisoned = [name for name, values in state.items() if values.is_floating_point() and not values.isfinite().all()]
+    if poisoned:
+        raise WrongWeights(f"the array {poisoned[0]} has numbers that are not finite")
+    return network, replica, checkpoint.provenance(found)
 
 
 def _joints_by(network: nn.Module) -> Callable[[Crops], Joints]:
@@ -94,16 +130,3 @@ def read_imported(model: str, cache: Path, blocks: int | None = None) -> tuple[n
     if missing:
         raise WrongWeights(f"the imported weights of {model} lack {missing[0]}; import them again")
     return network.eval(), about
-
-
-def _write(target: Path, content: dict[str, Any]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    packed = io.BytesIO()  # torch.save itself says of a full disk no more than that something failed
-    torch.save(content, packed)
-    new = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        new.write_bytes(packed.getbuffer())
-        new.replace(target)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

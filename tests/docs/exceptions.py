@@ -12,8 +12,10 @@ _MACHINE = "changes the machine; tests/deploy/test_systemd.py checks the unit"
 _CAMERA = "needs a camera; tests/integration/test_command_line.py runs it on made ones"
 _MODELS = "needs PyTorch and downloads; tests/models runs it on a server of its own"
 _OWN_MODEL = "needs PyTorch: tests/models/own/test_add.py runs it"
+_DATA = "needs a data set: tests/models/datasets runs it on made ones"
 _KEYS = "a service with keys: tests/integration/test_access.py"
 _TLS = "a service with certificates of the page's: tests/integration/test_tls.py"
+_FOLDER = "what lies in a data set's folder"
 _ELSEWHERE = "asks a host of the reader's"
 
 NOT_RUN: Mapping[str, str] = {
@@ -35,6 +37,7 @@ NOT_RUN: Mapping[str, str] = {
     ".venv-models/bin/deephar-models export": _MODELS,
     ".venv-models/bin/deephar-models engine": "needs a GPU; tests/models/tensorrt_engine",
     ".venv-models/bin/deephar-models add": _OWN_MODEL,
+    ".venv-models/bin/deephar-models data": _DATA,
     "curl -F image=@samples/person.jpg -F model=mine": _OWN_MODEL,
     "curl -F image=@samples/person.jpg -F 'boxes=[[225,70,190,345]]' -F model=mpii": _MODELS,
     ".venv/bin/deephar pose --model mpii": _MODELS,
@@ -61,6 +64,7 @@ FIGURES_OF_THE_MOMENT: Mapping[str, str] = {
 }
 PROGRAMS_NOT_RUN: Mapping[str, str] = {
     "docs/guides/camera.md: from deephar import Capture": _CAMERA,
+    "docs/datasets.md: from pathlib": _DATA,
     "docs/formats.md: import json": "of labels of the reader's",
     "docs/formats.md: import pandas": "pandas is not in the environment",
     "docs/own_model.md: import torch": _OWN_MODEL,
@@ -72,6 +76,12 @@ PROGRAMS_NOT_RUN: Mapping[str, str] = {
 ILLUSTRATIONS: Mapping[str, str] = {
     'docs/api.md: {"name": "left_eye"': "one of seventeen joints",
     "docs/architecture.md: HTTP": "a drawing",
+    "docs/datasets.md: mpii/": _FOLDER,
+    "docs/datasets.md: h36m/": _FOLDER,
+    "docs/datasets.md: lsp/": _FOLDER,
+    "docs/datasets.md: coco/": _FOLDER,
+    "docs/datasets.md: penn/": _FOLDER,
+    "docs/datasets.md: ntu/": _FOLDER,
     "docs/formats.md: file,frame": "the beginning of a file",
     "docs/models.md: MODEL": "tests/models/weights asks for it",
     "docs/monitoring.md: 2026": "two lines of a log",

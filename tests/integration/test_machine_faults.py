@@ -231,7 +231,8 @@ def test_a_model_that_finds_no_room_is_loaded_once_there_is_some(tmp_path: Path,
                 filler.unlink()
                 shutil.copyfile(lite / "1" / "model.onnx", copy / "1" / "model.onnx")
                 copied = time.monotonic()
-                assert wait_for(lambda: code() != 503, BACK_S), service.log.read_text()
+                # Loading takes longer where the machine does other things.
+                assert wait_for(lambda: code() != 503, 6 * BACK_S), service.log.read_text()
                 print(f"back after {time.monotonic() - copied:.1f} s")
             assert asked.answers() == {(200, "")}
     finally:

@@ -177,10 +177,14 @@ def known_to_models(subcommand: str) -> tuple[set[str], set[str]]:
     """Actions and options of a command of `deephar-models`, from the source: some need PyTorch to run."""
     file = ROOT.joinpath(*models_cli.COMMANDS[subcommand][0].split(".")).with_suffix(".py")
     actions, options = set(), {"--help"}
-    for node in ast.walk(ast.parse(file.read_text())):
+    # A group's larger actions stand beside it: data/boxes_command.py.
+    sources = {file, *file.parent.glob("*_command.py")}
+    for node in (node for source in sources for node in ast.walk(ast.parse(source.read_text()))):
         match node:
             case ast.FunctionDef(name=name, decorator_list=decorators):
                 actions |= {_action(name, decorator) for decorator in decorators} - {None}
+            case ast.Call(func=ast.Attribute(attr="add_command"), args=[_, ast.Constant(value=name)]):
+                actions.add(str(name))
             case ast.Call(func=ast.Attribute(attr="option"), args=names):
                 options |= {str(one.value) for one in names if isinstance(one, ast.Constant)}
     return {action for action in actions if action}, options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets.samples import Box, Pixels
+from models.evaluation.targets.model_card import ModelCard
 
 Floats = NDArray[np.float32]
 
@@ -20,6 +21,7 @@ class FrameOutput:
 
     keypoints_crop: Floats  # (N, K, D) in 0..1
     scores: Floats  # (N, K)
+    features: Floats | None = None  # (F,), of actions; None where the network knows none
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,7 @@ class CropTarget(Protocol):
     blocks: tuple[str, ...]  # names of the N blocks of poses
     action_blocks: tuple[str, ...]  # names of the N blocks of actions; empty where the network knows none
     clip_frames: int  # T; 0 where the network knows no actions
+    card: ModelCard  # what the network is: joints, dimensions, labels
     sha256: str  # of the model's files
     software: dict[str, str]  # versions
 
@@ -58,6 +61,24 @@ class WholePicture:
 
     pixels: Pixels
     box: Box
+
+
+@dataclass(frozen=True, eq=False)
+class WholeClip:
+    """A sequence of pictures with the box of one person in the first, for the gateway."""
+
+    read: Callable[[], Iterator[Pixels]]  # the frames, in order
+    fps: float
+    box: Box
+
+
+@dataclass(frozen=True, eq=False)
+class ActionsOfClip:
+    """The gateway's answer to a clip."""
+
+    scores: Floats  # (A,), in the order of `labels`; zeros where there are none
+    labels: tuple[str, ...]
+    reason: str | None  # why there are no scores
 
 
 @dataclass(frozen=True, eq=False)

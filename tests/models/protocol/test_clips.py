@@ -5,11 +5,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.protocol.clips import multi_clip, single_clip
+from models.protocol.clips import multi_clip, random_clip, single_clip
 
 GOLDEN = json.loads((Path(__file__).parent.parent.parent / "golden" / "functions" / "clips.json").read_text())
 frames, clips, subsamplings = st.integers(1, 2000), st.integers(1, 40), st.integers(1, 12)
@@ -64,3 +65,20 @@ def test_multi_clips_lie_in_range_and_miss_only_short_sequences(frames: int, cli
 def test_numbers_below_one_are_refused(call: Any, numbers: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         call(*numbers)
+
+
+@given(frames, clips, subsamplings, st.integers(0, 99))
+def test_a_random_clip_differs_from_the_single_one_only_by_its_start(
+    frames: int, clip: int, subsampling: int, seed: int
+) -> None:
+    found = random_clip(frames, clip, subsampling, np.random.default_rng(seed))
+    middle = single_clip(frames, clip, subsampling)
+    assert len(found) == clip
+    assert 0 <= found[0] <= found[-1] < frames
+    if frames >= clip:
+        assert set(np.diff(found)) == set(np.diff(middle))
+
+
+def test_random_clips_start_anywhere_from_the_first_frame_to_the_last_that_fits() -> None:
+    random = np.random.default_rng(3)
+    assert {random_clip(20, 8, 2, random)[0] for _ in range(200)} == set(range(6))

@@ -1,0 +1,40 @@
+"""`deephar-models data`: what a data set's folder holds, and what the protocols need beside it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from models.datasets import boxes_command
+from models.datasets.catalogue import MODULES, module_of
+from models.datasets.check import report
+
+
+@click.group()
+def command() -> None:
+    """Check the folder of a data set and make what it lacks."""
+
+
+command.add_command(boxes_command.command, "boxes")
+
+
+@command.command()
+@click.argument("name", type=click.Choice(list(MODULES)), metavar="NAME")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+def check(name: str, folder: Path) -> int:
+    """Say what of the data set NAME lies in DIR, what is missing and where it comes from.
+
+    NAME is mpii, lsp, lspet, coco, h36m, penn or ntu. Nothing is written. Status 1: something is missing or wrong.
+    """
+    if not folder.is_dir():
+        print(f"deephar-models: {folder} is no folder", file=sys.stderr)
+        return 1
+    try:
+        findings = module_of(name).inspect(folder)
+    except OSError as error:  # such as a folder that may not be read
+        print(f"deephar-models: {error.filename or folder}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    print(report(findings))
+    return int(any(finding.state.is_problem for finding in findings))

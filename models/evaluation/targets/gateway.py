@@ -1,0 +1,148 @@
+"""The gateway as a target: whole pictures with boxes, as callers send them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import cv2
+import numpy as np
+from deephar import Client, DeepharError, Frame
+from deephar.address import default_address
+from deephar.results import Model
+
+from models.datasets.samples import Pixels
+from models.evaluation.targets.ahead import made_ahead
+from models.evaluation.targets.model_card import ModelCard
+from models.evaluation.targets.model_folder import FRAME, card_text, read_folder
+from models.evaluation.targets.outputs import ActionsOfClip, PosePx, WholeClip, WholePicture
+from models.evaluation.targets.problem import TargetProblem
+
+CALLS = 4  # at a time
+LONGEST_S = 600.0  # of a call
+LARGEST_BITMAP = 16 * 2**20  # bytes; the gateway takes pictures of up to 20 MiB
+
+
+class GatewayTarget:
+    """A running deephar-serve, asked by the package `deephar` over gRPC. Closed after use.
+
+    Args:
+        model: As the service calls it.
+        address: host:port or a URL; None: $DEEPHAR_ADDRESS, or this machine.
+        repository: The service's model repository, or one like it. gRPC does not say how a model's crop is cut (REST
+            does): then the card here does.
+        concurrency: Calls at a time.
+
+    Raises:
+        TargetProblem: No gateway answers there, or it has no such model.
+    """
+
+    name = "gateway"
+
+    def __init__(
+        self, model: str, address: str | None = None, repository: Path | None = None, concurrency: int = CALLS
+    ) -> None:
+        self.address = address or default_address()
+        self._repository, self._concurrency = repository, concurrency
+        try:
+            self._client = Client(self.address, timeout_s=LONGEST_S)
+        except DeepharError as error:
+            raise TargetProblem(str(error)) from None
+        try:
+            self.model = self._found(model)
+        except BaseException:
+            self._client.close()
+            raise
+        self.sha256 = str(self.model.card.get("weights_sha256", ""))
+        self.labels = self.model.actions
+        self.software = {"model version": self.model.version, "deephar-client": version("deephar-client")}
+
+    @property
+    def margin(self) -> float:
+        """Side of the model's crop over the longer side of the person's box.
+
+        Raises:
+            TargetProblem: Neither the gateway says it nor a card of the repository.
+        """
+        if (margin := self.model.card.get("crop", {}).get("margin")) is not None:
+            return float(margin)
+        network = self.model.name + FRAME
+        try:
+            if self._repository is not None:
+                config = read_folder(self._repository, network).config
+                return ModelCard.from_json(self.model.name, card_text(config, network)).margin
+        except TargetProblem:
+            pass
+        raise TargetProblem(
+            f"gRPC does not say how {self.model.name} cuts its crop. Ask by REST, DEEPHAR_ADDRESS=http://HOST:8080, or "
+            "give the service's models by --repository"
+        )
+
+    def poses(self, pictures: Iterable[WholePicture]) -> Iterator[PosePx]:
+        """The poses of pictures, in order. Pictures are sent without loss.
+
+        Raises:
+            TargetProblem: The gateway refuses them, or is away.
+        """
+        return made_ahead(self._pose, pictures, self._concurrency, 2 * self._concurrency)
+
+    def actions(self, clips: Iterable[WholeClip]) -> Iterator[ActionsOfClip]:
+        """The action scores of clips, in order.
+
+        Raises:
+            TargetProblem: The gateway refuses them, or is away; or the model knows no actions.
+        """
+        if not self.labels:
+            raise TargetProblem(f"{self.model.name} knows no actions; choose a model with a clip network")
+        return made_ahead(self._actions, clips, self._concurrency, self._concurrency)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _found(self, name: str) -> Model:
+        try:
+            models = {model.name: model for model in self._client.models()}
+        except DeepharError as error:
+            raise self._problem(error) from None
+        if name not in models:
+            raise TargetProblem(f"the gateway at {self.address} has no {name}; it has {', '.join(sorted(models))}")
+        if not models[name].ready:
+            missing = ", ".join(models[name].missing) or "it is still loaded"
+            raise TargetProblem(f"{name} is not ready at the gateway {self.address}: {missing}")
+        return models[name]
+
+    def _pose(self, picture: WholePicture) -> PosePx:
+        try:
+            answer = self._client.pose(_to_send(picture.pixels), model=self.model.name, boxes=[picture.box])
+        except DeepharError as error:
+            raise self._problem(error) from None
+        found = answer.to_numpy()
+        return PosePx(found.keypoints[0], found.scores[0].astype(np.float32), answer.layout.joints)
+
+    def _actions(self, clip: WholeClip) -> ActionsOfClip:
+        frames = (Frame(pixels, number / clip.fps, number) for number, pixels in enumerate(clip.read()))
+        try:
+            answer = self._client.classify(frames, model=self.model.name, top_k=len(self.labels), box=clip.box)
+        except DeepharError as error:
+            raise self._problem(error) from None
+        scores = {action.label: action.score for action in answer.actions}
+        in_order = np.array([scores.get(label, 0.0) for label in self.labels], np.float32)
+        return ActionsOfClip(in_order, self.labels, None if scores else answer.reason or "not_seen")
+
+    def _problem(self, error: DeepharError) -> TargetProblem:
+        if error.code == "unimplemented":
+            return TargetProblem(
+                f"what answers at {self.address} is no gateway of deephar-serve; is it a Triton? "
+                f"Then --target {self.address}, or give the gateway's address in DEEPHAR_ADDRESS"
+            )
+        return TargetProblem(f"the gateway at {self.address}: {error}")
+
+
+def _to_send(pixels: Pixels) -> bytes | Pixels:
+    """The picture as a BMP, where nothing is spent on compression; the client makes a PNG of a large one."""
+    if pixels.nbytes > LARGEST_BITMAP:
+        return pixels
+    done, content = cv2.imencode(".bmp", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    assert done
+    return content.tobytes()
