@@ -18,13 +18,13 @@ from models.files.folders import repository_folder
 SPLITS = ("test", "train")
 
 
-@click.command()
-@click.argument("dataset", type=click.Choice(["penn", "ntu"]))
+@click.command(short_help="Make the files of people's boxes that penn and ntu lack.")
+@click.argument("dataset", type=click.Choice(["penn", "ntu"]), metavar="DATASET")
 @click.option(
     "--data",
     "folder",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the data set.",
 )
 @click.option(
@@ -56,7 +56,7 @@ SPLITS = ("test", "train")
 def command(
     dataset: str, folder: Path, splits: tuple[str, ...], out: Path | None, target: str, repository: Path
 ) -> int:
-    """Find the person in each frame of penn or ntu and write the files of boxes that the protocols read.
+    """Find the person in each frame of DATASET, penn or ntu, and write the files of boxes that the protocols read.
 
     What is stopped goes on where it was when the same command is given again. Frames in which the person is not found
     get the box of the nearest frame; sequences without anybody, the whole image.

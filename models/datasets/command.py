@@ -20,7 +20,7 @@ def command() -> None:
 command.add_command(boxes_command.command, "boxes")
 
 
-@command.command()
+@command.command(short_help="Say what of a data set is there and what is missing.")
 @click.argument("name", type=click.Choice(list(MODULES)), metavar="NAME")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 def check(name: str, folder: Path) -> int:

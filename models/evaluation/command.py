@@ -20,7 +20,7 @@ from models.files.folders import cache_folder, repository_folder
 @click.command()
 @click.argument("dataset", type=click.Choice(list(MODULES)), metavar="DATASET")
 @click.option("--model", required=True, help="As the service calls it; a cut network as penn@14.")
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of the data set.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the data set.")
 @click.option("--split", help="Of the data set.  [default: the one that the papers evaluate on]")
 @click.option(
     "--target",
@@ -56,7 +56,9 @@ from models.files.folders import cache_folder, repository_folder
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many samples, for a first look.")
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Crops computed at a time.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the results.  [default: evaluations/...]")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results.  [default: evaluations/...]"
+)
 @click.option("--again", is_flag=True, help="Begin anew, whatever --out has.")
 @click.option(
     "--repository",

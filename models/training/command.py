@@ -50,16 +50,31 @@ def folders(context: click.Context, parameter: click.Parameter, given: tuple[str
     metavar="NAME=DIR",
     help="A data set's folder; repeatable.",
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Of checkpoint and log.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of checkpoint, log and curves.",
+)
 @click.option(
     "--init",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Start from these weights: released, imported, or of a checkpoint.  [default: random ones]",
 )
-@click.option("--phase", "phases", multiple=True, help="Only this phase of the recipe; repeatable.  [default: all]")
+@click.option(
+    "--phase",
+    "phases",
+    multiple=True,
+    metavar="NAME",
+    help="Only this phase of the recipe; repeatable.  [default: all]",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and data.")
 @click.option(
-    "--precision", type=click.Choice(list(PRECISIONS)), default="fp32", show_default=True, help="bf16, fp16: mixed."
+    "--precision",
+    type=click.Choice(list(PRECISIONS)),
+    default="fp32",
+    show_default=True,
+    help="bf16 and fp16 are mixed with fp32.",
 )
 @click.option("--device", help="Such as cpu or cuda:1.  [default: a GPU where there is one]")
 @click.option(
@@ -93,7 +108,8 @@ def command(
 ) -> int:
     """Train one of deephar's networks by the papers' recipe. The same command goes on where it stopped.
 
-    RECIPE is the network's name. `deephar-models weights import` takes the checkpoint.
+    RECIPE is mpii, h36m, penn, ntu, penn-cvpr18 or ntu-cvpr18, as the network is called. `deephar-models weights
+    import` takes the checkpoint.
     """
     followed = _followed(RECIPES[recipe], phases, data)
     chosen = Settings(**settings)  # type: ignore[arg-type]  # click has checked them

@@ -56,6 +56,13 @@ class Process:
         return DistributedDataParallel(module)
 
 
+def _device(name: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError):  # an unknown name; a GPU or a build of PyTorch for it that is not here
+        raise CannotTrain(f"--device {name}: there is no such device here") from None
+
+
 @contextmanager
 def joined(device: str | None = None) -> Iterator[Process]:
     """This process, joined with the others of the same torchrun.
@@ -64,9 +71,9 @@ def joined(device: str | None = None) -> Iterator[Process]:
         device: Such as `cpu` or `cuda:1`; torchrun's processes take one GPU each. Absent: a GPU where there is one.
 
     Raises:
-        CannotTrain: More processes than GPUs.
+        CannotTrain: There is no such device, or there are more processes than GPUs.
     """
-    kind = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    kind = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if not dist.is_torchelastic_launched():
         yield Process(kind)
         return

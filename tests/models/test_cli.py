@@ -34,7 +34,20 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["evaluation"], ["export"], ["export", "lite"], ["engine", "--precision", "int8"]]
+    "words",
+    [
+        [],
+        ["evaluation"],
+        ["export"],
+        ["export", "lite"],
+        ["engine", "--precision", "int8"],
+        ["data"],
+        ["data", "check", "imagenet", "."],
+        ["data", "boxes", "mpii", "--data", "."],
+        ["evaluate", "mpii"],
+        ["train", "mpii"],
+        ["train-actions"],
+    ],
 )
 def test_wrong_usage_is_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(words) == 2

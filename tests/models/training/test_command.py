@@ -194,6 +194,12 @@ def test_fine_tuning_starts_from_the_checkpoint_and_notes_it(
         (["mpii", "--data", "mpii=x", "--data", "lsp=y", "--out", "out"], 2, "The recipe mpii does not learn from lsp"),
         (["mpii", "--data", "mpii=x", "--phase", "all", "--out", "out"], 2, "has no phase all; it has pose."),
         (["mpii", "--data", "mpii=nowhere", "--out", "out"], 1, "nowhere"),
+        (
+            ["mpii", "--data", "mpii=x", "--out", "out", "--device", "gpu"],
+            1,
+            "--device gpu: there is no such device here",
+        ),
+        (["mpii", "--data", "mpii=x", "--out", "out", "--device", "cuda:99"], 1, "--device cuda:99: there is no such"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_written(
