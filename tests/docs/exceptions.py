@@ -12,18 +12,22 @@ _MACHINE = "changes the machine; tests/deploy/test_systemd.py checks the unit"
 _CAMERA = "needs a camera; tests/integration/test_command_line.py runs it on made ones"
 _MODELS = "needs PyTorch and downloads; tests/models runs it on a server of its own"
 _OWN_MODEL = "needs PyTorch: tests/models/own/test_add.py runs it"
+_OWN_ACTIONS = "needs clips of the reader's: tests/integration/test_own_actions.py"
 _DATA = "needs a data set: tests/models/datasets runs it on made ones"
-_EVALUATION = "needs a data set: tests/integration/test_evaluation.py runs it on made ones"
-_TRAINING = "needs a data set and days: tests/models/training runs it on tiny ones"
-_OWN_ACTIONS = "needs PyTorch and labelled videos: tests/integration/test_own_actions.py runs it"
 _KEYS = "a service with keys: tests/integration/test_access.py"
 _TLS = "a service with certificates of the page's: tests/integration/test_tls.py"
 _FOLDER = "what lies in a data set's folder"
 _ELSEWHERE = "asks a host of the reader's"
+_EVALUATION = "needs a data set: tests/integration/test_evaluation.py runs it on made ones"
+_TRAINING = "needs a data set and days: tests/models/training runs it on tiny ones"
 
 NOT_RUN: Mapping[str, str] = {
     "make ": _MAKE,
     "DEEPHAR_TRITON_URL=10.0.0.5:8001": _MAKE,
+    ".venv-models/bin/deephar-models evaluate": _EVALUATION,
+    "DEEPHAR_PRECISION=": _EVALUATION,
+    ".venv-models/bin/deephar-models train ": _TRAINING,
+    ".venv-models/bin/torchrun": _TRAINING,
     "git clone": "this is the checkout; CI begins with it",
     "pip install": _INSTALLS,
     ".venv-models/bin/pip": _INSTALLS,
@@ -41,10 +45,6 @@ NOT_RUN: Mapping[str, str] = {
     ".venv-models/bin/deephar-models engine": "needs a GPU; tests/models/tensorrt_engine",
     ".venv-models/bin/deephar-models add": _OWN_MODEL,
     ".venv-models/bin/deephar-models data": _DATA,
-    ".venv-models/bin/deephar-models evaluate": _EVALUATION,
-    "DEEPHAR_PRECISION=": _EVALUATION,
-    ".venv-models/bin/deephar-models train ": _TRAINING,
-    ".venv-models/bin/torchrun": _TRAINING,
     ".venv-models/bin/deephar-models train-actions": _OWN_ACTIONS,
     ".venv/bin/deephar actions video.mp4 --model gym": _OWN_ACTIONS,
     "curl -F image=@samples/person.jpg -F model=mine": _OWN_MODEL,
@@ -91,9 +91,9 @@ ILLUSTRATIONS: Mapping[str, str] = {
     "docs/datasets.md: coco/": _FOLDER,
     "docs/datasets.md: penn/": _FOLDER,
     "docs/datasets.md: ntu/": _FOLDER,
-    "docs/guides/own_actions.md: file,label": "the reader's own file",
-    "docs/guides/own_actions.md: baseball_pitch": "of videos that are not in the repository",
     "docs/formats.md: file,frame": "the beginning of a file",
+    "docs/guides/own_actions.md: file,label": "labels of the reader's",
+    "docs/guides/own_actions.md: baseball_pitch": _OWN_ACTIONS,
     "docs/models.md: MODEL": "tests/models/weights asks for it",
     "docs/monitoring.md: 2026": "two lines of a log",
     "docs/operations.md: {": "a service that starts on a GPU",
