@@ -9,8 +9,10 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from models.evaluation.targets.problem import TargetProblem
+from models.weights.released import RELEASED
 
 FRAME, CLIP, CARD = "_frame", "_clip", "card"
+DEEPHARS = {released.model for released in RELEASED}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +61,10 @@ def card_text(config: ModelConfig, network: str) -> str:
 def missing_model(network: str, models: list[str], where: str) -> str:
     """The text for a network that is not there, among the names of all networks that are."""
     known = sorted(name.removesuffix(FRAME) for name in models if name.endswith(FRAME))
-    model = network.removesuffix(FRAME).removesuffix(CLIP)
+    model, _, cut = network.removesuffix(FRAME).removesuffix(CLIP).partition("@")
     others = f"it has {', '.join(known)}" if known else "it has no models"
-    return f"{where} has no {network}; {others}. deephar-models export {model.partition('@')[0]} makes it"
+    made = f". deephar-models export {model}{cut and f' --blocks {cut}'} makes it"
+    return f"{where} has no {network}; {others}{made if model in DEEPHARS else ''}"
 
 
 def _missing(repository: Path, network: str) -> str:

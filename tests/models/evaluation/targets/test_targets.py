@@ -82,7 +82,9 @@ def test_what_is_no_crop_of_the_model_is_refused(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "model", "text"),
     [
-        ("onnx", "nobody", r"has no nobody_frame; it has boxed, marker\. deephar-models export nobody"),
+        ("onnx", "nobody", r"has no nobody_frame; it has boxed, marker$"),
+        ("onnx", "mpii", r"has no mpii_frame; it has boxed, marker\. deephar-models export mpii makes it"),
+        ("onnx", "penn@14", r"has no penn@14_frame; .*\. deephar-models export penn --blocks 14 makes it"),
         ("torch", "marker", "torch has no network marker"),
         ("torch", "mpii", "deephar-models weights pull mpii"),
         ("torch", "penn@99", "penn has 18 prediction blocks"),
