@@ -56,13 +56,6 @@ class Process:
         return DistributedDataParallel(module)
 
 
-def _device(name: str) -> torch.device:
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError):  # an unknown name; a GPU or a build of PyTorch for it that is not here
-        raise CannotTrain(f"--device {name}: there is no such device here") from None
-
-
 @contextmanager
 def joined(device: str | None = None) -> Iterator[Process]:
     """This process, joined with the others of the same torchrun.
@@ -88,3 +81,10 @@ def joined(device: str | None = None) -> Iterator[Process]:
         yield Process(kind, dist.get_rank(), dist.get_world_size())
     finally:
         dist.destroy_process_group()
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError):  # an unknown name; a GPU or a build of PyTorch for it that is not here
+        raise CannotTrain(f"--device {name}: there is no such device here") from None
