@@ -78,8 +78,7 @@ def make(wanted: Wanted, told: Callable[[str], object]) -> Made:
     """
     began = time.monotonic()
     exporting.may_be_called(wanted.name, wanted.repository, wanted.replace)
-    if wanted.out.exists() and not wanted.replace:
-        raise CannotTrain(f"{wanted.out} is there already; choose another --out, or give --replace")
+    report.may_be_written(wanted.out, wanted.replace)
     clips = labels.read(wanted.labels, wanted.videos)
     _has_enough_to_tell_apart(clips)
     evaluation.plan(clips, wanted.recipe.seed)  # tells what is lacking before any video is looked at
@@ -118,7 +117,7 @@ def _tracks(clips: Sequence[Labelled], client: Client, wanted: Wanted, card: dic
             f"cannot be read as a video: {', '.join(unreadable)}; convert it, or take its lines out of the CSV"
         )
     if missing:
-        asking.check_service(client, card["weights"])
+        asking.check_service(client, card["weights_sha256"])
     for video in tqdm(missing, desc="looking", unit="video", disable=None if missing else True):
         tracks[video] = asking.track_of(client, video)
         cache.keep(video, tracks[video])

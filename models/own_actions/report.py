@@ -9,8 +9,20 @@ from typing import Any
 
 from models.own_actions.evaluation import Figures
 from models.own_actions.labels import NONE
+from models.own_actions.problem import CannotTrain
 
 CELL = 8  # characters of a column
+FILES = {"report.txt", "report.json", "predictions.csv", "confusion.png"}
+
+
+def may_be_written(folder: Path, replace: bool) -> None:
+    """Raises `CannotTrain` where a report cannot be there: nothing but another report is ever replaced."""
+    if not folder.exists():
+        return
+    if not replace:
+        raise CannotTrain(f"{folder} is there already; choose another --out, or give --replace")
+    if others := {path.name for path in folder.iterdir()} - FILES:
+        raise CannotTrain(f"{folder} has more than a report in it, such as {min(others)}; choose another --out")
 
 
 def text(figures: Figures) -> str:

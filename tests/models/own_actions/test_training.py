@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from models.files.folder_swap import put_together
 from models.files.folders import repository_folder
-from models.lite.clip.network import ServedClip
+from models.lite.clip.network import ClipConfig, ClipNetwork, ServedClip
 from models.own_actions import evaluation, exporting, report
 from models.own_actions.base import card, clip_network
 from models.own_actions.batches import STILL, OwnBatches, movement, source_of
@@ -167,12 +168,16 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_written_model_has_its_card_and_computes_what_was_trained(served: ServedClip, repository: Path) -> None:
+def test_a_written_model_has_its_card_and_computes_what_was_trained(repository: Path) -> None:
+    small = ClipConfig(per_joint=4, width=16, blocks=1)
+    served = ServedClip(ClipNetwork(small, len(ACTIONS) + 1).eval(), background_bias=0.0, flip=True).eval()
     words = {"description": "moves", "licence": "CC0", "weights": "made"}
     clip, frame = exporting.write(served, "moves", ACTIONS, repository, words)
     config = text_format.Parse((frame / "config.pbtxt").read_text(), ModelConfig())
     found = json.loads(config.parameters["card"].string_value)
-    assert found == card(repository) | words | {"model": "moves", "clip": {**found["clip"], "labels": [*ACTIONS]}}
+    sha256 = hashlib.sha256((clip / "1" / "model.onnx").read_bytes()).hexdigest()  # the frame network is lite's
+    changed = {"model": "moves", "clip": {**found["clip"], "labels": [*ACTIONS]}, "weights_sha256": sha256}
+    assert found == card(repository) | words | changed
     features, boxes = track("kick", 50).features(track("kick", 50).windows())
     session = onnxruntime.InferenceSession(str(clip / "1" / "model.onnx"), providers=["CPUExecutionProvider"])
     (scores,) = session.run(["action_scores"], {"action_features": features, "crop_boxes": boxes})
