@@ -63,12 +63,12 @@ def track_of(client: Client, video: Path) -> Track:
     )
 
 
-def check_service(client: Client, weights_sha256: str) -> None:
+def check_service(client: Client, weights: str) -> None:
     """Raises `CannotTrain` where no service answers, or its `lite` is not the one of the repository.
 
     Args:
         client: Of the service.
-        weights_sha256: Of the repository's.
+        weights: What the repository's card says of where the weights come from.
     """
     try:
         models = {model.name: model for model in client.models()}
@@ -78,7 +78,7 @@ def check_service(client: Client, weights_sha256: str) -> None:
         raise CannotTrain(f"the service does not answer: {error}") from None
     if BASE not in models or not models[BASE].ready:
         raise CannotTrain(f"the service has no model {BASE} that is ready, whose keypoints are trained on")
-    if models[BASE].card.get("weights_sha256") != weights_sha256:
+    if models[BASE].card.get("weights") != weights:
         raise CannotTrain(f"the service's {BASE} is another one than that of the repository; give its --repository")
 
 

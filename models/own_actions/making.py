@@ -117,7 +117,7 @@ def _tracks(clips: Sequence[Labelled], client: Client, wanted: Wanted, card: dic
             f"cannot be read as a video: {', '.join(unreadable)}; convert it, or take its lines out of the CSV"
         )
     if missing:
-        asking.check_service(client, card["weights_sha256"])
+        asking.check_service(client, card["weights"])
     for video in tqdm(missing, desc="looking", unit="video", disable=None if missing else True):
         tracks[video] = asking.track_of(client, video)
         cache.keep(video, tracks[video])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,9 @@ def _plot(figures: Figures, file: Path) -> None:
     axes.set_xlabel("named")
     axes.set_ylabel("labelled")
     axes.set_title(f"{figures.right} of {len(figures.clips)} held-out clips")
-    figure.savefig(file, dpi=120)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # signs that the font lacks are boxes
+        figure.savefig(file, dpi=120)
 
 
 def _short(name: str) -> str:

@@ -144,18 +144,18 @@ def test_intervals_are_wilsons() -> None:
 
 
 def test_the_report_says_what_was_taken_for_what(tmp_path: Path) -> None:
-    clips = tuple(clips_of({"wave $1$": 2, "kick": 1, NONE: 1}))
+    clips = tuple(clips_of({"wave $1$ 挥手": 2, "kick": 1, NONE: 1}))
     scores = np.array([[0.1, 0.8], [0.6, 0.3], [0.9, 0.1], [0.2, 0.1]], np.float32)
-    figures = evaluation.Figures(("kick", "wave $1$"), clips, np.array([1, 1, 0, 2]), scores, "each in turn")
+    figures = evaluation.Figures(("kick", "wave $1$ 挥手"), clips, np.array([1, 1, 0, 2]), scores, "each in turn")
     report.write(figures, {"model": "x"}, tmp_path / "report")
     said = (tmp_path / "report" / "report.txt").read_text()
     assert "3 of 4 held-out clips are named right: 75.0%" in said
-    assert said.splitlines()[4].split() == ["wave", "$1$", "1", "1", "."]
+    assert said.splitlines()[4].split() == ["wave", "$1$", "挥手", "1", "1", "."]
     record = json.loads((tmp_path / "report" / "report.json").read_text())
     assert record["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     assert (tmp_path / "report" / "confusion.png").stat().st_size > 5000
     assert (
-        (tmp_path / "report" / "predictions.csv").read_text().splitlines()[2].startswith("wave $1$_1.mp4,wave $1$,kick")
+        (tmp_path / "report" / "predictions.csv").read_text().splitlines()[2].startswith("wave $1$ 挥手_1.mp4,wave $1$ 挥手,kick")
     )
 
 
