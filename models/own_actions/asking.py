@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from deephar import Client, DeepharError
-from deephar.errors import Unreachable
+from deephar.errors import PermissionDenied, Unauthenticated, Unreachable
 from deephar.events import ActionEvent, PoseEvent, Started
 from deephar.video import NotAVideo, frames_of
 
@@ -74,6 +74,8 @@ def check_service(client: Client, weights: str) -> None:
         models = {model.name: model for model in client.models()}
     except Unreachable as error:
         raise CannotTrain(f"videos are looked at by a running service, and there is none: {error}") from None
+    except (Unauthenticated, PermissionDenied) as error:
+        raise CannotTrain(f"{error}; the key is taken from DEEPHAR_API_KEY") from None
     except DeepharError as error:
         raise CannotTrain(f"the service does not answer: {error}") from None
     if BASE not in models or not models[BASE].ready:
