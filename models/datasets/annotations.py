@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def missing_text(name: str, folder: Path, file: str, source: str) -> str:
         return f"{folder} is no folder. {name} is opened by the folder with its {file}"
     return (
         f"{folder} has no {file}{_in_its_place(folder, file)}. It comes from {source}. "
-        f"What else is wanted says: deephar-models data check {name} {folder}"
+        f"What else is wanted says: deephar-models data check {name} {shlex.quote(str(folder))}"
     )
 
 

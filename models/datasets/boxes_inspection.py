@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from models.datasets.boxes import FrameBoxes, read_boxes
@@ -20,7 +21,7 @@ def inspect_boxes(folder: Path, published: Published, own: str, protocol: str) -
         own: Name of the file of `deephar-models data boxes`.
         protocol: That needs it, for people.
     """
-    source = f"{published.source}\nor made by: deephar-models data boxes penn --data {folder}"
+    source = f"{published.source}\nor made by: deephar-models data boxes penn --data {shlex.quote(str(folder))}"
     file = published.find(folder)
     made = folder / own
     if file is None and not made.is_file():

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -20,12 +21,12 @@ import numpy as np
 from models.datasets.annotations import missing_text, wanted_split
 from models.datasets.boxes import PredictedBoxes, Where, read_boxes
 from models.datasets.check import Finding
-from models.datasets.clip_windows import AnnotatedWindows, PredictedWindows, WholeImage
+from models.datasets.clip_windows import windows
 from models.datasets.ntu_files import NUMPY, PICTURES, SOURCE, VIDEOS, Annotation, Protocol, annotation_files
 from models.datasets.ntu_inspection import DECODED, inspection
 from models.datasets.pictures import read_picture
 from models.datasets.problem import DataProblem
-from models.datasets.samples import Clip, Dataset, Floats, Pixels, WindowOf
+from models.datasets.samples import Clip, Dataset, Pixels
 from models.datasets.video_frames import VideoFrames
 from models.protocol.joints import NTU, PA17, Joints, indices
 from models.protocol.labels import NTU_ACTIONS
@@ -74,15 +75,16 @@ class Ntu(Dataset[Clip]):
             joints=NTU,
             keypoints=keypoints,
             visible=visible,
-            window_of=self._window_of(annotation.id, keypoints, visible),
+            window_of=windows(
+                self._where,
+                self._boxes,
+                annotation.id,
+                keypoints[:, self._of_window],
+                visible[:, self._of_window],
+                SIZE,
+                self._every,
+            ),
         )
-
-    def _window_of(self, name: str, keypoints: Floats, visible: np.ndarray) -> WindowOf:
-        if self._boxes is not None:
-            return PredictedWindows(self._boxes, name, SIZE, self._every)
-        if self._where == "image":
-            return WholeImage(SIZE)
-        return AnnotatedWindows(keypoints[:, self._of_window], visible[:, self._of_window], SIZE)
 
     def _read(self, name: str, numbers: Sequence[int], frame: int) -> Pixels:
         picture = self._folder / PICTURES / name / f"{numbers[frame]:05d}.jpg"
@@ -124,6 +126,8 @@ def open_split(
         DataProblem: Files are missing or are not those of the data set.
     """
     wanted_split("ntu", split, SPLITS)
+    if protocol not in get_args(Protocol):
+        raise DataProblem(f"ntu has no protocol {protocol!r} but {', '.join(get_args(Protocol))}")
     found = annotation_files(folder)
     if not found:
         raise DataProblem(missing_text("ntu", folder, NUMPY, SOURCE))

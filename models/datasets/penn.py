@@ -19,13 +19,13 @@ from models.datasets.annotations import absent, inspect_annotations, missing_tex
 from models.datasets.boxes import OWN_CLIP_BOXES, OWN_FRAME_BOXES, FrameBoxes, PredictedBoxes, Where, read_boxes
 from models.datasets.boxes_inspection import inspect_boxes
 from models.datasets.check import Finding, State
-from models.datasets.clip_windows import AnnotatedWindows, PredictedWindows, WholeImage
+from models.datasets.clip_windows import windows
 from models.datasets.content import foreign_content
 from models.datasets.fingerprint import fingerprint_of
 from models.datasets.pictures import inspect_pictures, read_picture
 from models.datasets.problem import DataProblem
 from models.datasets.published import PENN_ANNOTATIONS, PENN_CLIP_BOXES, PENN_FRAME_BOXES, PENN_PAGE
-from models.datasets.samples import Bools, Clip, Dataset, Floats, Pixels, WindowOf
+from models.datasets.samples import Bools, Clip, Dataset, Floats, Pixels
 from models.protocol.joints import PENN
 from models.protocol.labels import PENN_ACTIONS
 
@@ -77,16 +77,9 @@ class PennAction(Dataset[Clip]):
             joints=PENN,
             keypoints=held.keypoints,
             visible=held.visible,
-            window_of=self._window_of(index % len(self), held),
-        )
-
-    def _window_of(self, index: int, held: _Sequence) -> WindowOf:
-        if self._boxes is not None:
-            return PredictedWindows(self._boxes, str(index), held.size)
-        return (
-            WholeImage(held.size)
-            if self._where == "image"
-            else AnnotatedWindows(held.keypoints, held.visible, held.size)
+            window_of=windows(
+                self._where, self._boxes, str(index % len(self)), held.keypoints, held.visible, held.size
+            ),
         )
 
     def _read(self, held: _Sequence, frame: int) -> Pixels:
