@@ -74,7 +74,7 @@ def command(
 def _boxes(dataset: str, folder: Path, splits: tuple[str, ...], file: Path, target: str, repository: Path) -> int:
     from tqdm import tqdm
 
-    from models.datasets.person_detector import open_detector
+    from models.datasets.detection.detector import open_detector
 
     if dataset == "ntu" and file.suffix != LINES:
         raise DataProblem(f"boxes of ntu are lines: name a file that ends with {LINES}, not {file.name}")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from models.datasets.boxes import PLACES, clip_key
-from models.datasets.person_detector import Detections, PersonDetector
-from models.datasets.person_following import follow
+from models.datasets.detection.detector import Detections, PersonDetector
+from models.datasets.detection.following import follow
 from models.datasets.problem import DataProblem
 from models.datasets.samples import Clip, Dataset, Pixels
 from models.files.whole_file import write_whole

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from models.datasets import mat_file
+from models.datasets.formats import mat_file
 from models.datasets.samples import Floats
 
 NAME = "mpii_human_pose_v1_u12_1.mat"

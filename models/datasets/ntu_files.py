@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from models.datasets import ntu_skeletons
-from models.datasets.content import foreign_content
+from models.datasets.formats.content import foreign_content
 from models.datasets.problem import DataProblem
 from models.datasets.published import NTU_PAGE, NTU_POSES
 from models.datasets.samples import Floats

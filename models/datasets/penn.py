@@ -6,6 +6,7 @@ DIR/frames/0001/000001.jpg
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,18 +15,17 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
-from models.datasets import mat_file
-from models.datasets.annotations import absent, inspect_annotations, missing_text, wanted_split
+from models.datasets.annotations import absent, fingerprint_of, inspect_annotations, missing_text, wanted_split
 from models.datasets.boxes import OWN_CLIP_BOXES, OWN_FRAME_BOXES, FrameBoxes, PredictedBoxes, Where, read_boxes
-from models.datasets.boxes_inspection import inspect_boxes
 from models.datasets.check import Finding, State
 from models.datasets.clip_windows import windows
-from models.datasets.content import foreign_content
-from models.datasets.fingerprint import fingerprint_of
+from models.datasets.formats import mat_file
+from models.datasets.formats.content import foreign_content
 from models.datasets.pictures import inspect_pictures, read_picture
 from models.datasets.problem import DataProblem
-from models.datasets.published import PENN_ANNOTATIONS, PENN_CLIP_BOXES, PENN_FRAME_BOXES, PENN_PAGE
+from models.datasets.published import PENN_ANNOTATIONS, PENN_CLIP_BOXES, PENN_FRAME_BOXES, PENN_PAGE, Published
 from models.datasets.samples import Bools, Clip, Dataset, Floats, Pixels
+from models.files.checksums import md5_of
 from models.protocol.joints import PENN
 from models.protocol.labels import PENN_ACTIONS
 
@@ -147,9 +147,29 @@ def inspect(folder: Path) -> list[Finding]:
     return [
         annotations,
         inspect_pictures(folder, "frames/*/*.jpg", wanted, PENN_PAGE),
-        inspect_boxes(folder, PENN_FRAME_BOXES, OWN_FRAME_BOXES, "the multitask protocol"),
-        inspect_boxes(folder, PENN_CLIP_BOXES, OWN_CLIP_BOXES, "the merge protocol"),
+        _inspect_boxes(folder, PENN_FRAME_BOXES, OWN_FRAME_BOXES, "the multitask protocol"),
+        _inspect_boxes(folder, PENN_CLIP_BOXES, OWN_CLIP_BOXES, "the merge protocol"),
     ]
+
+
+def _inspect_boxes(folder: Path, published: Published, own: str, protocol: str) -> Finding:
+    """Whether the published file, or one that `deephar-models data boxes` wrote, is there and can be read."""
+    source = f"{published.source}\nor made by: deephar-models data boxes penn --data {shlex.quote(str(folder))}"
+    file = published.find(folder)
+    made = folder / own
+    if file is None and not made.is_file():
+        return Finding(published.name, State.MISSING, f"not there; {protocol} needs it", source)
+    try:
+        boxes = read_boxes(file or made, "test")
+    except DataProblem as problem:
+        return Finding((file or made).name, State.WRONG, str(problem), source)
+    count = f"{len(boxes.by_sequence):,} sequences" if isinstance(boxes, FrameBoxes) else f"{len(boxes.by_key):,} clips"
+    if file is None:
+        return Finding(own, State.OK, f"boxes of {count} in test, made here; for {protocol}", source)
+    if published.md5 not in (None, md5_of(file)):
+        text = f"boxes of {count} in test; another version than the published one, whose figures are known"
+        return Finding(file.name, State.UNKNOWN, text, source)
+    return Finding(file.name, State.OK, f"boxes of {count} in test; for {protocol}", source)
 
 
 def _labels(file: Path) -> tuple[str, ...]:

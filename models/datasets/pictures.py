@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from models.datasets.check import Finding, State
-from models.datasets.content import beside, foreign_content
+from models.datasets.formats.content import beside, foreign_content
 from models.datasets.problem import DataProblem
 from models.datasets.samples import Pixels
 

@@ -69,9 +69,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, person: Image.Image) -> Run:
 def tiny(tmp_path: Path, person: Image.Image) -> Path:
     """Three sequences of few frames."""
     folder = tmp_path / "tiny"
-    made_penn.make(folder, train=2, test=1, frames=6, size=SIZE)
+    made_penn.make(folder, train=2, test=1, frames=4, size=SIZE)
     for number in ("0001", "0002", "0003"):
-        place(person, folder / "frames" / number, 6)
+        place(person, folder / "frames" / number, 4)
     return folder
 
 
