@@ -54,8 +54,19 @@ SPLITS = ("test", "train")
     show_default="the service's",
     help="Where the detector `person` lies.",
 )
+@click.option(
+    "--leave-out",
+    is_flag=True,
+    help="Write the files without the sequences that cannot be read; an evaluation counts their clips as failed.",
+)
 def command(
-    dataset: str, folder: Path, splits: tuple[str, ...], out: Path | None, target: str, repository: Path
+    dataset: str,
+    folder: Path,
+    splits: tuple[str, ...],
+    out: Path | None,
+    target: str,
+    repository: Path,
+    leave_out: bool,
 ) -> int:
     """Find the person in each frame of penn or ntu and write the files of boxes that the protocols read.
 
@@ -64,14 +75,16 @@ def command(
     """
     file = out or folder / (OWN_FRAME_BOXES if dataset == "penn" else Path(OWN_FRAME_BOXES).stem + LINES)
     try:
-        return _boxes(dataset, folder, splits or SPLITS, file, target, repository)
+        return _boxes(dataset, folder, splits or SPLITS, file, target, repository, leave_out)
     except DataProblem as problem:
         return failed(str(problem))
     except OSError as error:
         return failed(f"{error.filename or file}: {error.strerror or error}")
 
 
-def _boxes(dataset: str, folder: Path, splits: tuple[str, ...], file: Path, target: str, repository: Path) -> int:
+def _boxes(
+    dataset: str, folder: Path, splits: tuple[str, ...], file: Path, target: str, repository: Path, leave_out: bool
+) -> int:
     from tqdm import tqdm
 
     from models.datasets.detection.detector import open_detector
@@ -94,10 +107,13 @@ def _boxes(dataset: str, folder: Path, splits: tuple[str, ...], file: Path, targ
         with tqdm(total=total, initial=done, unit=" sequences", dynamic_ncols=True, disable=None) as bar:
             unread = make(opened, detector, unfinished, bar.update)
         if unread:
-            return failed(
-                f"{len(unread):,} sequences could not be read: {named(unread)}. The others are kept in "
-                f"{unfinished.file}; with these repaired, give the same command again"
-            )
+            text = f"{len(unread):,} sequences could not be read: {named(unread)}"
+            if not leave_out:
+                return failed(
+                    f"{text}. The others are kept in {unfinished.file}; with these repaired, give the same command "
+                    "again, or with --leave-out without them"
+                )
+            print(f"{text}. They are left out", file=sys.stderr)
         print(_summary(unfinished))
         if dataset == "ntu":
             os.replace(unfinished.file, file)

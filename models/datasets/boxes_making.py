@@ -143,7 +143,7 @@ def _detected(clip: Clip, detector: PersonDetector, pool: ThreadPoolExecutor) ->
     for start in range(0, clip.frames, BATCH):
         following = begin(start + BATCH)
         looks, sizes = zip(*(future.result() for future in reading), strict=True)
-        found += detector.detect(looks, sizes[0])
+        found += detector.detect(looks, sizes)
         reading = following
     return found
 

@@ -17,6 +17,7 @@ from models.cli import main
 from models.datasets import boxes_making
 from models.datasets.catalogue import module_of, open_split
 from models.datasets.check import State
+from models.datasets.problem import DataProblem
 from models.datasets.samples import Clip
 from models.protocol.clips import multi_clip
 from models.protocol.window import Window, union
@@ -175,7 +176,7 @@ def test_two_runs_do_not_write_the_same_file(tiny: Path, capsys: pytest.CaptureF
 
 
 def test_a_damaged_picture_stops_only_its_sequence(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    picture = tiny / "frames" / "0002" / "000004.jpg"
+    picture = tiny / "frames" / "0003" / "000004.jpg"
     whole = picture.read_bytes()
     picture.write_bytes(whole[:200])
     assert boxes("penn", "--data", tiny) == 1
@@ -183,6 +184,13 @@ def test_a_damaged_picture_stops_only_its_sequence(tiny: Path, capsys: pytest.Ca
     assert "1 sequences could not be read" in told
     assert "000004.jpg is damaged" in told
     assert not (tiny / "boxes_of_frames.json").exists()
+    unfinished = tiny / "boxes_of_frames.json.unfinished"
+    others = unfinished.read_bytes()
+    assert boxes("penn", "--data", tiny, "--leave-out") == 0
+    assert "1 sequences could not be read" in capsys.readouterr().err
+    with pytest.raises(DataProblem, match=r"has no box 1\.0"):
+        open_split("penn", tiny, "train", boxes=tiny / "boxes_of_frames.json")[1].window_of([0])
+    unfinished.write_bytes(others)
     picture.write_bytes(whole)
     assert boxes("penn", "--data", tiny) == 0
     assert "2 of 3 sequences are there" in capsys.readouterr().err
