@@ -224,6 +224,9 @@ def _owners_sequences(files: Sequence[Path], split: str) -> Iterator[_Sequence]:
 
 
 def _annotated(points: Floats, flags: np.ndarray) -> tuple[Floats, Bools]:
-    """As the original reads them: hidden joints and those with a coordinate of 0 are not annotated."""
+    """Points (T, 13, 2) and flags (T, 13) as the original reads them.
+
+    Hidden joints and those with a coordinate of 0 are not annotated.
+    """
     visible = np.asarray((flags > 0) & (points != 0).all(axis=-1) & np.isfinite(points).all(axis=-1))
     return np.where(visible[..., None], points, np.nan), visible
