@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -34,8 +35,21 @@ class LacksPackage(click.ClickException):
         click.echo(f"deephar-models: {self.message}", err=True)
 
 
+def lacking(command: str | None, error: ModuleNotFoundError) -> Exception:
+    """Returns what to raise where a command's import has failed: the error itself, if a part of the project is lost."""
+    package = (error.name or "").partition(".")[0]
+    return error if command is None or package in ("", "models", "service") else LacksPackage(command, package)
+
+
 class Commands(click.Group):
     """The commands of the table, each imported when it is run or asked for its help."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command, which may import more while it runs."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise lacking(ctx.invoked_subcommand, error) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -46,10 +60,7 @@ class Commands(click.Group):
         try:
             command: click.Command = import_module(COMMANDS[cmd_name][0]).command
         except ModuleNotFoundError as error:
-            package = (error.name or "").partition(".")[0]
-            if package in ("", "models", "service"):
-                raise
-            raise LacksPackage(cmd_name, package) from None
+            raise lacking(cmd_name, error) from None
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -66,6 +66,17 @@ def test_an_environment_without_the_packages_points_to_the_one_that_has_them(
     assert "make models, then .venv-models/bin/deephar-models export" in told
 
 
+def test_a_package_that_is_missed_only_while_a_command_runs_is_told_alike(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['scipy'] = None; from models import cli; "
+        f"sys.exit(cli.main(['data', 'check', 'mpii', {str(tmp_path)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("deephar-models: data needs the Python package scipy, which is not in this")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_ctrl_c_is_status_130_without_a_trace() -> None:
     code = (
         "import sys, time; from models import cli; from models.weights import command; "
