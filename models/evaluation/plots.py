@@ -53,13 +53,15 @@ def _curve(figure: Any, curve: Curve, title: str) -> Any:
 
 def _bars(figure: Any, part: Part, title: str) -> Any:
     axes = figure.subplots()
-    values = [0 if math.isnan(value) else value for value in part.values.values()]
-    bars = axes.barh(list(part.values), values)
-    axes.bar_label(bars, [f"{value:.1f}" for value in values], fontsize=7, padding=2)
+    values = list(part.values.values())
+    bars = axes.barh(list(part.values), np.nan_to_num(values))
+    labels = ["-" if math.isnan(value) else f"{value:.1f}" for value in values]  # as in the table
+    axes.bar_label(bars, labels, fontsize=7, padding=2)
     axes.invert_yaxis()
     axes.tick_params(labelsize=7)
     axes.set(title=title, xlabel=f"{part.name}, {part.unit}")
-    axes.margins(x=0.12)
+    # The numbers stand behind the bars.
+    axes.set_xlim(0, 112 if part.unit == "%" else 1.12 * np.nanmax([1, *values]))
     return figure
 
 

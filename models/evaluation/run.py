@@ -64,7 +64,8 @@ def evaluate(
         _fill(asked.protocol, asked.dataset, journal, total)
         rows = journal.rows[:total]
     outcome = asked.protocol.outcome(rows)
-    outcome = replace(outcome, notes=[*outcome.notes, *asked.protocol.notes])
+    parts = [part for part in outcome.parts if part.of != "block" or len(part.values) > 1]
+    outcome = replace(outcome, parts=parts, notes=[*outcome.notes, *asked.protocol.notes])
     return _write(_about(asked, rows, counting), outcome, folder)
 
 
@@ -100,8 +101,8 @@ def _identity(asked: Asked) -> dict[str, Any]:
         "model": asked.model,
         "target": asked.target,
         "model_sha256": asked.model_sha256,
-        "data_fingerprint": asked.dataset.fingerprint(),
         "settings": asked.protocol.settings,
+        "data_fingerprint": asked.dataset.fingerprint(),
     }
 
 

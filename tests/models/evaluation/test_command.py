@@ -86,7 +86,9 @@ def test_record_table_and_plots_are_written(whole: Path) -> None:
     assert record["plots"]
     assert all((whole / plot).read_bytes().startswith(b"\x89PNG") for plot in record["plots"])
     page = (whole / "table.md").read_text()
+    assert "Settings: split val, views single." in page
     assert "| PCKh@0.5 | - |" in page  # nothing is published of a cut network
+    assert not any("block" in part["name"] for part in record["parts"])  # there is but one
     assert "leaves out the joints outside of the crop" in page
     assert not list(whole.glob(".*"))  # what is written aside
 
@@ -139,7 +141,9 @@ def test_a_first_look_is_a_part_of_the_whole(whole: Path, mpii: Path, tmp_path: 
 def test_a_folder_of_another_evaluation_is_refused(whole: Path, mpii: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (whole / "journal.jsonl").read_bytes()
     assert evaluate(mpii, whole, "--split", "train") == 1
-    assert "has another evaluation" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "has another evaluation: its settings" in said
+    assert "the same command goes on" not in said  # it would not
     assert (whole / "journal.jsonl").read_bytes() == before
 
 
@@ -168,7 +172,7 @@ def test_a_missing_picture_ends_it_and_the_rest_follows(
         (["--model", "nobody"], "no network nobody"),
         (["--model", "penn"], "the weights of penn are not imported"),
         (["--split", "minival"], "mpii has no split minival, but train"),
-        (["--boxes", "image"], "--boxes is for penn and ntu"),
+        (["--boxes", "image"], "--boxes is for penn, ntu, lsp and lspet"),
         (["--target", "nonsense"], "'nonsense' is no target"),
     ],
 )
