@@ -11,7 +11,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from models.evaluation import record, stages
+from models.evaluation import stages
 from models.evaluation.asked import answered
 from models.evaluation.figures import ORIGINAL, Counting
 from models.evaluation.opening import GATEWAY, Wanted, opened, protocol_of_crops
@@ -19,6 +19,7 @@ from models.evaluation.problem import EvaluationProblem
 from models.evaluation.run import evaluate
 from models.evaluation.stages import ComparedTarget, Comparison
 from models.evaluation.targets.opening import open_target
+from models.files.whole_file import write_whole
 
 SAMPLES = 32  # whose outputs are compared at each stage
 TABLE = "stages.md"
@@ -62,7 +63,7 @@ def compare(
     of_crops = [target for target in targets if target != GATEWAY]
     comparisons = _stages(wanted, of_crops, min(limit or SAMPLES, SAMPLES)) if len(of_crops) > 1 else []
     text = page(f"{wanted.model} on {wanted.dataset}", counting, figures, comparisons)
-    record.write(folder / TABLE, text)
+    write_whole(folder / TABLE, text.encode())
     return text
 
 

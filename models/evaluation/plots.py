@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from models.evaluation.figures import Confusion, Curve, Outcome, Part
+from models.files.whole_file import write_whole
 
 MOST_TICKS = 30
 
@@ -22,9 +23,9 @@ def draw(outcome: Outcome, folder: Path, title: str) -> list[str]:
     files: list[str] = []
 
     def save(figure: Any, name: str) -> None:
-        new = folder / f".{name}.{os.getpid()}"
-        figure.savefig(new, format="png", dpi=100, metadata={"Software": ""})
-        new.replace(folder / name)
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=100, metadata={"Software": ""})
+        write_whole(folder / name, content.getbuffer())
         files.append(name)
 
     if outcome.curve is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,22 @@ def test_ctrl_c_ends_with_130_and_keeps_what_is_done(
     assert not (tmp_path / "record.json").exists()
 
 
+def test_what_begins_anew_has_no_record_until_it_is_done(
+    mpii: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(mpii, tmp_path, "--limit", "1") == 0
+    capsys.readouterr()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Journal, "add", full)
+    assert evaluate(mpii, tmp_path, "--limit", "1", "--again") == 1
+    assert f"{tmp_path}: No space left on device" in capsys.readouterr().err
+    assert not (tmp_path / "record.json").exists()
+    assert not (tmp_path / "table.md").exists()
+
+
 def test_a_first_look_is_a_part_of_the_whole(whole: Path, mpii: Path, tmp_path: Path) -> None:
     assert evaluate(mpii, tmp_path, "--limit", "3", "--batch", "2") == 0
     assert recorded(tmp_path)["samples"] == 3
@@ -200,7 +218,7 @@ def test_wrong_usage_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_actions_have_a_confusion_matrix_and_short_sequences_are_said(tmp_path: Path, cache: Path) -> None:
     made_models.make(cache, "ntu@2")
-    made_ntu.make(tmp_path / "ntu", ids=["S001C001P003R001A008"], frames=20)
+    made_ntu.make(tmp_path / "ntu", ids=["S001C001P003R001A008"], frames=20, size=(160, 90))
     out = tmp_path / "out"
     command = ["evaluate", "ntu", "--model", "ntu@2", "--data", str(tmp_path / "ntu"), "--out", str(out)]
     assert cli.main(command) == 0

@@ -31,7 +31,7 @@ def test_the_joints_box_of_lsp_has_the_models_margin(tmp_path: Path) -> None:
     assert windows[None] == windows["image"]
     points = dataset[0].keypoints_px
     assert windows["annotated"].width == pytest.approx(1.25 * np.ptp(points, axis=0).max())
-    with pytest.raises(EvaluationProblem, match="annotated or image, not boxes.json"):
+    with pytest.raises(EvaluationProblem, match=r"annotated or image, not boxes\.json"):
         protocol_of_crops(wanted("lsp", tmp_path, "boxes.json"), target)
 
 
@@ -47,6 +47,4 @@ def test_actions_in_another_order_are_of_another_model(tmp_path: Path) -> None:
     spelt = ("baseball pitch", *PENN_ACTIONS[1:])
     protocol_of_crops(wanted("penn", tmp_path), made_target(PA16, POSES, scores, spelt, clip_frames=8))
     with pytest.raises(EvaluationProblem, match="made knows 15 other actions"):
-        protocol_of_crops(
-            wanted("penn", tmp_path), made_target(PA16, POSES, scores, PENN_ACTIONS[::-1], clip_frames=8)
-        )
+        protocol_of_crops(wanted("penn", tmp_path), made_target(PA16, POSES, scores, PENN_ACTIONS[::-1], clip_frames=8))
