@@ -13,10 +13,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from models.datasets import mat_file
-from models.datasets.annotations import absent, missing_text, wanted_split
+from models.datasets.annotations import absent, fingerprint_of, missing_text, wanted_split
 from models.datasets.check import Finding, State
-from models.datasets.fingerprint import fingerprint_of
+from models.datasets.formats import mat_file
 from models.datasets.pictures import PictureFile, inspect_pictures, picture_size
 from models.datasets.problem import DataProblem
 from models.datasets.samples import Bools, Dataset, Floats, Person

@@ -1,4 +1,4 @@
-"""Which of a network's blocks is reported."""
+"""Which of a network's N blocks a table reports."""
 
 from __future__ import annotations
 

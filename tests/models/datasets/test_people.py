@@ -53,6 +53,19 @@ def test_the_owners_file_of_mpii_has_the_same_people(tmp_path: Path) -> None:
         assert np.array_equal(owners[index].keypoints_px, both[index].keypoints_px, equal_nan=True)
 
 
+def test_people_of_mpii_without_a_scale_are_left_out(tmp_path: Path) -> None:
+    made_mpii.make(tmp_path)
+    (tmp_path / "annotations.mat").unlink()
+    labelled = made_mpii.drawn_pictures("0", 3, 1)
+    labelled[1].people[0]["scale"] = []
+    made_mpii.write_release(tmp_path / "mpii_human_pose_v1_u12_1.mat", labelled, [])
+    assert keys(open_split("mpii", tmp_path, "trainval")) == [
+        "0000000000.jpg#0",
+        "0000000002.jpg#0",
+        "0000000002.jpg#1",
+    ]
+
+
 def test_human36m_frames_come_sequence_by_sequence(tmp_path: Path) -> None:
     made_h36m.make(tmp_path, frames=2)
     val = open_split("h36m", tmp_path, "val")
