@@ -74,7 +74,7 @@ class GatewayTarget:
         """The poses of pictures, in order. Pictures are sent without loss.
 
         Raises:
-            TargetProblem: The gateway refuses them, or is away.
+            TargetProblem: The gateway refuses them, or is away; or the model is replaced meanwhile.
         """
         return made_ahead(self._pose, pictures, self._concurrency, 2 * self._concurrency)
 
@@ -82,7 +82,7 @@ class GatewayTarget:
         """The action scores of clips, in order.
 
         Raises:
-            TargetProblem: The gateway refuses them, or is away; or the model knows no actions.
+            TargetProblem: The gateway refuses them, or is away; the model knows no actions, or is replaced meanwhile.
         """
         if not self.labels:
             raise TargetProblem(f"{self.model.name} knows no actions; choose a model with a clip network")
@@ -108,6 +108,7 @@ class GatewayTarget:
             answer = self._client.pose(_to_send(picture.pixels), model=self.model.name, boxes=[picture.box])
         except DeepharError as error:
             raise self._problem(error) from None
+        self._check_version(answer.version)
         found = answer.to_numpy()
         return PosePx(found.keypoints[0], found.scores[0].astype(np.float32), answer.layout.joints)
 
@@ -117,9 +118,17 @@ class GatewayTarget:
             answer = self._client.classify(frames, model=self.model.name, top_k=len(self.labels), box=clip.box)
         except DeepharError as error:
             raise self._problem(error) from None
+        self._check_version(answer.version)
         scores = {action.label: action.score for action in answer.actions}
         in_order = np.array([scores.get(label, 0.0) for label in self.labels], np.float32)
         return ActionsOfClip(in_order, self.labels, None if scores else answer.reason or "not_seen")
+
+    def _check_version(self, version: str) -> None:
+        if version != self.model.version:
+            raise TargetProblem(
+                f"{self.model.name} was replaced during the evaluation (version {self.model.version}, then {version}): "
+                "evaluate again"
+            )
 
     def _problem(self, error: DeepharError) -> TargetProblem:
         if error.code == "unimplemented":

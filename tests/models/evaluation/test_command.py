@@ -233,9 +233,3 @@ def test_actions_have_a_confusion_matrix_and_short_sequences_are_said(tmp_path: 
     assert record["confusion"]["counts"][7][-1] == 1  # of the action, without an answer
     assert "confusion.png" in record["plots"]
     assert "under 32 frames after every second one was dropped" in (out / "table.md").read_text()
-
-
-def test_every_view_is_averaged(whole: Path, mpii: Path, tmp_path: Path) -> None:
-    assert evaluate(mpii, tmp_path, "--views", "multi", "--limit", "1", "--batch", "8") == 0
-    assert recorded(tmp_path)["settings"]["views"] == "multi"
-    assert recorded(tmp_path)["figures"][0] != recorded(whole)["figures"][0]

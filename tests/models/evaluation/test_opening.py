@@ -17,8 +17,8 @@ from tests.models.evaluation.made_answers import made_target
 POSES = [np.zeros((1, 16, 2))]
 
 
-def wanted(dataset: str, data: Path, boxes: str | None = None) -> Wanted:
-    return Wanted(dataset, "made", data, "onnx", None, "single", boxes, "cross-subject", Path(), Path(), 8)
+def wanted(dataset: str, data: Path, boxes: str | None = None, views: str = "single") -> Wanted:
+    return Wanted(dataset, "made", data, "onnx", None, views, boxes, "cross-subject", Path(), Path(), 8)
 
 
 def test_the_joints_box_of_lsp_has_the_models_margin(tmp_path: Path) -> None:
@@ -33,6 +33,14 @@ def test_the_joints_box_of_lsp_has_the_models_margin(tmp_path: Path) -> None:
     assert windows["annotated"].width == pytest.approx(1.25 * np.ptp(points, axis=0).max())
     with pytest.raises(EvaluationProblem, match=r"annotated or image, not boxes\.json"):
         protocol_of_crops(wanted("lsp", tmp_path, "boxes.json"), target)
+
+
+def test_five_crops_with_their_mirrors_are_asked_for(tmp_path: Path) -> None:
+    made_lsp.make(tmp_path, people=2)
+    for views, crops in (("single", 1), ("multi", 10)):
+        dataset, protocol = protocol_of_crops(wanted("lsp", tmp_path, views=views), made_target(PA16, POSES))
+        assert len(protocol.inputs(dataset[0])) == crops
+        assert protocol.settings["views"] == views
 
 
 def test_2d_poses_are_not_evaluated_on_human36m(tmp_path: Path) -> None:

@@ -7,19 +7,24 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import numpy as np
 import pytest
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 
 from models.evaluation.targets.gateway import GatewayTarget
+from models.evaluation.targets.outputs import WholePicture
 from models.evaluation.targets.problem import TargetProblem
 
 
 class OlderService(pb_grpc.InferenceServiceServicer):
-    """A gateway that does not say how crops are cut."""
+    """A gateway that does not say how crops are cut, and whose model is replaced after it was listed."""
 
     def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:  # noqa: N802
-        return pb.ListModelsResponse(models=[pb.Model(name="lite", ready=True, input_size=192)])
+        return pb.ListModelsResponse(models=[pb.Model(name="lite", version="1", ready=True, input_size=192)])
+
+    def EstimatePose(self, request: pb.EstimatePoseRequest, context: grpc.ServicerContext) -> pb.EstimatePoseResponse:  # noqa: N802
+        return pb.EstimatePoseResponse(model="lite", version="2")
 
 
 @pytest.fixture
@@ -37,6 +42,16 @@ def test_an_older_gateway_is_to_be_updated(older: str) -> None:
     try:
         with pytest.raises(TargetProblem, match="older than this program and does not say how lite cuts its crop"):
             _ = target.margin
+    finally:
+        target.close()
+
+
+def test_a_model_that_is_replaced_meanwhile_ends_the_evaluation(older: str) -> None:
+    target = GatewayTarget("lite", older)
+    picture = WholePicture(np.zeros((8, 8, 3), np.uint8), (0.0, 0.0, 8.0, 8.0))
+    try:
+        with pytest.raises(TargetProblem, match=r"lite was replaced during the evaluation \(version 1, then 2\)"):
+            list(target.poses([picture]))
     finally:
         target.close()
 
