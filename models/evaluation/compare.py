@@ -54,6 +54,9 @@ def compare(
     """
     if len(set(targets)) < len(targets):
         raise EvaluationProblem("--target names one target twice")
+    for target in targets:  # so that nobody hears of a mistake in the last one hours later
+        with opened(replace(wanted, target=target)):
+            pass
     figures = {}
     for target in targets:
         with opened(replace(wanted, target=target)) as asked:

@@ -192,6 +192,7 @@ def test_a_missing_picture_ends_it_and_the_rest_follows(
         (["--split", "minival"], "mpii has no split minival, but train"),
         (["--boxes", "image"], "--boxes is for penn, ntu, lsp and lspet"),
         (["--target", "nonsense"], "'nonsense' is no target"),
+        (["--target", "torch,nonsense"], "'nonsense' is no target"),
     ],
 )
 def test_mistakes_are_told_in_a_line_and_nothing_is_written(
