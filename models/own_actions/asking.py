@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
-from deephar import Client, DeepharError, Frame
-from deephar.errors import Unreachable
+from deephar import Client, DeepharError
+from deephar.errors import PermissionDenied, Unauthenticated, Unreachable
 from deephar.events import ActionEvent, PoseEvent, Started
+from deephar.video import NotAVideo, frames_of
 
 from models.lite.layout import BODY_JOINTS, FIRST_JOINT, INTERVAL_S, NUM_FRAMES, NUM_JOINTS
 from models.own_actions.problem import CannotTrain
 from models.own_actions.tracks import Track
 
 BASE = "lite"
-JPEG_QUALITY = 98
-HOW_TO_START = "start one in the project's folder, make serve, or say where one is: --address HOST:PORT"
 REPEATED = "repeated_frames"
-
-
-def frames_of(video: Path) -> Iterator[Frame]:
-    """Yields the frames of a video file, their times from 0; none where it cannot be read."""
-    capture = cv2.VideoCapture(str(video))
-    try:
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        number, begin_s, last_s = 0, 0.0, -math.inf
-        while capture.isOpened():
-            taken, picture = capture.read()
-            if not taken:
-                break
-            time_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
-            begin_s = begin_s if number else time_s
-            time_s -= begin_s
-            if time_s <= last_s:  # the container has no times
-                time_s = last_s + 1 / (rate if rate > 0 else 30.0)
-            _, jpeg = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-            yield Frame(jpeg.tobytes(), time_s, number)
-            number, last_s = number + 1, time_s
-    finally:
-        capture.release()
 
 
 def can_be_read(video: Path) -> bool:
     """Returns whether a file is a video that has a frame."""
-    frames = frames_of(video)
-    return next(frames, None) is not None
+    try:
+        frames = frames_of(video)
+        try:
+            return next(frames, None) is not None
+        finally:
+            frames.close()
+    except (NotAVideo, OSError):
+        return False
 
 
 def track_of(client: Client, video: Path) -> Track:
@@ -71,7 +51,7 @@ def track_of(client: Client, video: Path) -> Track:
                     scores.append([point.score for point in points] or [0.0] * BODY_JOINTS)
                 case ActionEvent():
                     reasons.append(event.reason)
-    except DeepharError as error:
+    except (DeepharError, NotAVideo) as error:
         raise CannotTrain(_told(error, video)) from None
     if reasons and all(reason == REPEATED for reason in reasons):
         people = [0] * len(people)  # the service names no action in a still picture
@@ -94,6 +74,8 @@ def check_service(client: Client, weights: str) -> None:
         models = {model.name: model for model in client.models()}
     except Unreachable as error:
         raise CannotTrain(f"videos are looked at by a running service, and there is none: {error}") from None
+    except (Unauthenticated, PermissionDenied) as error:
+        raise CannotTrain(f"{error}; the key is taken from DEEPHAR_API_KEY") from None
     except DeepharError as error:
         raise CannotTrain(f"the service does not answer: {error}") from None
     if BASE not in models or not models[BASE].ready:
@@ -108,7 +90,7 @@ def _check(started: Started) -> None:
         raise CannotTrain(f"the service's {BASE} has other windows or joints than this checkout's: {found}")
 
 
-def _told(error: DeepharError, video: Path) -> str:
+def _told(error: Exception, video: Path) -> str:
     if isinstance(error, Unreachable):
         return f"the service was lost at {video}: {error}; what was seen so far is kept, so run the command again"
     return f"{video}: {error}"

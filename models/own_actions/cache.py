@@ -13,7 +13,7 @@ import numpy as np
 from models.files.checksums import sha256_of
 from models.own_actions.tracks import Track
 
-FORMAT = 1  # rises when the same video and networks would give other tracks
+FORMAT = 2  # rises when the same video and networks would give other tracks
 
 
 class TrackCache:

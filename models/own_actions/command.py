@@ -77,7 +77,8 @@ def command(name: str, out: Path | None, steps: int, seed: int, no_mirror: bool,
     except (CannotTrain, DeepharError) as error:
         return _failed(str(error))
     except OSError as error:
-        return _failed(f"{error.filename or wanted.out}: {error.strerror}" if error.strerror else str(error))
+        places = error.filename or f"{wanted.repository}, {wanted.out} or {wanted.cache} cannot be written"
+        return _failed(f"{places}: {error.strerror or error}")
     print(report(made, wanted))
     if made.difference is not None and made.difference > AGREES:
         print("warning: the service answers something else than was computed here; see its log", file=sys.stderr)

@@ -69,7 +69,10 @@ def write(
             inputs={ACTION_FEATURES: ("FP32", (NUM_FRAMES, FEATURES_PER_FRAME)), CROP_BOXES: ("FP32", (NUM_FRAMES, 4))},
             outputs={ACTION_SCORES: ("FP32", (len(actions),))},
         )
-        _write_frame(new / f"{name}_frame", repository, _card(name, actions, repository, words))
+        # Of what was trained here: the frame network is lite's in every such model.
+        sha256 = sha256_of(new / f"{name}_clip" / "1" / "model.onnx")
+        card = _card(name, actions, repository, words) | {"weights_sha256": sha256}
+        _write_frame(new / f"{name}_frame", repository, card)
         folders = tuple(f"{name}_{part}" for part in PARTS)
         put_together(folders, new, repository)
     return repository / folders[0], repository / folders[1]
@@ -96,5 +99,4 @@ def _write_frame(folder: Path, repository: Path, card: dict[str, Any]) -> None:
         KEYPOINT_SCORES: ("FP32", (NUM_JOINTS,)),
         ACTION_FEATURES: ("FP32", (FEATURES_PER_FRAME,)),
     }
-    whole = card | {"weights_sha256": sha256_of(file)}
-    triton_config.write(folder, {IMAGE: ("UINT8", (size, size, 3))}, outputs, triton_config.MAX_BATCH, whole)
+    triton_config.write(folder, {IMAGE: ("UINT8", (size, size, 3))}, outputs, triton_config.MAX_BATCH, card)

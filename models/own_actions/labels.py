@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ def read(file: Path, videos: Path) -> list[Labelled]:
     """Returns the labelled clips of a CSV with the columns file and label and, if wanted, others of `COLUMNS`.
 
     Args:
-        file: UTF-8, with a first line that names the columns.
+        file: UTF-8, with a first line that names the columns, by commas or, as some spreadsheets write it, by
+            semicolons with commas in numbers.
         videos: The folder that `file` is relative to.
 
     Raises:
@@ -63,12 +65,13 @@ def read(file: Path, videos: Path) -> list[Labelled]:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise CannotTrain(f"{file} is not UTF-8; save it as CSV in UTF-8") from None
-    lines = csv.DictReader(text.splitlines(), strict=True)
+    delimiter = ";" if ";" in text.partition("\n")[0] else ","
+    lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
-        names = [name.strip() for name in lines.fieldnames or ()]
+        names = [name.strip().casefold() for name in lines.fieldnames or ()]
         lines.fieldnames = names
         _check_columns(file, names)
-        numbered = [(lines.line_num, line) for line in lines]
+        numbered = [(lines.line_num, line) for line in lines if any(line.values())]
     except csv.Error as error:
         raise CannotTrain(f"{file} cannot be read as CSV: {error}") from None
     clips, problems = [], []
@@ -77,6 +80,7 @@ def read(file: Path, videos: Path) -> list[Labelled]:
             clips.append(_clip(line, videos))
         except CannotTrain as problem:
             problems.append(f"line {number}: {problem}")
+    clips = list(dict.fromkeys(clips))  # a line that is there twice is one clip
     problems += [] if problems else dict.fromkeys(_contradictions(clips))
     if problems:
         more = f"\n  and {len(problems) - MOST_TOLD} more" if len(problems) > MOST_TOLD else ""
@@ -131,7 +135,7 @@ def _label(text: str) -> str:
 def _seconds(values: dict[str, str], name: str, absent: float) -> float:
     text = values.get(name, "")
     try:
-        number = float(text) if text else absent
+        number = float(text.replace(",", ".")) if text else absent
     except ValueError:
         number = math.nan
     if math.isnan(number):
@@ -151,3 +155,9 @@ def _contradictions(clips: list[Labelled]) -> Iterator[str]:
     for clip in clips:
         if sides.setdefault(clip.group, clip.split) != clip.split:
             yield f"{clip.file.name} is in train and in test; clips of one video or group belong to one side"
+    of_file: dict[Path, list[Labelled]] = {}
+    for clip in clips:
+        for other in of_file.setdefault(clip.file, []):
+            if clip.label != other.label and clip.start_s < other.end_s and other.start_s < clip.end_s:
+                yield f"{other} and {clip} overlap, and are labelled {other.label!r} and {clip.label!r}"
+        of_file[clip.file].append(clip)

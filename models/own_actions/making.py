@@ -78,8 +78,7 @@ def make(wanted: Wanted, told: Callable[[str], object]) -> Made:
     """
     began = time.monotonic()
     exporting.may_be_called(wanted.name, wanted.repository, wanted.replace)
-    if wanted.out.exists() and not wanted.replace:
-        raise CannotTrain(f"{wanted.out} is there already; choose another --out, or give --replace")
+    report.may_be_written(wanted.out, wanted.replace)
     clips = labels.read(wanted.labels, wanted.videos)
     _has_enough_to_tell_apart(clips)
     evaluation.plan(clips, wanted.recipe.seed)  # tells what is lacking before any video is looked at

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 from models.own_actions.evaluation import Figures
 from models.own_actions.labels import NONE
+from models.own_actions.problem import CannotTrain
 
 CELL = 8  # characters of a column
+FILES = {"report.txt", "report.json", "predictions.csv", "confusion.png"}
+
+
+def may_be_written(folder: Path, replace: bool) -> None:
+    """Raises `CannotTrain` where a report cannot be there: nothing but another report is ever replaced."""
+    if not folder.exists():
+        return
+    if not replace:
+        raise CannotTrain(f"{folder} is there already; choose another --out, or give --replace")
+    if others := {path.name for path in folder.iterdir()} - FILES:
+        raise CannotTrain(f"{folder} has more than a report in it, such as {min(others)}; choose another --out")
 
 
 def text(figures: Figures) -> str:
@@ -79,7 +92,9 @@ def _plot(figures: Figures, file: Path) -> None:
     axes.set_xlabel("named")
     axes.set_ylabel("labelled")
     axes.set_title(f"{figures.right} of {len(figures.clips)} held-out clips")
-    figure.savefig(file, dpi=120)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # signs that the font lacks are boxes
+        figure.savefig(file, dpi=120)
 
 
 def _short(name: str) -> str:

@@ -16,7 +16,7 @@ from models.lite.clip.data import Floats
 from models.lite.clip.network import ClipNetwork, ServedClip
 from models.own_actions.batches import OwnBatches, Source
 
-BATCH = 64
+BATCH = 32
 LABEL_SMOOTHING = 0.05
 WEIGHT_DECAY = 0.05
 LARGEST_GRADIENT = 5.0

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from deephar import Client, DeepharError
 from deephar.events import ActionEvent
+from deephar.video import frames_of
 
 from models.lite.clip.data import Floats
-from models.own_actions.asking import frames_of
 
 PATIENCE_S = 30.0  # for a service to take the model up
 POLL_S = 0.5

@@ -45,7 +45,7 @@ def failing(
     monkeypatch.setenv("DEEPHAR_CACHE", str(tmp_path / "cache"))
     videos, labels, out = tmp_path / "videos", tmp_path / "labels.csv", tmp_path / "report"
     videos.mkdir()
-    for name in ("a.avi", "b.avi"):
+    for name in ("a.avi", "b.avi", "c.avi"):
         writer = cv2.VideoWriter(str(videos / name), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
         for grey in range(3):
             writer.write(np.full((48, 64, 3), 80 * grey, np.uint8))
@@ -70,7 +70,7 @@ def failing(
 
 
 def test_without_a_service_it_says_how_to_start_one(failing: Failing) -> None:
-    said = failing("file,label\na.avi,wave\nb.avi,wave\na.avi,none\n")
+    said = failing("file,label\na.avi,wave\nb.avi,wave\nc.avi,none\n")
     assert "make serve" in said
     assert said.count("\n") == 1
 
@@ -88,7 +88,7 @@ def test_videos_that_cannot_be_read_are_named_at_once(failing: Failing) -> None:
         ("file,label\na.avi,wave\nb.avi,wave\n", "nothing to tell apart: label clips of two actions"),
         ("file,label\na.avi,none\nb.avi,none\n", "nothing to tell apart"),
         ("file,label\na.avi,wave\nb.avi,none\n", "all clips of 'wave' are of one video or group"),
-        ("file,label\nc.avi,wave\nb.avi,none\n", "line 2: there is no file"),
+        ("file,label\nd.avi,wave\nb.avi,none\n", "line 2: there is no file"),
     ],
 )
 def test_labels_that_cannot_be_used_are_told(failing: Failing, text: str, told: str) -> None:
@@ -96,16 +96,18 @@ def test_labels_that_cannot_be_used_are_told(failing: Failing, text: str, told: 
 
 
 def test_names_and_folders_that_are_taken_are_told(failing: Failing, repository: Path, tmp_path: Path) -> None:
-    labels = "file,label\na.avi,wave\nb.avi,wave\na.avi,none\n"
+    labels = "file,label\na.avi,wave\nb.avi,wave\nc.avi,none\n"
     assert "choose another --name" in failing(labels, "lite")
     assert "cannot be named 'a b'" in failing(labels, "a b")
     (repository / "mine_frame").mkdir()
     assert "has a model mine already" in failing(labels)
     (tmp_path / "taken").mkdir()
     assert "taken is there already" in failing(labels, "other", "--out", str(tmp_path / "taken"))
+    (tmp_path / "taken" / "thesis.tex").touch()
+    assert "such as thesis.tex" in failing(labels, "other", "--out", str(tmp_path / "taken"), "--replace")
 
 
 def test_a_repository_without_lite_is_told(failing: Failing, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    text = "file,label\na.avi,wave\nb.avi,wave\na.avi,none\n"
+    text = "file,label\na.avi,wave\nb.avi,wave\nc.avi,none\n"
     assert "has no model lite" in failing(text, "mine", "--repository", str(tmp_path / "empty"))

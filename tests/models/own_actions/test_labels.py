@@ -29,7 +29,7 @@ def labelled(videos: Path, text: str | bytes) -> list[Labelled]:
 def test_lines_are_clips(videos: Path) -> None:
     clips = labelled(
         videos,
-        '\ufefffile,label,start_s,end_s,group\na.mp4,"jump, high",1.5,4,Ann\na.mp4,None,,,\nday 1/c.mov,Häkeln,2,,\n',
+        '\ufefffile,label,start_s,end_s,group\na.mp4,"jump, high",1.5,4,Ann\nb.mp4,None,,,\nday 1/c.mov,Häkeln,2,,\n',
     )
     assert [clip.label for clip in clips] == ["jump, high", NONE, "Häkeln"]
     assert actions_of(clips) == ("Häkeln", "jump, high")
@@ -37,6 +37,13 @@ def test_lines_are_clips(videos: Path) -> None:
     assert math.isinf(clips[1].end_s)
     assert clips[1].group != clips[2].group
     assert str(clips[0]) == "a.mp4 1.5 to 4 s"
+
+
+def test_what_spreadsheets_write_is_read(videos: Path) -> None:
+    """Semicolons with commas in numbers, CRLF, spaces, capitals, quoted names, empty lines, and a line twice."""
+    text = 'File; Label ;start_s;end_s\r\n"day 1/c.mov"; "jump; high";0,5;2,25\r\n;;;\r\n\r\na.mp4;none;;\r\n'
+    clips = labelled(videos, text + "a.mp4;none;;\r\n")
+    assert [(str(clip), clip.label) for clip in clips] == [("c.mov 0.5 to 2.25 s", "jump; high"), ("a.mp4", NONE)]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,7 @@ def test_lines_are_clips(videos: Path) -> None:
         ("file,label,split\na.mp4,x,val\n", "split is train or test, not 'val'"),
         ("file,label,split\na.mp4,x,train\nb.mp4,x,\n", "some lines have a split and others have none"),
         ("file,label,split\na.mp4,x,train\na.mp4,y,test\n", "a.mp4 is in train and in test"),
+        ("file,label,start_s,end_s\na.mp4,x,1,3\na.mp4,y,2,\n", "a.mp4 1 to 3 s and a.mp4 2 to inf s overlap"),
         (b"file,label\na.mp4,H\xe4keln\n", "is not UTF-8"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from models.files.folder_swap import put_together
 from models.files.folders import repository_folder
-from models.lite.clip.network import ServedClip
+from models.lite.clip.network import ClipConfig, ClipNetwork, ServedClip
 from models.own_actions import evaluation, exporting, report
 from models.own_actions.base import card, clip_network
 from models.own_actions.batches import STILL, OwnBatches, movement, source_of
@@ -143,19 +144,18 @@ def test_intervals_are_wilsons() -> None:
 
 
 def test_the_report_says_what_was_taken_for_what(tmp_path: Path) -> None:
-    clips = tuple(clips_of({"wave $1$": 2, "kick": 1, NONE: 1}))
+    clips = tuple(clips_of({"wave $1$ 挥手": 2, "kick": 1, NONE: 1}))
     scores = np.array([[0.1, 0.8], [0.6, 0.3], [0.9, 0.1], [0.2, 0.1]], np.float32)
-    figures = evaluation.Figures(("kick", "wave $1$"), clips, np.array([1, 1, 0, 2]), scores, "each in turn")
+    figures = evaluation.Figures(("kick", "wave $1$ 挥手"), clips, np.array([1, 1, 0, 2]), scores, "each in turn")
     report.write(figures, {"model": "x"}, tmp_path / "report")
     said = (tmp_path / "report" / "report.txt").read_text()
     assert "3 of 4 held-out clips are named right: 75.0%" in said
-    assert said.splitlines()[4].split() == ["wave", "$1$", "1", "1", "."]
+    assert said.splitlines()[4].split() == ["wave", "$1$", "挥手", "1", "1", "."]
     record = json.loads((tmp_path / "report" / "report.json").read_text())
     assert record["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     assert (tmp_path / "report" / "confusion.png").stat().st_size > 5000
-    assert (
-        (tmp_path / "report" / "predictions.csv").read_text().splitlines()[2].startswith("wave $1$_1.mp4,wave $1$,kick")
-    )
+    predicted = (tmp_path / "report" / "predictions.csv").read_text().splitlines()[2]
+    assert predicted.startswith("wave $1$ 挥手_1.mp4,wave $1$ 挥手,kick,0.6")
 
 
 @pytest.fixture
@@ -167,12 +167,16 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_written_model_has_its_card_and_computes_what_was_trained(served: ServedClip, repository: Path) -> None:
+def test_a_written_model_has_its_card_and_computes_what_was_trained(repository: Path) -> None:
+    small = ClipConfig(per_joint=4, width=16, blocks=1)
+    served = ServedClip(ClipNetwork(small, len(ACTIONS) + 1).eval(), background_bias=0.0, flip=True).eval()
     words = {"description": "moves", "licence": "CC0", "weights": "made"}
     clip, frame = exporting.write(served, "moves", ACTIONS, repository, words)
     config = text_format.Parse((frame / "config.pbtxt").read_text(), ModelConfig())
     found = json.loads(config.parameters["card"].string_value)
-    assert found == card(repository) | words | {"model": "moves", "clip": {**found["clip"], "labels": [*ACTIONS]}}
+    sha256 = hashlib.sha256((clip / "1" / "model.onnx").read_bytes()).hexdigest()  # the frame network is lite's
+    changed = {"model": "moves", "clip": {**found["clip"], "labels": [*ACTIONS]}, "weights_sha256": sha256}
+    assert found == card(repository) | words | changed
     features, boxes = track("kick", 50).features(track("kick", 50).windows())
     session = onnxruntime.InferenceSession(str(clip / "1" / "model.onnx"), providers=["CPUExecutionProvider"])
     (scores,) = session.run(["action_scores"], {"action_features": features, "crop_boxes": boxes})
