@@ -101,6 +101,8 @@ def test_the_window_of_lsp_is_the_picture_or_the_joints(tmp_path: Path) -> None:
     low, high = close.keypoints_px.min(axis=0), close.keypoints_px.max(axis=0)
     assert close.window.width == close.window.height == pytest.approx(1.5 * (high - low).max())
     assert (close.window.centre_x, close.window.centre_y) == pytest.approx((low + high) / 2)
+    closer = open_split("lsp", tmp_path, "test", around="joints", margin=1.1)[0]
+    assert closer.window.width == pytest.approx(1.1 * (high - low).max())
     with pytest.raises(DataProblem, match="around picture or joints, not 'box'"):
         open_split("lsp", tmp_path, "test", around="box")
 
