@@ -17,7 +17,7 @@ WEB := $(if $(shell command -v npm),clients/web/node_modules/.package-lock.json)
 MADE := build/made
 CUT := build/made_cut
 
-.PHONY: setup models serve test test-gateway test-models test-accuracy test-networks test-faults test-bulk test-long test-compose images check lock format proto web web-types docs docs-reference docs-pictures train-lite export-lite evaluate-lite bench \
+.PHONY: setup models serve test test-gateway test-models test-docs test-accuracy test-networks test-faults test-bulk test-long test-compose images check lock format proto web web-types docs docs-reference docs-pictures train-lite export-lite evaluate-lite bench \
   bench-quick bench-overload bench-setup bench-accuracy clean
 
 setup: $(GATEWAY)/done $(TRITON)/done
@@ -39,11 +39,15 @@ test: test-gateway test-models
 
 test-gateway: setup $(GATEWAY)/dev $(CUT)/done $(WEB)
 	$(GATEWAY)/bin/python -m pytest tests/unit -n 2 -m "not long" --cov
-	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit --ignore tests/bulk \
+	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/unit --ignore tests/bulk --ignore tests/docs \
 	  -n 2 --dist loadfile -m "not long and not accuracy and not docker and not networks and not faults"
 
 test-models: $(MODELS)/done
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models -n 2 --dist worksteal -m "not networks and not long"
+
+# Every command and program of the documentation, and what they print.
+test-docs: setup $(GATEWAY)/dev $(CUT)/done $(WEB)
+	$(GATEWAY)/bin/python -m pytest tests/docs -n 2 --dist loadfile -m "not long and not docker"
 
 test-accuracy: setup $(GATEWAY)/dev
 	$(GATEWAY)/bin/python -m pytest tests/integration/test_accuracy.py -m accuracy
