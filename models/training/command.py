@@ -172,7 +172,7 @@ def train(
         name: open_split(name, folder, "train", **recipe.dataset_options.get(name, {})) for name, folder in data.items()
     }
     for phase in recipe.phases:  # now, not when a phase begins after days
-        check_division(phase, present_shares(phase, sources), recipe.row_of(phase), process.world)
+        check_division(phase, present_shares(phase, sources), process.world)
     say = _say if process.first else _silent
     torch.manual_seed(settings.seed)
     network = recipe.build()

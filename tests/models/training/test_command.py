@@ -222,7 +222,7 @@ def test_a_batch_that_the_processes_cannot_share_is_told_before_the_first_phase(
     made_penn.make(tmp_path / "penn", train=2, test=1, frames=10)
     data = {name: tmp_path / name for name in ("mpii", "penn")}
     eighth = Process(torch.device("cpu"), rank=1, world=8)
-    with pytest.raises(RecipeProblem, match=r"phase actions has 0 pictures .* and 4 clips a batch, which 8 processes"):
+    with pytest.raises(RecipeProblem, match="phase actions has 0 pictures and 4 clips a batch, which 8 processes"):
         train(RECIPES["penn"], data, tmp_path / "out", None, Settings(), eighth, Stop())
     assert not (tmp_path / "out").exists()
 
