@@ -117,6 +117,7 @@ def alive(process: int) -> bool:
         return False
 
 
+@pytest.mark.networks
 def test_after_kill_9_the_same_command_ends_the_same_and_no_process_is_left(undisturbed: Path, tmp_path: Path) -> None:
     options = ("--pause", "0.2", "--workers", "2", "--steps", "2")
     running = begin(tmp_path, *options)
