@@ -20,6 +20,7 @@ from models.training.augmentation import Variation
 from models.training.examples import Example
 from models.training.mixing import Slot, check_division, present_shares, step_of
 from models.training.recipe import Batch, Phase, Recipe, RecipeProblem, Share, Sources
+from models.training.stopping import outlast_signals
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,7 @@ def epoch_batches(
         sampler=range(start, phase.steps_per_epoch),
         num_workers=workers,
         pin_memory=pin_memory,
+        worker_init_fn=outlast_signals,
         generator=torch.Generator(),  # its own: the training's random numbers must not depend on the workers
         prefetch_factor=2 if workers else None,
     )

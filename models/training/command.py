@@ -14,7 +14,7 @@ import torch
 from models.datasets.catalogue import MODULES, open_split
 from models.datasets.problem import DataProblem
 from models.training import checkpoint
-from models.training.distributed import Process, joined
+from models.training.distributed import Process, is_lost_process, joined
 from models.training.initial import source_of, start_from
 from models.training.loop import Run, Settings
 from models.training.mixing import check_division, present_shares
@@ -112,13 +112,13 @@ def command(
     except torch.OutOfMemoryError:
         _tell(rank, "the GPU's memory is too small for this batch: more GPUs divide it, --precision bf16 halves it")
     except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
+        if is_lost_process(error):
+            _tell(rank, "another process of the training is gone: what it said, or torchrun below, tells why")
+        elif str(error).startswith("DataLoader worker"):
+            fewer = f"--workers {chosen.workers // 2} takes less of it"
+            _tell(rank, f"a process that reads data was killed, as by a lack of memory; {fewer}")
+        else:
             raise
-        _tell(
-            rank,
-            f"a process that reads data was killed, as by a lack of memory; --workers {chosen.workers // 2} "
-            "takes less of it",
-        )
     except OSError as error:
         _tell(rank, f"{error.filename or out}: {error.strerror or error}")
     return 1

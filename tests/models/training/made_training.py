@@ -28,7 +28,7 @@ from models.training.distributed import Process, joined
 from models.training.loop import Run, Settings
 from models.training.problem import CannotTrain, Stopped
 from models.training.recipe import Batch, Phase, Recipe, Share, Sources
-from models.training.stopping import stop_asked
+from models.training.stopping import outlast_signals, stop_asked
 
 ROWS = 4  # of a batch of all processes
 
@@ -85,7 +85,8 @@ class TinyRecipe(Recipe):
         *, start: int = 0, workers: int = 0, pin_memory: bool = False,
     ) -> Iterator[Batch]:  # fmt: skip
         made = MadeBatches(seed, epoch + 10 * self.phases.index(phase), rank, world, self.pause_s, self.spoilt)
-        loader = DataLoader(made, batch_size=None, sampler=range(start, phase.steps_per_epoch), num_workers=workers)
+        steps = range(start, phase.steps_per_epoch)
+        loader = DataLoader(made, batch_size=None, sampler=steps, num_workers=workers, worker_init_fn=outlast_signals)
         for step, batch in enumerate(loader, start):
             if (phase.name, epoch, step) == self.stop_before:
                 os.kill(os.getpid(), signal.SIGTERM)
