@@ -140,6 +140,7 @@ def test_after_kill_9_the_same_command_ends_the_same_and_no_process_is_left(undi
         time.sleep(0.1)
 
 
+@pytest.mark.networks
 def test_two_trainings_do_not_share_a_folder_and_a_signal_to_all_processes_leaves_a_checkpoint(tmp_path: Path) -> None:
     first = begin(tmp_path, "--pause", "0.1", "--workers", "1")
     deadline = time.monotonic() + 60
