@@ -137,6 +137,8 @@ class Run:
             better, at = self._is_best(figures), self._at
             last = at.epoch + 1 == phase.epochs
             self._at = Position(at.phase + 1, total=at.total) if last else replace(at, epoch=at.epoch + 1, step=0)
+            if last:  # else an earlier phase's figure could keep a network without actions as the best one
+                self._best = None
             self._save(None if last else steps, better)
             self._draw()
             if last:

@@ -187,12 +187,12 @@ def test_a_phase_without_anything_to_learn_is_refused(tmp_path: Path) -> None:
 
 
 class Falling:
-    """A validation whose figure is best in the second epoch."""
+    """A validation whose figure is best in the second epoch, and then never as good."""
 
     figure, larger_is_better = "error", False
 
     def __init__(self) -> None:
-        self.figures = iter([3.0, 1.0, 2.0])
+        self.figures = iter([3.0, 1.0, 2.0, 4.0, 5.0])
 
     def __call__(self, network: nn.Module, process: Process) -> dict[str, float]:
         assert not network.training
@@ -200,10 +200,13 @@ class Falling:
 
 
 def test_the_best_epoch_by_validation_is_kept_beside_the_last(tmp_path: Path) -> None:
-    train(tmp_path, tiny(PHASES[:2]), validation=Falling())  # of the phase `actions` there is none
-    assert checkpoint.read(tmp_path / checkpoint.BEST)["position"].total == 10
-    figures = [line["validation"] for line in log.lines_of(tmp_path) if line["kind"] == "epoch"]
-    assert figures == [{"error": 3.0}, {"error": 1.0}, {"error": 2.0}, {}, {}]
+    train(tmp_path / "two", tiny(PHASES[:2]), validation=Falling())  # of the phase `actions` there is none
+    assert checkpoint.read(tmp_path / "two" / checkpoint.BEST)["position"].total == 10
+    train(tmp_path / "three", tiny(), validation=Falling())
+    # The newest phase's: the actions of the earlier one's are not trained.
+    assert checkpoint.read(tmp_path / "three" / checkpoint.BEST)["position"].total == 30
+    figures = [line["validation"] for line in log.lines_of(tmp_path / "three") if line["kind"] == "epoch"]
+    assert figures == [{"error": 3.0}, {"error": 1.0}, {"error": 2.0}, {}, {}, {"error": 4.0}, {"error": 5.0}]
 
 
 class Interrupted(Falling):
