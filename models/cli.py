@@ -14,6 +14,10 @@ COMMANDS = {
     "train": ("models.training.command", "Train one of deephar's networks by the papers' recipe."),
     "export": ("models.export.command", "Turn imported weights into a model that Triton serves."),
     "engine": ("models.tensorrt_engine.command", "Build TensorRT engines of a model for this machine's GPU."),
+    "train-actions": (
+        "models.own_actions.command",
+        "Train a model of your own actions, from videos and labels.",
+    ),
     "evaluate": ("models.evaluation.command", "Repeat the papers' figures on their data sets."),
     "add": ("models.own.command", "Take an ONNX pose network of your own into the model repository."),
     "data": ("models.datasets.command", "Check the folders of public data sets, and make what they lack."),

@@ -1,19 +1,21 @@
-"""A data set's annotation file: found, read packed, and checked against the published version."""
+"""A data set's annotation file: found, checked against the published version, and told from others by a fingerprint."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import shlex
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from models.datasets.check import Finding, State
-from models.datasets.content import beside
+from models.datasets.formats.content import beside
 from models.datasets.problem import DataProblem
 from models.datasets.published import Published
 from models.datasets.samples import Floats
-from models.files.checksums import md5_of
+from models.files.checksums import md5_of, sha256_of
 
 
 def annotation_file(name: str, folder: Path, published: Published) -> Path:
@@ -38,7 +40,7 @@ def missing_text(name: str, folder: Path, file: str, source: str) -> str:
         return f"{folder} is no folder. {name} is opened by the folder with its {file}"
     return (
         f"{folder} has no {file}{_in_its_place(folder, file)}. It comes from {source}. "
-        f"What else is wanted says: deephar-models data check {name} {folder}"
+        f"What else is wanted says: deephar-models data check {name} {shlex.quote(str(folder))}"
     )
 
 
@@ -79,6 +81,12 @@ def inspect_annotations(folder: Path, published: Published, read: Callable[[Path
         text = f"{content}; another version than the published one, whose figures are known: its MD5 is {found_md5}"
         return Finding(file.name, State.UNKNOWN, text, published.source), file
     return Finding(file.name, State.OK, f"{content}; the published version", published.source), file
+
+
+def fingerprint_of(files: Iterable[Path], split: str, samples: int, options: str = "") -> str:
+    """SHA-256 over annotation files (by content, in their order), the split, the number of samples and the options."""
+    parts = [*map(sha256_of, files), split, str(samples), options]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def wanted_split(name: str, split: str, splits: Sequence[str]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from models.datasets.boxes import LINES, OWN_CLIP_BOXES, OWN_FRAME_BOXES
-from models.datasets.boxes_making import MARGIN, SequenceBoxes, UnfinishedBoxes, make, write_as_published
+from models.datasets.boxes_making import MARGIN, UnfinishedBoxes, make, write_as_published
 from models.datasets.catalogue import open_split
 from models.datasets.pictures import named
 from models.datasets.problem import DataProblem
@@ -53,8 +54,19 @@ SPLITS = ("test", "train")
     show_default="the service's",
     help="Where the detector `person` lies.",
 )
+@click.option(
+    "--leave-out",
+    is_flag=True,
+    help="Write the files without the sequences that cannot be read; an evaluation counts their clips as failed.",
+)
 def command(
-    dataset: str, folder: Path, splits: tuple[str, ...], out: Path | None, target: str, repository: Path
+    dataset: str,
+    folder: Path,
+    splits: tuple[str, ...],
+    out: Path | None,
+    target: str,
+    repository: Path,
+    leave_out: bool,
 ) -> int:
     """Find the person in each frame of penn or ntu and write the files of boxes that the protocols read.
 
@@ -63,17 +75,19 @@ def command(
     """
     file = out or folder / (OWN_FRAME_BOXES if dataset == "penn" else Path(OWN_FRAME_BOXES).stem + LINES)
     try:
-        return _boxes(dataset, folder, splits or SPLITS, file, target, repository)
+        return _boxes(dataset, folder, splits or SPLITS, file, target, repository, leave_out)
     except DataProblem as problem:
-        return _failed(str(problem))
+        return failed(str(problem))
     except OSError as error:
-        return _failed(f"{error.filename or file}: {error.strerror}" if error.strerror else str(error))
+        return failed(f"{error.filename or file}: {error.strerror or error}")
 
 
-def _boxes(dataset: str, folder: Path, splits: tuple[str, ...], file: Path, target: str, repository: Path) -> int:
+def _boxes(
+    dataset: str, folder: Path, splits: tuple[str, ...], file: Path, target: str, repository: Path, leave_out: bool
+) -> int:
     from tqdm import tqdm
 
-    from models.datasets.person_detector import open_detector
+    from models.datasets.detection.detector import open_detector
 
     if dataset == "ntu" and file.suffix != LINES:
         raise DataProblem(f"boxes of ntu are lines: name a file that ends with {LINES}, not {file.name}")
@@ -86,32 +100,30 @@ def _boxes(dataset: str, folder: Path, splits: tuple[str, ...], file: Path, targ
     }
     unfinished = UnfinishedBoxes(file, made_of)
     total = sum(len(part) for part in opened)
-    if unfinished.done:
-        print(f"{len(unfinished.done):,} of {total:,} sequences are there; going on", file=sys.stderr)
-    with tqdm(total=total, initial=len(unfinished.done), unit=" sequences", dynamic_ncols=True, disable=None) as bar:
-
-        def tell(_: SequenceBoxes | None) -> None:
-            bar.update()
-
-        try:
-            failed = make(opened, detector, unfinished, tell)
-        finally:
-            unfinished.close()
-    if failed:
-        return _failed(
-            f"{len(failed):,} sequences could not be read: {named(failed)}. The others are kept in {unfinished.file}; "
-            "with these repaired, give the same command again"
-        )
-    print(_summary(unfinished))
-    if dataset == "ntu":
-        os.replace(unfinished.file, file)
-        print(f"{file} is written")
+    with closing(unfinished):  # nobody else begins it before it is put in its place
+        if unfinished.done:
+            print(f"{len(unfinished.done):,} of {total:,} sequences are there; going on", file=sys.stderr)
+        done = len(unfinished.done)
+        with tqdm(total=total, initial=done, unit=" sequences", dynamic_ncols=True, disable=None) as bar:
+            unread = make(opened, detector, unfinished, bar.update)
+        if unread:
+            text = f"{len(unread):,} sequences could not be read: {named(unread)}"
+            if not leave_out:
+                return failed(
+                    f"{text}. The others are kept in {unfinished.file}; with these repaired, give the same command "
+                    "again, or with --leave-out without them"
+                )
+            print(f"{text}. They are left out", file=sys.stderr)
+        print(_summary(unfinished))
+        if dataset == "ntu":
+            os.replace(unfinished.file, file)
+            print(f"{file} is written")
+            return 0
+        clips = file.with_name(OWN_CLIP_BOXES if file.name == OWN_FRAME_BOXES else f"{file.stem}_clips{file.suffix}")
+        write_as_published(unfinished, file, clips)
+        unfinished.file.unlink()
+        print(f"{file} is written" + (f", and {clips.name} beside it" if "test" in splits else ""))
         return 0
-    clips = file.with_name(OWN_CLIP_BOXES if file.name == OWN_FRAME_BOXES else f"{file.stem}_clips{file.suffix}")
-    write_as_published(unfinished, file, clips)
-    unfinished.file.unlink()
-    print(f"{file} is written" + (f", and {clips.name} beside it" if "test" in splits else ""))
-    return 0
 
 
 def _summary(unfinished: UnfinishedBoxes) -> str:
@@ -129,6 +141,7 @@ def _summary(unfinished: UnfinishedBoxes) -> str:
     return text
 
 
-def _failed(text: str) -> int:
+def failed(text: str) -> int:
+    """Tells what failed. Returns the exit status."""
     print(f"deephar-models: {text}", file=sys.stderr)
     return 1

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from models.datasets.boxes import PLACES, clip_key
-from models.datasets.person_detector import Detections, PersonDetector
-from models.datasets.person_following import follow
+from models.datasets.detection.detector import Detections, PersonDetector
+from models.datasets.detection.following import follow
 from models.datasets.problem import DataProblem
 from models.datasets.samples import Clip, Dataset, Pixels
+from models.files.whole_file import write_whole
 from models.protocol.boxes import POSE_MARGIN
 from models.protocol.clips import multi_clip
 from models.protocol.window import Window, union
@@ -142,7 +143,7 @@ def _detected(clip: Clip, detector: PersonDetector, pool: ThreadPoolExecutor) ->
     for start in range(0, clip.frames, BATCH):
         following = begin(start + BATCH)
         looks, sizes = zip(*(future.result() for future in reading), strict=True)
-        found += detector.detect(looks, sizes[0])
+        found += detector.detect(looks, sizes)
         reading = following
     return found
 
@@ -151,7 +152,7 @@ def make(
     splits: Sequence[Dataset[Clip]],
     detector: PersonDetector,
     unfinished: UnfinishedBoxes,
-    tell: Callable[[SequenceBoxes | None], None],
+    tell: Callable[[], object],
 ) -> list[str]:
     """Makes the boxes that are not there yet.
 
@@ -159,7 +160,7 @@ def make(
         splits: Of the data set.
         detector: That finds people.
         unfinished: Has the boxes so far, and gets the others.
-        tell: Called after each sequence with its boxes; None: it could not be read.
+        tell: Called after each sequence.
 
     Returns:
         Why sequences could not be read.
@@ -175,12 +176,10 @@ def make(
                     windows, found = boxes_of(clip, detector, pool)
                 except DataProblem as problem:
                     failed.append(str(problem))
-                    tell(None)
-                    continue
-                boxes = [[int(corner) for corner in window.corners] for window in windows]
-                row = SequenceBoxes(dataset.split, index, clip.key, boxes, found)
-                unfinished.add(row)
-                tell(row)
+                else:
+                    boxes = [[int(corner) for corner in window.corners] for window in windows]
+                    unfinished.add(SequenceBoxes(dataset.split, index, clip.key, boxes, found))
+                tell()
     return failed
 
 
@@ -196,12 +195,6 @@ def write_as_published(unfinished: UnfinishedBoxes, frames_file: Path, clips_fil
         for frames in multi_clip(len(row.boxes), CLIP, SUBSAMPLING):
             box = [int(corner) for corner in union(Window.from_corners(*row.boxes[f]) for f in frames).corners]
             of_clips |= {str(clip_key(str(row.index), frames, mirror)): box for mirror in (False, True)}
-    _write(frames_file, of_frames)
+    write_whole(frames_file, json.dumps(of_frames).encode())
     if of_clips:
-        _write(clips_file, of_clips)
-
-
-def _write(file: Path, content: object) -> None:
-    aside = file.with_name(f"{file.name}.new")
-    aside.write_text(json.dumps(content))
-    os.replace(aside, file)
+        write_whole(clips_file, json.dumps(of_clips).encode())

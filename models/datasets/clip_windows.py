@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.datasets.boxes import PredictedBoxes
-from models.datasets.samples import Bools, Floats
+from models.datasets.boxes import PredictedBoxes, Where
+from models.datasets.samples import Bools, Floats, WindowOf
 from models.protocol.boxes import clip_window
 from models.protocol.window import Window
 
@@ -53,3 +53,30 @@ class WholeImage:
 
     def __call__(self, frames: Sequence[int], mirror: bool = False, /) -> Window:  # noqa: ARG002 - all have them
         return Window.of_whole_image(*self.image_size)
+
+
+def windows(
+    where: Where,
+    predicted: PredictedBoxes | None,
+    sequence: str,
+    keypoints: Floats,
+    visible: Bools,
+    image_size: tuple[int, int],
+    every: int = 1,
+) -> WindowOf:
+    """The windows of a sequence's clips.
+
+    Args:
+        where: They come from.
+        predicted: The boxes of the split, where they come from a file.
+        sequence: Its name in that file.
+        keypoints: (T, K, D), those that the box of annotated poses is around.
+        visible: (T, K).
+        image_size: Width and height in pixels.
+        every: Frames of the file for one of the sequence.
+    """
+    if predicted is not None:
+        return PredictedWindows(predicted, sequence, image_size, every)
+    if where == "image":
+        return WholeImage(image_size)
+    return AnnotatedWindows(keypoints, visible, image_size)

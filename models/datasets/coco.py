@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets.annotations import absent, missing_text, wanted_split
+from models.datasets.annotations import absent, fingerprint_of, missing_text, wanted_split
 from models.datasets.check import Finding, State
-from models.datasets.fingerprint import fingerprint_of
-from models.datasets.json_stream import members
+from models.datasets.formats.json_stream import members
 from models.datasets.pictures import PictureFile, inspect_pictures
 from models.datasets.problem import DataProblem
 from models.datasets.published import COCO_PAGE

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from models.datasets import boxes_command
+from models.datasets.boxes_command import failed
 from models.datasets.catalogue import MODULES, module_of
 from models.datasets.check import report
 
@@ -28,13 +28,11 @@ def check(name: str, folder: Path) -> int:
 
     NAME is mpii, lsp, lspet, coco, h36m, penn or ntu. Nothing is written. Status 1: something is missing or wrong.
     """
-    if not folder.is_dir():
-        print(f"deephar-models: {folder} is no folder", file=sys.stderr)
-        return 1
     try:
+        if not folder.is_dir():
+            return failed(f"{folder} is no folder")
         findings = module_of(name).inspect(folder)
     except OSError as error:  # such as a folder that may not be read
-        print(f"deephar-models: {error.filename or folder}: {error.strerror or error}", file=sys.stderr)
-        return 1
+        return failed(f"{error.filename or folder}: {error.strerror or error}")
     print(report(findings))
     return int(any(finding.state.is_problem for finding in findings))

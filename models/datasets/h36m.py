@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets import mat_file
-from models.datasets.annotations import annotation_file, by_joint, inspect_annotations, wanted_split
+from models.datasets.annotations import annotation_file, by_joint, fingerprint_of, inspect_annotations, wanted_split
 from models.datasets.check import Finding
-from models.datasets.fingerprint import fingerprint_of
+from models.datasets.formats import mat_file
 from models.datasets.pictures import PictureFile, inspect_pictures
 from models.datasets.problem import DataProblem
 from models.datasets.published import H36M_ANNOTATIONS, H36M_PAGE

@@ -13,14 +13,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from models.datasets import mat_file
-from models.datasets.annotations import absent, missing_text, wanted_split
+from models.datasets.annotations import absent, fingerprint_of, missing_text, wanted_split
 from models.datasets.check import Finding, State
-from models.datasets.fingerprint import fingerprint_of
+from models.datasets.formats import mat_file
 from models.datasets.pictures import PictureFile, inspect_pictures, picture_size
 from models.datasets.problem import DataProblem
 from models.datasets.samples import Bools, Dataset, Floats, Person
-from models.protocol.boxes import POSE_MARGIN, clip_window
+from models.protocol.boxes import clip_window
 from models.protocol.joints import LSP
 from models.protocol.window import Window
 
@@ -45,12 +44,12 @@ class Form:
 class Leeds(Dataset[Person]):
     """A split of Leeds Sports Pose or its extension."""
 
-    def __init__(self, form: Form, folder: Path, split: str, around: Around) -> None:
+    def __init__(self, form: Form, folder: Path, split: str, around: Around, margin: float) -> None:
         if around not in get_args(Around):
             raise DataProblem(f"the window is taken around {' or '.join(get_args(Around))}, not {around!r}")
         self.name = form.name
         self.split = wanted_split(form.name, split, form.splits)
-        self._form, self._folder, self._around = form, folder, around
+        self._form, self._folder, self._around, self._margin = form, folder, around, margin
         self._file = _annotation_file(form, folder)
         keypoints, visible = _read(form, self._file)
         # Published in this order: the first 1,000 of 2,000 are for training.
@@ -77,12 +76,12 @@ class Leeds(Dataset[Person]):
         )
 
     def fingerprint(self) -> str:
-        return fingerprint_of([self._file], self.split, len(self), self._around)
+        return fingerprint_of([self._file], self.split, len(self), f"{self._around} {self._margin}")
 
     def _window(self, keypoints_px: Floats, size: tuple[int, int]) -> Window:
         if self._around == "picture":
             return Window.of_whole_image(*size)
-        return clip_window(keypoints_px[None], np.isfinite(keypoints_px[None]).all(axis=-1), size, POSE_MARGIN)
+        return clip_window(keypoints_px[None], np.isfinite(keypoints_px[None]).all(axis=-1), size, self._margin)
 
 
 def inspect(form: Form, folder: Path) -> list[Finding]:

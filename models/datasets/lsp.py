@@ -7,6 +7,7 @@ from pathlib import Path
 from models.datasets import leeds
 from models.datasets.check import Finding
 from models.datasets.published import LSP_PAGE
+from models.protocol.boxes import POSE_MARGIN
 
 SPLITS = ("train", "test")
 
@@ -22,19 +23,20 @@ _FORM = leeds.Form(
 )
 
 
-def open_split(folder: Path, split: str, around: leeds.Around = "picture") -> leeds.Leeds:
+def open_split(folder: Path, split: str, around: leeds.Around = "picture", margin: float = POSE_MARGIN) -> leeds.Leeds:
     """A split of Leeds Sports Pose.
 
     Args:
         folder: Of the data set.
         split: One of SPLITS.
-        around: What the window encloses: the whole picture, or the annotated joints with a margin of half their box,
-            which tells the network where the person is.
+        around: What the window encloses: the whole picture, or the annotated joints, which tells the network where the
+            person is.
+        margin: Side of the window over the longer side of the joints' box.
 
     Raises:
         DataProblem: Files are missing or are not those of the data set.
     """
-    return leeds.Leeds(_FORM, folder, split, around)
+    return leeds.Leeds(_FORM, folder, split, around, margin)
 
 
 def inspect(folder: Path) -> list[Finding]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from models.datasets import leeds
 from models.datasets.check import Finding
 from models.datasets.published import LSPET_PAGE
+from models.protocol.boxes import POSE_MARGIN
 
 SPLITS = ("train",)
 
@@ -22,13 +23,13 @@ _FORM = leeds.Form(
 )
 
 
-def open_split(folder: Path, split: str, around: leeds.Around = "picture") -> leeds.Leeds:
+def open_split(folder: Path, split: str, around: leeds.Around = "picture", margin: float = POSE_MARGIN) -> leeds.Leeds:
     """A split of Leeds Sports Pose Extended, whose options are those of Leeds Sports Pose.
 
     Raises:
         DataProblem: Files are missing or are not those of the data set.
     """
-    return leeds.Leeds(_FORM, folder, split, around)
+    return leeds.Leeds(_FORM, folder, split, around, margin)
 
 
 def inspect(folder: Path) -> list[Finding]:

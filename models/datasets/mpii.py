@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from models.datasets import mat_file, mpii_release
-from models.datasets.annotations import annotation_file, by_joint, inspect_annotations, wanted_split
+from models.datasets import mpii_release
+from models.datasets.annotations import annotation_file, by_joint, fingerprint_of, inspect_annotations, wanted_split
 from models.datasets.check import Finding, State
-from models.datasets.fingerprint import fingerprint_of
+from models.datasets.formats import mat_file
 from models.datasets.pictures import PictureFile, inspect_pictures, picture_size
 from models.datasets.problem import DataProblem
 from models.datasets.published import MPII_ANNOTATIONS, MPII_PAGE

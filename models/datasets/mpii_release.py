@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from models.datasets import mat_file
+from models.datasets.formats import mat_file
 from models.datasets.samples import Floats
 
 NAME = "mpii_human_pose_v1_u12_1.mat"
@@ -36,7 +36,7 @@ def find(folder: Path) -> Path | None:
 def people(file: Path) -> Iterator[tuple[str, int, ReleasedPerson]]:
     """The single people of the pictures that have labels: picture, number in it (from 0), annotation.
 
-    People without joints, as there are some, are left out.
+    People without joints, place or scale, as there are some, are left out.
 
     Raises:
         DataProblem: The file is damaged.
@@ -53,8 +53,15 @@ def people(file: Path) -> Iterator[tuple[str, int, ReleasedPerson]]:
         annotated = np.atleast_1d(picture.annorect)
         for number in np.atleast_1d(listed).astype(int) - 1:
             person = annotated[number]
-            if hasattr(getattr(person, "annopoints", None), "point"):
+            if _is_complete(person):
                 yield str(picture.image.name), int(number), ReleasedPerson(person)
+
+
+def _is_complete(annotated: Any) -> bool:
+    """Whether no field is empty: scipy reads empty structs as empty arrays."""
+    has_joints = hasattr(getattr(annotated, "annopoints", None), "point")
+    has_place = hasattr(getattr(annotated, "objpos", None), "x")
+    return has_joints and has_place and np.size(annotated.scale) == 1
 
 
 def _pose(points: Any) -> Floats:

@@ -13,25 +13,29 @@ import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 
-from models.datasets.annotations import missing_text, wanted_split
+from models.datasets.annotations import absent, missing_text, wanted_split
 from models.datasets.boxes import PredictedBoxes, Where, read_boxes
-from models.datasets.check import Finding
-from models.datasets.clip_windows import AnnotatedWindows, PredictedWindows, WholeImage
-from models.datasets.ntu_files import NUMPY, PICTURES, SOURCE, VIDEOS, Annotation, Protocol, annotation_files
-from models.datasets.ntu_inspection import DECODED, inspection
-from models.datasets.pictures import read_picture
+from models.datasets.check import Finding, State
+from models.datasets.clip_windows import windows
+from models.datasets.formats.content import beside
+from models.datasets.formats.video_frames import VideoFrames
+from models.datasets.ntu_files import NUMPY, PICTURES, SKELETONS, SOURCE, VIDEOS, Annotation, Protocol, annotation_files
+from models.datasets.pictures import SAMPLED, named, read_picture
 from models.datasets.problem import DataProblem
-from models.datasets.samples import Clip, Dataset, Floats, Pixels, WindowOf
-from models.datasets.video_frames import VideoFrames
+from models.datasets.published import NTU_PAGE, NTU_POSES
+from models.datasets.samples import Clip, Dataset, Pixels
 from models.protocol.joints import NTU, PA17, Joints, indices
 from models.protocol.labels import NTU_ACTIONS
 
 SPLITS = ("train", "test")
 SIZE = (960, 540)
+WITH_SKELETONS = 56_578  # of the 56 880 sequences; the other 302 have none or a broken one
+DECODED = 16  # sequences whose pictures a check decodes, spread over all
 
 
 class Ntu(Dataset[Clip]):
@@ -74,15 +78,16 @@ class Ntu(Dataset[Clip]):
             joints=NTU,
             keypoints=keypoints,
             visible=visible,
-            window_of=self._window_of(annotation.id, keypoints, visible),
+            window_of=windows(
+                self._where,
+                self._boxes,
+                annotation.id,
+                keypoints[:, self._of_window],
+                visible[:, self._of_window],
+                SIZE,
+                self._every,
+            ),
         )
-
-    def _window_of(self, name: str, keypoints: Floats, visible: np.ndarray) -> WindowOf:
-        if self._boxes is not None:
-            return PredictedWindows(self._boxes, name, SIZE, self._every)
-        if self._where == "image":
-            return WholeImage(SIZE)
-        return AnnotatedWindows(keypoints[:, self._of_window], visible[:, self._of_window], SIZE)
 
     def _read(self, name: str, numbers: Sequence[int], frame: int) -> Pixels:
         picture = self._folder / PICTURES / name / f"{numbers[frame]:05d}.jpg"
@@ -124,6 +129,8 @@ def open_split(
         DataProblem: Files are missing or are not those of the data set.
     """
     wanted_split("ntu", split, SPLITS)
+    if protocol not in get_args(Protocol):
+        raise DataProblem(f"ntu has no protocol {protocol!r} but {', '.join(get_args(Protocol))}")
     found = annotation_files(folder)
     if not found:
         raise DataProblem(missing_text("ntu", folder, NUMPY, SOURCE))
@@ -139,6 +146,65 @@ def open_split(
 def inspect(folder: Path) -> list[Finding]:
     """What of NTU RGB+D lies in a folder."""
     found = annotation_files(folder)
+    if not found:
+        text = absent(folder, NUMPY)
+        return [
+            Finding(f"{NUMPY}/*.npy or {SKELETONS}/*.skeleton", State.MISSING, text, SOURCE),
+            Finding(f"{PICTURES}/*/*.jpg or {VIDEOS}/*_rgb.avi", State.MISSING, text, NTU_PAGE),
+        ]
+    return [_inspect_annotations(found), _inspect_pictures(folder, found)]
+
+
+def _inspect_annotations(found: Sequence[Annotation]) -> Finding:
+    first = found[0].file
+    what, source = f"{first.parent.name}/*{first.suffix}", NTU_POSES if first.suffix == ".npy" else NTU_PAGE
+    text = f"{len(found):,} sequences"
+    damaged, bodiless = [], []
+    for annotation in found:
+        try:
+            if not annotation.has_body():
+                bodiless.append(annotation.id)
+        except DataProblem as problem:
+            damaged.append(str(problem))
+    for annotation in found[:: max(1, len(found) // SAMPLED)]:
+        try:
+            if annotation.id not in bodiless:
+                annotation.read()
+        except DataProblem as problem:
+            damaged.append(str(problem))
+    if damaged:
+        return Finding(what, State.WRONG, f"{text}, but damaged are: {named(list(dict.fromkeys(damaged)))}", source)
+    if bodiless:
+        text += f"; {len(bodiless):,} without a body, which are left out: {named(bodiless)}"
+    if len(found) < WITH_SKELETONS:
+        text += f"; fewer than the {WITH_SKELETONS:,} that the papers' figures are of"
+        return Finding(what, State.UNKNOWN, text, source)
+    return Finding(what, State.OK, text, source)
+
+
+def _inspect_pictures(folder: Path, found: Sequence[Annotation]) -> Finding:
+    folders = _names(folder / PICTURES)
+    videos = _names(folder / VIDEOS)
+    what = f"{PICTURES}/*/*.jpg" if folders else f"{VIDEOS}/*_rgb.avi"
+    missing = [a.id for a in found if a.id not in folders and f"{a.id}_rgb.avi" not in videos]
+    text = f"pictures of {len(found) - len(missing):,} of {len(found):,} sequences are there"
+    if missing:
+        text = "; ".join([f"{text}; missing: {named(missing)}", *beside(folder)])
+        return Finding(what, State.MISSING, text, NTU_PAGE)
     whole = [annotation for annotation in found if annotation.is_whole()]
-    spread = whole[:: max(1, len(whole) // DECODED)]
-    return inspection(folder, found, Ntu(folder, "test", spread, 1, PA17, "image", None))
+    spread = Ntu(folder, "test", whole[:: max(1, len(whole) // DECODED)], 1, PA17, "image", None)
+    damaged = []
+    for index in range(len(spread)):
+        try:
+            clip = spread[index]
+            clip.read(0)
+            clip.read(clip.frames - 1)
+        except DataProblem as problem:
+            damaged.append(str(problem))
+    if damaged:
+        return Finding(what, State.WRONG, f"{text}, but damaged are: {named(damaged)}", NTU_PAGE)
+    return Finding(what, State.OK, f"{text} (first and last frame of {len(spread)} were decoded)", NTU_PAGE)
+
+
+def _names(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()} if folder.is_dir() else set()

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from models.datasets import ntu_skeletons
-from models.datasets.content import foreign_content
+from models.datasets.formats.content import foreign_content
 from models.datasets.problem import DataProblem
 from models.datasets.published import NTU_PAGE, NTU_POSES
 from models.datasets.samples import Floats
@@ -82,8 +82,11 @@ class Annotation:
 def annotation_files(folder: Path) -> list[Annotation]:
     """The annotation files in a folder by name; those of deephar where both kinds are there."""
     for place, suffix in ((NUMPY, ".npy"), (SKELETONS, ".skeleton")):
-        files = (folder / place).glob(f"*{suffix}") if (folder / place).is_dir() else iter(())
-        found = [Annotation(file.stem, file) for file in sorted(files) if _is_of_the_60(file.stem)]
+        # Not a glob, which says nothing of a folder that may not be read.
+        files = (folder / place).iterdir() if (folder / place).is_dir() else ()
+        found = [
+            Annotation(file.stem, file) for file in sorted(files) if file.suffix == suffix and _is_of_the_60(file.stem)
+        ]
         if found:
             return found
     return []

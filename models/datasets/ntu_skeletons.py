@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.datasets.content import foreign_content
+from models.datasets.formats.content import foreign_content
 from models.datasets.problem import DataProblem
 from models.datasets.samples import Floats
 

@@ -6,6 +6,7 @@ DIR/frames/0001/000001.jpg
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,18 +15,17 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
-from models.datasets import mat_file
-from models.datasets.annotations import absent, inspect_annotations, missing_text, wanted_split
+from models.datasets.annotations import absent, fingerprint_of, inspect_annotations, missing_text, wanted_split
 from models.datasets.boxes import OWN_CLIP_BOXES, OWN_FRAME_BOXES, FrameBoxes, PredictedBoxes, Where, read_boxes
-from models.datasets.boxes_inspection import inspect_boxes
 from models.datasets.check import Finding, State
-from models.datasets.clip_windows import AnnotatedWindows, PredictedWindows, WholeImage
-from models.datasets.content import foreign_content
-from models.datasets.fingerprint import fingerprint_of
+from models.datasets.clip_windows import windows
+from models.datasets.formats import mat_file
+from models.datasets.formats.content import foreign_content
 from models.datasets.pictures import inspect_pictures, read_picture
 from models.datasets.problem import DataProblem
-from models.datasets.published import PENN_ANNOTATIONS, PENN_CLIP_BOXES, PENN_FRAME_BOXES, PENN_PAGE
-from models.datasets.samples import Bools, Clip, Dataset, Floats, Pixels, WindowOf
+from models.datasets.published import PENN_ANNOTATIONS, PENN_CLIP_BOXES, PENN_FRAME_BOXES, PENN_PAGE, Published
+from models.datasets.samples import Bools, Clip, Dataset, Floats, Pixels
+from models.files.checksums import md5_of
 from models.protocol.joints import PENN
 from models.protocol.labels import PENN_ACTIONS
 
@@ -77,16 +77,9 @@ class PennAction(Dataset[Clip]):
             joints=PENN,
             keypoints=held.keypoints,
             visible=held.visible,
-            window_of=self._window_of(index % len(self), held),
-        )
-
-    def _window_of(self, index: int, held: _Sequence) -> WindowOf:
-        if self._boxes is not None:
-            return PredictedWindows(self._boxes, str(index), held.size)
-        return (
-            WholeImage(held.size)
-            if self._where == "image"
-            else AnnotatedWindows(held.keypoints, held.visible, held.size)
+            window_of=windows(
+                self._where, self._boxes, str(index % len(self)), held.keypoints, held.visible, held.size
+            ),
         )
 
     def _read(self, held: _Sequence, frame: int) -> Pixels:
@@ -154,9 +147,29 @@ def inspect(folder: Path) -> list[Finding]:
     return [
         annotations,
         inspect_pictures(folder, "frames/*/*.jpg", wanted, PENN_PAGE),
-        inspect_boxes(folder, PENN_FRAME_BOXES, OWN_FRAME_BOXES, "the multitask protocol"),
-        inspect_boxes(folder, PENN_CLIP_BOXES, OWN_CLIP_BOXES, "the merge protocol"),
+        _inspect_boxes(folder, PENN_FRAME_BOXES, OWN_FRAME_BOXES, "the multitask protocol"),
+        _inspect_boxes(folder, PENN_CLIP_BOXES, OWN_CLIP_BOXES, "the merge protocol"),
     ]
+
+
+def _inspect_boxes(folder: Path, published: Published, own: str, protocol: str) -> Finding:
+    """Whether the published file, or one that `deephar-models data boxes` wrote, is there and can be read."""
+    source = f"{published.source}\nor made by: deephar-models data boxes penn --data {shlex.quote(str(folder))}"
+    file = published.find(folder)
+    made = folder / own
+    if file is None and not made.is_file():
+        return Finding(published.name, State.MISSING, f"not there; {protocol} needs it", source)
+    try:
+        boxes = read_boxes(file or made, "test")
+    except DataProblem as problem:
+        return Finding((file or made).name, State.WRONG, str(problem), source)
+    count = f"{len(boxes.by_sequence):,} sequences" if isinstance(boxes, FrameBoxes) else f"{len(boxes.by_key):,} clips"
+    if file is None:
+        return Finding(own, State.OK, f"boxes of {count} in test, made here; for {protocol}", source)
+    if published.md5 not in (None, md5_of(file)):
+        text = f"boxes of {count} in test; another version than the published one, whose figures are known"
+        return Finding(file.name, State.UNKNOWN, text, source)
+    return Finding(file.name, State.OK, f"boxes of {count} in test; for {protocol}", source)
 
 
 def _labels(file: Path) -> tuple[str, ...]:
@@ -211,6 +224,9 @@ def _owners_sequences(files: Sequence[Path], split: str) -> Iterator[_Sequence]:
 
 
 def _annotated(points: Floats, flags: np.ndarray) -> tuple[Floats, Bools]:
-    """As the original reads them: hidden joints and those with a coordinate of 0 are not annotated."""
+    """Points (T, 13, 2) and flags (T, 13) as the original reads them.
+
+    Hidden joints and those with a coordinate of 0 are not annotated.
+    """
     visible = np.asarray((flags > 0) & (points != 0).all(axis=-1) & np.isfinite(points).all(axis=-1))
     return np.where(visible[..., None], points, np.nan), visible

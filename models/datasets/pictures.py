@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from models.datasets.check import Finding, State
-from models.datasets.content import beside, foreign_content
+from models.datasets.formats.content import beside, foreign_content
 from models.datasets.problem import DataProblem
 from models.datasets.samples import Pixels
 
@@ -35,14 +36,9 @@ def read_image(file: Path) -> Image.Image:
     Raises:
         DataProblem: The file is missing or damaged.
     """
-    try:
-        with Image.open(file) as picture:
-            picture.load()
-            return picture if picture.mode == "RGB" else picture.convert("RGB")
-    except FileNotFoundError:
-        raise DataProblem(f"{file} is missing") from None
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise DataProblem(f"{file} is damaged: {_reason(file, error)}") from error
+    with _opened(file) as picture:
+        picture.load()
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -64,13 +60,23 @@ def picture_size(file: Path) -> tuple[int, int]:
     Raises:
         DataProblem: The file is missing or no picture.
     """
+    with _opened(file) as picture:
+        return picture.size
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(file) as picture:
-            return picture.size
+            yield picture
     except FileNotFoundError:
         raise DataProblem(f"{file} is missing") from None
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise DataProblem(f"{file} is damaged: {_reason(file, error)}") from error
+    except Image.DecompressionBombError as error:
+        raise DataProblem(f"{file} is too large: {error}") from error
+    except (OSError, SyntaxError, ValueError) as error:  # whatever Pillow stumbles over in damaged bytes
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DataProblem(f"{file} cannot be read: {error.strerror}") from error
+        raise DataProblem(f"{file} is damaged: {foreign_content(file) or error}") from error
 
 
 def inspect_pictures(folder: Path, what: str, wanted: Sequence[str], source: str) -> Finding:
@@ -90,16 +96,15 @@ def inspect_pictures(folder: Path, what: str, wanted: Sequence[str], source: str
     if missing:
         notes = [f"{counted}; missing: {named(missing)}", *beside(folder)]
         return Finding(what, State.MISSING, "; ".join(notes), source)
-    damaged = [name for name in wanted if not sizes[name]]
+    unreadable = {name for name in wanted if not sizes[name]}
     step = -(-len(wanted) // SAMPLED)
     for name in islice(wanted, 0, None, step):
         try:
             read_picture(folder / name)
         except DataProblem:
-            damaged.append(name)
-    if damaged:
-        damaged = sorted(set(damaged))
-        return Finding(what, State.WRONG, f"{counted}, but damaged are: {named(damaged)}", source)
+            unreadable.add(name)
+    if unreadable:
+        return Finding(what, State.WRONG, f"{counted}, but cannot be read: {named(sorted(unreadable))}", source)
     return Finding(what, State.OK, f"{counted} ({len(wanted[::step])} of them were decoded)", source)
 
 
@@ -119,10 +124,6 @@ def _sizes(folder: Path, wanted: Sequence[str]) -> dict[str, int]:
     for parent, files in by_parent.items():
         place = folder / parent
         for held in place.iterdir() if place.is_dir() else ():
-            if held.name in files:
+            if held.name in files and held.is_file():
                 found[f"{parent}/{held.name}" if parent else held.name] = held.stat().st_size
     return found
-
-
-def _reason(file: Path, error: Exception) -> str:
-    return (foreign_content(file) if file.is_file() else None) or str(error)

@@ -45,7 +45,10 @@ from models.files.folders import cache_folder, repository_folder
     help="Crops of a person: one, or five with their mirrors.",
 )
 @click.option(
-    "--boxes", metavar="annotated|image|FILE", help="Of the people in penn and ntu.  [default: as the original]"
+    "--boxes",
+    metavar="annotated|image|FILE",
+    help="Of the people in penn and ntu; in lsp and lspet the joints' box or the whole picture.  [default: as the "
+    "original; the whole picture]",
 )
 @click.option(
     "--subjects",
@@ -63,7 +66,7 @@ from models.files.folders import cache_folder, repository_folder
     type=click.Path(path_type=Path),
     default=repository_folder,
     show_default="the service's",
-    help="The models, for onnx and gateway.",
+    help="The models, for onnx.",
 )
 def command(
     dataset: str,
@@ -100,7 +103,9 @@ def command(
             return 0
         with opened(wanted) as asked:
             found = evaluate(asked, folder, counting=protocol, limit=limit, again=again)
-    except (DataProblem, TargetProblem, EvaluationProblem) as problem:
+    except EvaluationProblem as problem:
+        return _failed(str(problem))
+    except (DataProblem, TargetProblem) as problem:
         return _failed(str(problem), folder)
     except OSError as error:
         return _failed(f"{error.filename or folder}: {error.strerror or error}", folder)
@@ -133,8 +138,9 @@ def _summary(found: dict[str, object], protocol: Counting) -> str:
     return tabulate(rows, headers=headers, disable_numparse=True)
 
 
-def _failed(text: str, folder: Path) -> int:
+def _failed(text: str, folder: Path | None = None) -> int:
+    """Says why, and that the journals of the folder, which has one for each target, are kept."""
     print(f"deephar-models: {text}", file=sys.stderr)
-    if (folder / JOURNAL).exists():
+    if folder is not None and any([*folder.glob(JOURNAL), *folder.glob(f"*/{JOURNAL}")]):
         print(f"What is done is kept in {folder}: the same command goes on.", file=sys.stderr)
     return 1

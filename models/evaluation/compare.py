@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
-from models.evaluation import record, stages
+from models.evaluation import stages
 from models.evaluation.asked import answered
-from models.evaluation.figures import Counting
+from models.evaluation.figures import ORIGINAL, Counting
 from models.evaluation.opening import GATEWAY, Wanted, opened, protocol_of_crops
 from models.evaluation.problem import EvaluationProblem
 from models.evaluation.run import evaluate
 from models.evaluation.stages import ComparedTarget, Comparison
 from models.evaluation.targets.opening import open_target
+from models.files.whole_file import write_whole
 
 SAMPLES = 32  # whose outputs are compared at each stage
 TABLE = "stages.md"
@@ -53,6 +54,9 @@ def compare(
     """
     if len(set(targets)) < len(targets):
         raise EvaluationProblem("--target names one target twice")
+    for target in targets:  # so that nobody hears of a mistake in the last one hours later
+        with opened(replace(wanted, target=target)):
+            pass
     figures = {}
     for target in targets:
         with opened(replace(wanted, target=target)) as asked:
@@ -61,16 +65,20 @@ def compare(
             figures[target] = _figures(found, counting)
     of_crops = [target for target in targets if target != GATEWAY]
     comparisons = _stages(wanted, of_crops, min(limit or SAMPLES, SAMPLES)) if len(of_crops) > 1 else []
-    text = page(figures, comparisons)
-    record.write(folder / TABLE, text)
+    text = page(f"{wanted.model} on {wanted.dataset}", counting, figures, comparisons)
+    write_whole(folder / TABLE, text.encode())
     return text
 
 
-def page(figures: Mapping[str, Mapping[str, float]], comparisons: Sequence[Comparison]) -> str:
+def page(
+    title: str, counting: Counting, figures: Mapping[str, Mapping[str, float]], comparisons: Sequence[Comparison]
+) -> str:
     """The figures of all targets, the differences of each stage, and what both say."""
-    names = list(next(iter(figures.values())))
+    names = list(dict.fromkeys(chain.from_iterable(figures.values())))  # the gateway has others of actions
     rows = [[name, *(f"{of[name]:.1f}" if name in of else "" for of in figures.values())] for name in names]
-    parts = [tabulate(rows, headers=["", *figures], tablefmt="github", disable_numparse=True)]
+    counted = "as the original counts, where it has the figure" if counting == ORIGINAL else "counted strictly"
+    parts = [f"# {title}, by target", f"Figures {counted}."]
+    parts += [tabulate(rows, headers=["", *figures], tablefmt="github", disable_numparse=True)]
     if comparisons:
         columns, of_stages = stages.table(comparisons)
         parts.append(f"Differences from {comparisons[0].reference}, on the same crops (0 to 1 of the crop, or scores):")
@@ -96,7 +104,7 @@ def _lost(
         return ""
     text = f"{name}: {change:+.1f} from {before} to {after}"
     if after == GATEWAY:
-        return f"{text}: the gateway cuts its crops from the annotated box, by its own resampling"
+        return f"{text}: the gateway cuts its crops itself, by another resampling"
     at = next((one.parts_at() for one in comparisons if one.other == after), None)
     return f"{text}: at the {at}" if at else f"{text}: at crops that were not compared"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ SPLITS = {  # that the papers evaluate on
 OF_PEOPLE = {
     "mpii": MpiiProtocol, "lsp": LspProtocol, "lspet": LspProtocol, "coco": CocoProtocol, "h36m": H36mProtocol,
 }  # fmt: skip
+LEEDS = ("lsp", "lspet")
 # As the original evaluates its networks.
 CLIPS = {
     ("penn", "penn"): ClipSettings(8, 6),
@@ -84,7 +86,7 @@ def opened(wanted: Wanted) -> Iterator[Asked]:
     if not wanted.data.is_dir():
         raise EvaluationProblem(f"{wanted.data} is no folder; --data is that of {wanted.dataset}")
     if wanted.target == GATEWAY:
-        with closing(GatewayTarget(wanted.model, repository=wanted.repository)) as gateway:
+        with closing(GatewayTarget(wanted.model)) as gateway:
             dataset, settings, notes = _dataset(wanted, gateway.margin)
             protocol = _of_gateway(wanted, gateway, dataset)
             protocol.settings, protocol.notes = {**settings, **protocol.settings}, notes
@@ -119,11 +121,13 @@ def _dataset(wanted: Wanted, margin: float) -> tuple[Dataset[Any], dict[str, Any
     settings: dict[str, Any] = {"split": split}
     options: dict[str, Any] = {}
     notes: tuple[str, ...] = ()
-    if name in OF_PEOPLE and wanted.boxes is not None:
-        raise EvaluationProblem("--boxes is for penn and ntu")
+    if name in LEEDS:
+        options["around"] = settings["around"] = _around(wanted.boxes)
+    elif name in OF_PEOPLE and wanted.boxes is not None:
+        raise EvaluationProblem("--boxes is for penn, ntu, lsp and lspet")
     if name not in OF_PEOPLE:
         options["boxes"], settings["boxes"], notes = _boxes(wanted, split)
-    if name == "coco":
+    if name == "coco" or settings.get("around") == "joints":
         options["margin"] = settings["margin"] = margin
     if name == "ntu":
         options["protocol"] = settings["subjects"] = wanted.subjects
@@ -132,6 +136,16 @@ def _dataset(wanted: Wanted, margin: float) -> tuple[Dataset[Any], dict[str, Any
         options["every"] = clip.every if clip and wanted.target != GATEWAY else 1
         options["window_joints"] = PA20 if wanted.base == "ntu-cvpr18" else PA17
     return open_split(name, wanted.data, split, **options), settings, notes
+
+
+def _around(boxes: str | None) -> str:
+    """What the windows of Leeds Sports Pose enclose."""
+    match boxes:
+        case None | "image":
+            return "picture"
+        case "annotated":
+            return "joints"
+    raise EvaluationProblem(f"Leeds Sports Pose has no file of boxes: --boxes is annotated or image, not {boxes}")
 
 
 def _boxes(wanted: Wanted, split: str) -> tuple[str | Path, str, tuple[str, ...]]:
@@ -159,6 +173,7 @@ def _predicts(wanted: Wanted, split: str) -> bool:
 
 def _of_crops(wanted: Wanted, target: CropTarget, dataset: Dataset[Any]) -> Protocol[Any]:
     if wanted.dataset in OF_PEOPLE:
+        _check_depth(wanted, target.card.dims)
         return _of_people(wanted.dataset, AskingCrops(target, wanted.views), dataset)
     _check_labels(wanted, target.card.labels, dataset)
     clip = CLIPS.get((wanted.dataset, wanted.base))
@@ -172,6 +187,7 @@ def _of_gateway(wanted: Wanted, gateway: GatewayTarget, dataset: Dataset[Any]) -
     if wanted.dataset in OF_PEOPLE:
         if wanted.views != "single":
             raise EvaluationProblem("--views multi needs crops; the gateway takes whole pictures")
+        _check_depth(wanted, gateway.model.dimensions)
         return _of_people(wanted.dataset, AskingPictures(gateway, margin), dataset)
     _check_labels(wanted, gateway.labels, dataset)
     return WholeClipProtocol(gateway, dataset.labels, FPS, margin)
@@ -182,8 +198,15 @@ def _of_people(name: str, asking: Asking, dataset: Dataset[Any]) -> Protocol[Any
     return made
 
 
+def _check_depth(wanted: Wanted, dims: int) -> None:
+    if wanted.dataset == "h36m" and dims != 3:
+        raise EvaluationProblem(f"{wanted.model} finds 2D poses only; Human3.6M needs h36m, ntu, ntu-cvpr18 or lite")
+
+
 def _check_labels(wanted: Wanted, labels: tuple[str, ...], dataset: Dataset[Any]) -> None:
-    if len(labels) != len(dataset.labels):
+    # An annotation file may spell one in another way; in another order they are another model's.
+    same = sum(map(eq, labels, dataset.labels))
+    if len(labels) != len(dataset.labels) or 2 * same < len(labels):
         knows = f"{len(labels)} other actions" if labels else "no actions"
         raise EvaluationProblem(
             f"{wanted.model} knows {knows}; {wanted.dataset} has {len(dataset.labels)} and needs a model of them"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from models.evaluation.figures import Confusion, Curve, Outcome, Part
+from models.files.whole_file import write_whole
 
 MOST_TICKS = 30
 
@@ -22,9 +23,9 @@ def draw(outcome: Outcome, folder: Path, title: str) -> list[str]:
     files: list[str] = []
 
     def save(figure: Any, name: str) -> None:
-        new = folder / f".{name}.{os.getpid()}"
-        figure.savefig(new, format="png", dpi=100, metadata={"Software": ""})
-        new.replace(folder / name)
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=100, metadata={"Software": ""})
+        write_whole(folder / name, content.getbuffer())
         files.append(name)
 
     if outcome.curve is not None:
@@ -53,13 +54,15 @@ def _curve(figure: Any, curve: Curve, title: str) -> Any:
 
 def _bars(figure: Any, part: Part, title: str) -> Any:
     axes = figure.subplots()
-    values = [0 if math.isnan(value) else value for value in part.values.values()]
-    bars = axes.barh(list(part.values), values)
-    axes.bar_label(bars, [f"{value:.1f}" for value in values], fontsize=7, padding=2)
+    values = list(part.values.values())
+    bars = axes.barh(list(part.values), np.nan_to_num(values))
+    labels = ["-" if math.isnan(value) else f"{value:.1f}" for value in values]  # as in the table
+    axes.bar_label(bars, labels, fontsize=7, padding=2)
     axes.invert_yaxis()
     axes.tick_params(labelsize=7)
     axes.set(title=title, xlabel=f"{part.name}, {part.unit}")
-    axes.margins(x=0.12)
+    # The numbers stand behind the bars.
+    axes.set_xlim(0, 112 if part.unit == "%" else 1.12 * np.nanmax([1, *values]))
     return figure
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from models.evaluation.figures import Compared, Outcome
@@ -37,17 +35,6 @@ def record(about: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
             "counts": outcome.confusion.counts.tolist(),
         }
     return document
-
-
-def write(file: Path, text: str) -> None:
-    """Writes a text aside and renames it: the file is never half-written."""
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        new.write_text(text)
-        new.replace(file)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
 
 
 def as_text(document: Mapping[str, Any]) -> str:

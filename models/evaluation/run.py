@@ -21,6 +21,7 @@ from models.evaluation.figures import Counting, Outcome
 from models.evaluation.journal import Journal, Row
 from models.evaluation.problem import EvaluationProblem
 from models.evaluation.protocols.protocol import Protocol
+from models.files.whole_file import write_whole
 
 TABLE = "table.md"
 
@@ -60,11 +61,15 @@ def evaluate(
     if not total:
         raise EvaluationProblem(f"the split {asked.dataset.split} has no samples")
     with Journal(folder, _identity(asked), again) as journal:
+        if again:  # what is there is of other rows
+            for name in (record.NAME, TABLE):
+                (folder / name).unlink(missing_ok=True)
         # Beyond `limit` there may be rows of an earlier call without it.
         _fill(asked.protocol, asked.dataset, journal, total)
         rows = journal.rows[:total]
     outcome = asked.protocol.outcome(rows)
-    outcome = replace(outcome, notes=[*outcome.notes, *asked.protocol.notes])
+    parts = [part for part in outcome.parts if part.of != "block" or len(part.values) > 1]
+    outcome = replace(outcome, parts=parts, notes=[*outcome.notes, *asked.protocol.notes])
     return _write(_about(asked, rows, counting), outcome, folder)
 
 
@@ -100,8 +105,8 @@ def _identity(asked: Asked) -> dict[str, Any]:
         "model": asked.model,
         "target": asked.target,
         "model_sha256": asked.model_sha256,
-        "data_fingerprint": asked.dataset.fingerprint(),
         "settings": asked.protocol.settings,
+        "data_fingerprint": asked.dataset.fingerprint(),
     }
 
 
@@ -128,8 +133,8 @@ def _write(about: dict[str, Any], outcome: Outcome, folder: Path) -> dict[str, A
     title = f"{about['model']} on {about['dataset']} {about['settings']['split']}, {about['target']}"
     about["plots"] = plots.draw(outcome, folder, title)
     document = record.record(about, outcome)
-    record.write(folder / TABLE, tables.page(document, outcome))
-    record.write(folder / record.NAME, record.as_text(document))  # last: where it stands, all is there
+    write_whole(folder / TABLE, tables.page(document, outcome).encode())
+    write_whole(folder / record.NAME, record.as_text(document).encode())  # last: where it stands, all is there
     return document
 
 

@@ -22,6 +22,8 @@ def page(record: Mapping[str, Any], outcome: Outcome) -> str:
         f"Asked: {record['target']}. {_samples(record)}. Model {record['model_sha256'][:12]}, "
         f"data {record['data_fingerprint'][:12]}.",
         "",
+        f"Settings: {', '.join(f'{name} {_setting(value)}' for name, value in settings.items())}.",
+        "",
         *_figures(record, outcome.figures),
         "",
         *_reasons(outcome.figures),
@@ -41,6 +43,10 @@ def shown(figure: Figure | None) -> str:
         return "-"
     digits, unit = (1, f" {figure.unit}") if figure.unit else (3, "")
     return f"{figure.value:.{digits}f}{unit} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
+
+
+def _setting(value: object) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def _samples(record: Mapping[str, Any]) -> str:

@@ -1,8 +1,10 @@
-"""Replaces a folder as a whole."""
+"""Replaces folders as a whole."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 
@@ -18,3 +20,22 @@ def put_in_place(new: Path, target: Path) -> None:
             old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def put_together(names: Sequence[str], new: Path, parent: Path) -> None:
+    """Replaces the folders of these names in `parent` by those in `new`, in this order: all, or on an error none.
+
+    Args:
+        names: Of the folders.
+        new: In the same file system. The old ones are moved to it, and go with it.
+        parent: Where they are put.
+    """
+    with ExitStack() as undo:
+        for name in names:
+            target, old = parent / name, new / f"{name}.old"
+            if target.exists():
+                target.rename(old)
+                undo.callback(old.rename, target)
+            (new / name).rename(target)
+            undo.callback(target.rename, new / name)
+        undo.pop_all()

@@ -36,7 +36,7 @@ LARGEST_SIDE = 2048  # of an input, in pixels: such crops still fit into memory
 FP16_TOLERANCE = 0.01  # of the crop, that keypoints may move where weights are stored as fp16
 DETECTOR = "person"  # in the repository
 LARGEST_CHANNEL = 9999
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def add(file: Path, repository: Path, wanted: Wanted, sample: Sample) -> Added:
 
 
 def _may_be_called(wanted: Wanted, repository: Path) -> None:
-    if not _NAME.fullmatch(wanted.name):
+    if not MODEL_NAME.fullmatch(wanted.name):
         raise CannotAdd(f"a model cannot be named {wanted.name!r}: use letters, digits, dots, - and _")
     if wanted.name == DETECTOR:
         raise CannotAdd(f"{DETECTOR} is the detector; choose another --name")

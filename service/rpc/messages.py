@@ -48,7 +48,9 @@ def model_message(model: Model) -> pb.Model:
         layout=layout_message(model.layout, card.has_depth),
         dimensions=3 if card.has_depth else 2,
         input_size=card.crop.size,
+        crop_margin=card.crop.margin,
         weights=card.weights,
+        weights_sha256=card.weights_sha256,
         licence=card.licence,
         missing=model.missing,
     )

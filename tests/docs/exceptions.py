@@ -12,6 +12,7 @@ _MACHINE = "changes the machine; tests/deploy/test_systemd.py checks the unit"
 _CAMERA = "needs a camera; tests/integration/test_command_line.py runs it on made ones"
 _MODELS = "needs PyTorch and downloads; tests/models runs it on a server of its own"
 _OWN_MODEL = "needs PyTorch: tests/models/own/test_add.py runs it"
+_OWN_ACTIONS = "needs clips of the reader's: tests/integration/test_own_actions.py"
 _DATA = "needs a data set: tests/models/datasets runs it on made ones"
 _KEYS = "a service with keys: tests/integration/test_access.py"
 _TLS = "a service with certificates of the page's: tests/integration/test_tls.py"
@@ -38,6 +39,8 @@ NOT_RUN: Mapping[str, str] = {
     ".venv-models/bin/deephar-models engine": "needs a GPU; tests/models/tensorrt_engine",
     ".venv-models/bin/deephar-models add": _OWN_MODEL,
     ".venv-models/bin/deephar-models data": _DATA,
+    ".venv-models/bin/deephar-models train-actions": _OWN_ACTIONS,
+    ".venv/bin/deephar actions video.mp4 --model gym": _OWN_ACTIONS,
     "curl -F image=@samples/person.jpg -F model=mine": _OWN_MODEL,
     "curl -F image=@samples/person.jpg -F 'boxes=[[225,70,190,345]]' -F model=mpii": _MODELS,
     ".venv/bin/deephar pose --model mpii": _MODELS,
@@ -83,6 +86,8 @@ ILLUSTRATIONS: Mapping[str, str] = {
     "docs/datasets.md: penn/": _FOLDER,
     "docs/datasets.md: ntu/": _FOLDER,
     "docs/formats.md: file,frame": "the beginning of a file",
+    "docs/guides/own_actions.md: file,label": "labels of the reader's",
+    "docs/guides/own_actions.md: baseball_pitch": _OWN_ACTIONS,
     "docs/models.md: MODEL": "tests/models/weights asks for it",
     "docs/monitoring.md: 2026": "two lines of a log",
     "docs/operations.md: {": "a service that starts on a GPU",

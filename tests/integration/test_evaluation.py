@@ -78,8 +78,9 @@ def test_every_crop_and_clip_has_its_own_answer(exact: ServiceProcess, model: st
 
 def test_the_gateway_is_asked_in_order_with_the_persons_box(exact: ServiceProcess, repository: Path) -> None:
     """The marker answers the crop's brightness for each place: keypoints on its diagonal."""
-    target = GatewayTarget("marker", exact.grpc_address, repository)
+    target = GatewayTarget("marker", exact.grpc_address)
     assert target.margin == 1.25
+    assert len(target.sha256) == 64
     pictures = [np.full((120, 160, 3), 12 * number, np.uint8) for number in range(20)]
     found = list(target.poses(WholePicture(pixels, (40.0, 20.0, 60.0, 80.0)) for pixels in pictures))
     target.close()

@@ -61,6 +61,8 @@ def numbers(people: list[dict[str, Any]]) -> np.ndarray:
 def test_models(client: GrpcCalls) -> None:
     (lite,) = [m for m in client.models() if m.name == "lite"]
     assert lite.ready
+    assert lite.crop_margin == 1.1
+    assert len(lite.weights_sha256) == 64
     assert (lite.dimensions, lite.clip_frames, lite.sample_interval_s) == (3, 16, 0.1)
     assert len(lite.actions) == 15
 

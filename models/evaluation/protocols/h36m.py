@@ -17,7 +17,6 @@ from models.evaluation.metrics.bootstrap import figure
 from models.evaluation.metrics.mpjpe import PCK3D_MM, PCK3D_STEPS, mpjpe, n_mpjpe, p_mpjpe, pck3d, pck3d_auc
 from models.evaluation.metrics.sides import side_exchange
 from models.evaluation.metrics.tally import Tally
-from models.evaluation.problem import EvaluationProblem
 from models.evaluation.protocols.people import Asking
 from models.evaluation.protocols.protocol import Make, Protocol, Running
 from models.protocol.joints import PA17
@@ -45,8 +44,7 @@ class H36mProtocol(Protocol[H36mPerson]):
 
     def row(self, sample: H36mPerson, answers: Sequence[Any]) -> Row:
         found = self._asking.predicted(sample, answers)
-        if found.depth_mm is None:
-            raise EvaluationProblem("the model finds 2D poses only; Human3.6M needs h36m, ntu, ntu-cvpr18 or lite")
+        assert found.depth_mm is not None  # models of 2D poses are not asked
         joints = [joint for joint in PA17 if joint in found.joints]
         mine, theirs = ([order.index(joint) for joint in joints] for order in (found.joints, sample.joints))
         root = sample.joints.index(ROOT)

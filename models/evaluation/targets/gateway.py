@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,8 +13,6 @@ from deephar.results import Model
 
 from models.datasets.samples import Pixels
 from models.evaluation.targets.ahead import made_ahead
-from models.evaluation.targets.model_card import ModelCard
-from models.evaluation.targets.model_folder import FRAME, card_text, read_folder
 from models.evaluation.targets.outputs import ActionsOfClip, PosePx, WholeClip, WholePicture
 from models.evaluation.targets.problem import TargetProblem
 
@@ -30,8 +27,6 @@ class GatewayTarget:
     Args:
         model: As the service calls it.
         address: host:port or a URL; None: $DEEPHAR_ADDRESS, or this machine.
-        repository: The service's model repository, or one like it. gRPC does not say how a model's crop is cut (REST
-            does): then the card here does.
         concurrency: Calls at a time.
 
     Raises:
@@ -40,15 +35,18 @@ class GatewayTarget:
 
     name = "gateway"
 
-    def __init__(
-        self, model: str, address: str | None = None, repository: Path | None = None, concurrency: int = CALLS
-    ) -> None:
+    def __init__(self, model: str, address: str | None = None, concurrency: int = CALLS) -> None:
         self.address = address or default_address()
-        self._repository, self._concurrency = repository, concurrency
+        self._concurrency = concurrency
         try:
             self._client = Client(self.address, timeout_s=LONGEST_S)
         except DeepharError as error:
             raise TargetProblem(str(error)) from None
+        except ModuleNotFoundError as error:  # of REST
+            raise TargetProblem(
+                f"{self.address} is REST's, for which this environment lacks the package {error.name}: give the "
+                "gateway's HOST:PORT of gRPC in DEEPHAR_ADDRESS"
+            ) from None
         try:
             self.model = self._found(model)
         except BaseException:
@@ -63,27 +61,20 @@ class GatewayTarget:
         """Side of the model's crop over the longer side of the person's box.
 
         Raises:
-            TargetProblem: Neither the gateway says it nor a card of the repository.
+            TargetProblem: The service is too old to say it.
         """
-        if (margin := self.model.card.get("crop", {}).get("margin")) is not None:
-            return float(margin)
-        network = self.model.name + FRAME
-        try:
-            if self._repository is not None:
-                config = read_folder(self._repository, network).config
-                return ModelCard.from_json(self.model.name, card_text(config, network)).margin
-        except TargetProblem:
-            pass
-        raise TargetProblem(
-            f"gRPC does not say how {self.model.name} cuts its crop. Ask by REST, DEEPHAR_ADDRESS=http://HOST:8080, or "
-            "give the service's models by --repository"
-        )
+        if (margin := self.model.card.get("crop", {}).get("margin")) is None:
+            raise TargetProblem(
+                f"the gateway at {self.address} is older than this program and does not say how {self.model.name} cuts "
+                "its crop: update it"
+            )
+        return float(margin)
 
     def poses(self, pictures: Iterable[WholePicture]) -> Iterator[PosePx]:
         """The poses of pictures, in order. Pictures are sent without loss.
 
         Raises:
-            TargetProblem: The gateway refuses them, or is away.
+            TargetProblem: The gateway refuses them, or is away; or the model is replaced meanwhile.
         """
         return made_ahead(self._pose, pictures, self._concurrency, 2 * self._concurrency)
 
@@ -91,7 +82,7 @@ class GatewayTarget:
         """The action scores of clips, in order.
 
         Raises:
-            TargetProblem: The gateway refuses them, or is away; or the model knows no actions.
+            TargetProblem: The gateway refuses them, or is away; the model knows no actions, or is replaced meanwhile.
         """
         if not self.labels:
             raise TargetProblem(f"{self.model.name} knows no actions; choose a model with a clip network")
@@ -117,6 +108,7 @@ class GatewayTarget:
             answer = self._client.pose(_to_send(picture.pixels), model=self.model.name, boxes=[picture.box])
         except DeepharError as error:
             raise self._problem(error) from None
+        self._check_version(answer.version)
         found = answer.to_numpy()
         return PosePx(found.keypoints[0], found.scores[0].astype(np.float32), answer.layout.joints)
 
@@ -126,9 +118,17 @@ class GatewayTarget:
             answer = self._client.classify(frames, model=self.model.name, top_k=len(self.labels), box=clip.box)
         except DeepharError as error:
             raise self._problem(error) from None
+        self._check_version(answer.version)
         scores = {action.label: action.score for action in answer.actions}
         in_order = np.array([scores.get(label, 0.0) for label in self.labels], np.float32)
         return ActionsOfClip(in_order, self.labels, None if scores else answer.reason or "not_seen")
+
+    def _check_version(self, version: str) -> None:
+        if version != self.model.version:
+            raise TargetProblem(
+                f"{self.model.name} was replaced during the evaluation (version {self.model.version}, then {version}): "
+                "evaluate again"
+            )
 
     def _problem(self, error: DeepharError) -> TargetProblem:
         if error.code == "unimplemented":

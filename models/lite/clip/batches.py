@@ -38,12 +38,12 @@ HEAD_ONLY = np.array([BODY_HEAD])
 SQUAT = ACTIONS.index("squat")
 
 
-def vary(windows: Windows, rng: np.random.Generator) -> Windows:
+def vary(windows: Windows, rng: np.random.Generator, mirror_share: float = 0.5) -> Windows:
     """Augments windows: mirror, rotation, stretch, other proportions, scale, position, camera movement, occlusion."""
     batch = len(windows.joints)
     middle = windows.joints.mean((1, 2), keepdims=True)
     x = other_bones(windows.joints - middle, rng)
-    mirror = rng.random(batch) < 0.5
+    mirror = rng.random(batch) < mirror_share
     x = np.where(mirror[:, None, None, None], x[:, :, BODY_FLIP] * np.array([-1.0, 1.0]), x)
     visible = np.where(mirror[:, None, None], windows.visible[:, :, BODY_FLIP], windows.visible)
     inside = np.where(mirror[:, None, None], windows.inside[:, :, BODY_FLIP], windows.inside)

@@ -133,12 +133,12 @@ class TemporalResidual(nn.Module):
 
 
 class ClipNetwork(nn.Module):
-    """Action features (B, T, 48) and crop boxes (B, T, 4; x, y, width, height in pixels) to logits (B, 16).
+    """Action features (B, T, 48) and crop boxes (B, T, 4; x, y, width, height in pixels) to logits (B, C).
 
-    The last class is the background class.
+    The last class is the background class. `lite` has C = 16.
     """
 
-    def __init__(self, config: ClipConfig = ClipConfig()) -> None:
+    def __init__(self, config: ClipConfig = ClipConfig(), classes: int = NUM_CLASSES) -> None:
         super().__init__()
         embedded = BODY_JOINTS * config.per_joint
         # One small network per joint (groups), which can gate it by its score.
@@ -155,7 +155,7 @@ class ClipNetwork(nn.Module):
         )
         self.blocks = nn.Sequential(*(TemporalResidual(config.width, config.dropout / 2) for _ in range(config.blocks)))
         self.dropout = nn.Dropout(config.dropout)
-        self.classify = nn.Linear(2 * config.width, NUM_CLASSES)
+        self.classify = nn.Linear(2 * config.width, classes)
 
     def normalised_joints(self, action_features: Tensor, crop_boxes: Tensor) -> NormalisedJoints:
         """The body's joints of the features (B, T, 48) in boxes (B, T, 4)."""
@@ -181,7 +181,7 @@ class ClipNetwork(nn.Module):
         return torch.cat(channels, dim=-1).flatten(2).transpose(1, 2)
 
     def logits_of(self, joints: NormalisedJoints) -> Tensor:
-        """Logits (B, 16) of the actions and the background class."""
+        """Logits (B, C) of the actions and the background class."""
         x = self.blocks(self.mix(self.embed(self.channels_of(joints))))
         pooled = torch.cat((x.mean(-1), x.amax(-1)), dim=1)
         logits: Tensor = self.classify(self.dropout(pooled))
@@ -192,21 +192,21 @@ class ClipNetwork(nn.Module):
 
 
 class ServedClip(nn.Module):
-    """The clip network as Triton serves it: `action_features`, `crop_boxes` to `action_scores` (B, 15).
+    """The clip network as Triton serves it: `action_features`, `crop_boxes` to `action_scores` (B, C - 1).
 
-    A flip test is built in: the mean of the scores of the window and of its mirror image. The scores sum to 1 minus the
-    score of the background class.
+    A flip test is built in: the mean of the scores of the window and of its mirror image. It can be left out, for
+    actions that differ in left and right. The scores sum to 1 minus the score of the background class.
     """
 
-    def __init__(self, network: ClipNetwork) -> None:
+    def __init__(self, network: ClipNetwork, background_bias: float = BACKGROUND_BIAS, flip: bool = True) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.background_bias, self.flip = network, background_bias, flip
 
     def forward(self, action_features: Tensor, crop_boxes: Tensor) -> Tensor:
         joints = self.network.normalised_joints(action_features, crop_boxes)
-        views = zip(joints, mirrored(joints), strict=True)
-        both = NormalisedJoints(*(torch.stack(view).flatten(0, 1) for view in views))
-        logits = self.network.logits_of(both)
-        logits = torch.cat((logits[:, :NUM_ACTIONS], logits[:, NUM_ACTIONS:] + BACKGROUND_BIAS), dim=1)
-        scores = logits.softmax(-1).unflatten(0, (2, -1)).mean(0)
-        return scores[:, :NUM_ACTIONS]
+        views = [joints, mirrored(joints)] if self.flip else [joints]
+        stacked = NormalisedJoints(*(torch.stack(view).flatten(0, 1) for view in zip(*views, strict=True)))
+        logits = self.network.logits_of(stacked)
+        logits = torch.cat((logits[:, :-1], logits[:, -1:] + self.background_bias), dim=1)
+        scores = logits.softmax(-1).unflatten(0, (len(views), -1)).mean(0)
+        return scores[:, :-1]

@@ -222,7 +222,7 @@ def test_damaged_pictures_are_named(name: str, folder: Path, kept: int, capsys: 
     picture = sorted(folder.rglob("*.jpg"))[-1]
     picture.write_bytes(picture.read_bytes()[:kept])
     assert cli.main(["data", "check", name, str(folder)]) == 1
-    assert f"but damaged are: {picture.relative_to(folder)}" in capsys.readouterr().out
+    assert f"but cannot be read: {picture.relative_to(folder)}" in capsys.readouterr().out
 
 
 def test_a_place_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,3 +236,35 @@ def test_wrong_names_are_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert cli.main(["data", "check", "imagenet", str(tmp_path)]) == 2
     told = capsys.readouterr().err
     assert all(f"'{name}'" in told for name in MODULES)
+
+
+def test_a_link_that_leads_nowhere_is_a_missing_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made_mpii.make(tmp_path)
+    nowhere, loop, *_ = sorted(tmp_path.glob("images/*"))
+    for link, target in ((nowhere, tmp_path / "unplugged"), (loop, loop)):
+        link.unlink()
+        link.symlink_to(target)
+    assert cli.main(["data", "check", "mpii", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert f"10 of 12 are there; missing: images/{nowhere.name}, images/{loop.name}\n" in told
+
+
+def test_links_to_pictures_are_followed(tmp_path: Path) -> None:
+    made_mpii.make(tmp_path / "elsewhere")
+    (tmp_path / "set").mkdir()
+    for name in ("annotations.mat", "images"):
+        (tmp_path / "set" / name).symlink_to(Path("..", "elsewhere", name))
+    assert states("mpii", tmp_path / "set")["images/*.jpg"] is State.OK
+
+
+def test_what_the_system_refuses_is_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "check", "mpii", "x" * 300]) == 1
+    assert capsys.readouterr().err == f"deephar-models: {'x' * 300}: File name too long\n"
+
+
+def test_commands_are_told_as_a_shell_takes_them(tmp_path: Path) -> None:
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    with pytest.raises(DataProblem, match=f"deephar-models data check mpii '{folder}'"):
+        open_split("mpii", folder, "val")
+    assert f"data boxes penn --data '{folder}'" in module_of("penn").inspect(folder)[2].source

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
+from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from models.cli import main
 from models.datasets import boxes_making
 from models.datasets.catalogue import module_of, open_split
 from models.datasets.check import State
+from models.datasets.problem import DataProblem
 from models.datasets.samples import Clip
 from models.protocol.clips import multi_clip
 from models.protocol.window import Window, union
@@ -22,7 +26,7 @@ from tests.models.datasets import made_ntu, made_penn
 
 PERSON = (205, 89, 232, 319)  # x, y, width, height in samples/person.jpg
 SIZE = (480, 360)
-FRAMES = 34
+FRAMES = (6, 34, 4)  # of the three sequences; the second is the test split
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +44,35 @@ def place(person: Image.Image, folder: Path, frames: int, empty: tuple[int, ...]
         picture.save(folder / f"{number:06d}.jpg", quality=92)
 
 
-@pytest.fixture
-def penn(tmp_path: Path, person: Image.Image) -> Path:
-    """Three sequences, the second of which is the test split; in the third nobody is."""
-    folder = tmp_path / "penn"
+@dataclass(frozen=True)
+class Run:
+    """A data set after the command."""
+
+    folder: Path
+    before: list[State]  # what the check found of its boxes
+    told: str
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, person: Image.Image) -> Run:
+    """The command on sequences in the last of which nobody is."""
+    folder = tmp_path_factory.mktemp("penn of a user") / "penn"
     made_penn.make(folder, train=2, test=1, frames=FRAMES, size=SIZE)
-    place(person, folder / "frames" / "0001", FRAMES)
-    place(person, folder / "frames" / "0002", FRAMES, empty=(0, 1, 2, 20, 33))
-    place(person, folder / "frames" / "0003", FRAMES, empty=tuple(range(FRAMES)))
-    return folder
+    for number, empty in (("0001", ()), ("0002", (0, 1, 2, 20, 33)), ("0003", range(FRAMES[2]))):
+        place(person, folder / "frames" / number, FRAMES[int(number) - 1], tuple(empty))
+    before = [finding.state for finding in module_of("penn").inspect(folder)[2:]]
+    with redirect_stdout(io.StringIO()) as told:
+        assert boxes("penn", "--data", folder) == 0
+    return Run(folder, before, told.getvalue())
 
 
 @pytest.fixture
 def tiny(tmp_path: Path, person: Image.Image) -> Path:
     """Three sequences of few frames."""
     folder = tmp_path / "tiny"
-    made_penn.make(folder, train=2, test=1, frames=6, size=SIZE)
+    made_penn.make(folder, train=2, test=1, frames=4, size=SIZE)
     for number in ("0001", "0002", "0003"):
-        place(person, folder / "frames" / number, 6)
+        place(person, folder / "frames" / number, 4)
     return folder
 
 
@@ -71,13 +86,12 @@ def person_at(frame: int) -> tuple[float, float]:
     return x + width / 2 + 2 * (frame + 1) - 40, y + height / 2
 
 
-def test_the_files_are_those_that_the_protocols_read(penn: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert boxes("penn", "--data", penn) == 0
-    told = capsys.readouterr().out
-    assert f"{3 * FRAMES} frames of 3 sequences; the person was found in {2 * FRAMES - 5}" in told
-    assert "1 sequences, which have the whole image: 0003 (train)" in told
+def test_the_files_are_those_that_the_protocols_read(run: Run) -> None:
+    penn = run.folder
+    assert "44 frames of 3 sequences; the person was found in 35" in run.told
+    assert "1 sequences, which have the whole image: 0003 (train)" in run.told
     test = open_split("penn", penn, "test", boxes=penn / "boxes_of_frames.json")[0]
-    for frame in range(FRAMES):
+    for frame in range(FRAMES[1]):
         nearest = {0: 3, 1: 3, 2: 3, 20: 19, 33: 32}.get(frame, frame)
         window = test.window_of([frame])
         x, y = person_at(nearest)
@@ -86,7 +100,7 @@ def test_the_files_are_those_that_the_protocols_read(penn: Path, capsys: pytest.
         assert abs(window.width - 0.75 * 319 * 1.5 * 0.92) < 25  # the joints' box is 0.92 of the body's, times 1.5
         assert abs(window.width - window.height) <= 1
     train = open_split("penn", penn, "train", boxes=penn / "boxes_of_frames.json")
-    assert train[1].window_of([5]) == Window.of_whole_image(*SIZE)
+    assert train[1].window_of([3]) == Window.of_whole_image(*SIZE)
     assert sorted(file.name for file in penn.iterdir()) == [
         "annotations.mat",
         "boxes_of_clips.json",
@@ -95,16 +109,24 @@ def test_the_files_are_those_that_the_protocols_read(penn: Path, capsys: pytest.
     ]
 
 
-def test_boxes_of_clips_are_the_unions_of_their_frames(penn: Path) -> None:
-    assert boxes("penn", "--data", penn, "--split", "test", "--out", penn / "mine.json") == 0
-    of_frames = open_split("penn", penn, "test", boxes=penn / "mine.json")[0]
-    of_clips = open_split("penn", penn, "test", boxes=penn / "mine_clips.json")[0]
-    clips = multi_clip(FRAMES, 16, 2)
+def test_boxes_of_clips_are_the_unions_of_their_frames(run: Run) -> None:
+    of_frames, of_clips = (
+        open_split("penn", run.folder, "test", boxes=run.folder / f"boxes_of_{parts}.json")[0]
+        for parts in ("frames", "clips")
+    )
+    clips = multi_clip(FRAMES[1], 16, 2)
     assert clips
-    assert len(json.loads((penn / "mine_clips.json").read_text())) == 2 * len(clips)
+    assert len(json.loads((run.folder / "boxes_of_clips.json").read_text())) == 2 * len(clips)
     for frames in clips:
         assert of_clips.window_of(frames) == of_frames.window_of(frames) == of_clips.window_of(frames, True)
         assert of_clips.window_of(frames) == union(of_frames.window_of([frame]) for frame in frames)
+
+
+def test_a_file_of_ones_own_name_has_its_clips_beside_it(tmp_path: Path) -> None:
+    made_penn.make(tmp_path / "penn", train=0, test=1, frames=32, size=(64, 48))
+    out = tmp_path / "my boxes" / "mine.json"
+    assert boxes("penn", "--data", tmp_path / "penn", "--split", "test", "--out", out) == 0
+    assert sorted(file.name for file in out.parent.iterdir()) == ["mine.json", "mine_clips.json"]
 
 
 def test_what_was_stopped_goes_on_and_gives_the_same(
@@ -154,7 +176,7 @@ def test_two_runs_do_not_write_the_same_file(tiny: Path, capsys: pytest.CaptureF
 
 
 def test_a_damaged_picture_stops_only_its_sequence(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    picture = tiny / "frames" / "0002" / "000004.jpg"
+    picture = tiny / "frames" / "0003" / "000004.jpg"
     whole = picture.read_bytes()
     picture.write_bytes(whole[:200])
     assert boxes("penn", "--data", tiny) == 1
@@ -162,16 +184,21 @@ def test_a_damaged_picture_stops_only_its_sequence(tiny: Path, capsys: pytest.Ca
     assert "1 sequences could not be read" in told
     assert "000004.jpg is damaged" in told
     assert not (tiny / "boxes_of_frames.json").exists()
+    unfinished = tiny / "boxes_of_frames.json.unfinished"
+    others = unfinished.read_bytes()
+    assert boxes("penn", "--data", tiny, "--leave-out") == 0
+    assert "1 sequences could not be read" in capsys.readouterr().err
+    with pytest.raises(DataProblem, match=r"has no box 1\.0"):
+        open_split("penn", tiny, "train", boxes=tiny / "boxes_of_frames.json")[1].window_of([0])
+    unfinished.write_bytes(others)
     picture.write_bytes(whole)
     assert boxes("penn", "--data", tiny) == 0
     assert "2 of 3 sequences are there" in capsys.readouterr().err
 
 
-def test_the_check_takes_own_boxes(penn: Path) -> None:
-    before = module_of("penn").inspect(penn)[2:]
-    assert [finding.state for finding in before] == [State.MISSING, State.MISSING]
-    assert boxes("penn", "--data", penn, "--split", "test") == 0
-    after = module_of("penn").inspect(penn)[2:]
+def test_the_check_takes_own_boxes(run: Run) -> None:
+    assert run.before == [State.MISSING, State.MISSING]
+    after = module_of("penn").inspect(run.folder)[2:]
     assert [(finding.what, finding.state) for finding in after] == [
         ("boxes_of_frames.json", State.OK),
         ("boxes_of_clips.json", State.OK),

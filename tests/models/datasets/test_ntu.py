@@ -264,7 +264,7 @@ def test_predicted_boxes_go_by_the_sequences_names(deephar: Path, tmp_path: Path
 
 
 def test_an_empty_folder_says_what_is_wanted(tmp_path: Path) -> None:
-    with pytest.raises(DataProblem, match=r"there is no nturgb\+d_numpy"):
+    with pytest.raises(DataProblem, match=r"has no nturgb\+d_numpy\. It comes from .*\.skeleton of the owners"):
         open_split("ntu", tmp_path, "train")
     assert {finding.state for finding in module_of("ntu").inspect(tmp_path)} == {State.MISSING}
 
@@ -272,6 +272,11 @@ def test_an_empty_folder_says_what_is_wanted(tmp_path: Path) -> None:
 def test_the_whole_image_is_a_square(deephar: Path) -> None:
     clip = open_split("ntu", deephar, "train", boxes="image")[0]
     assert clip.window_of([0, 1]) == Window.of_whole_image(960, 540)
+
+
+def test_an_unknown_protocol_is_told(deephar: Path) -> None:
+    with pytest.raises(DataProblem, match="no protocol 'cross_view' but cross-subject, cross-view"):
+        open_split("ntu", deephar, "train", protocol="cross_view")
 
 
 def test_a_split_without_a_sequence_is_told(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_fingerprints_tell_annotations_apart(deephar: Path, owners: Path, tmp_pa
 
 def test_a_folder_without_annotations_says_which_are_wanted(tmp_path: Path) -> None:
     (tmp_path / "Penn_Action.tar.gz").write_bytes(b"\x1f\x8b")
-    with pytest.raises(DataProblem, match=r"(?s)there is no annotations\.mat.*unpack.*penn_annotations\.mat"):
+    with pytest.raises(DataProblem, match=r"(?s)has no annotations\.mat.*unpack.*penn_annotations\.mat"):
         open_split("penn", tmp_path, "train")
 
 

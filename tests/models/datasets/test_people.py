@@ -53,6 +53,19 @@ def test_the_owners_file_of_mpii_has_the_same_people(tmp_path: Path) -> None:
         assert np.array_equal(owners[index].keypoints_px, both[index].keypoints_px, equal_nan=True)
 
 
+def test_people_of_mpii_without_a_scale_are_left_out(tmp_path: Path) -> None:
+    made_mpii.make(tmp_path)
+    (tmp_path / "annotations.mat").unlink()
+    labelled = made_mpii.drawn_pictures("0", 3, 1)
+    labelled[1].people[0]["scale"] = []
+    made_mpii.write_release(tmp_path / "mpii_human_pose_v1_u12_1.mat", labelled, [])
+    assert keys(open_split("mpii", tmp_path, "trainval")) == [
+        "0000000000.jpg#0",
+        "0000000002.jpg#0",
+        "0000000002.jpg#1",
+    ]
+
+
 def test_human36m_frames_come_sequence_by_sequence(tmp_path: Path) -> None:
     made_h36m.make(tmp_path, frames=2)
     val = open_split("h36m", tmp_path, "val")
@@ -88,6 +101,8 @@ def test_the_window_of_lsp_is_the_picture_or_the_joints(tmp_path: Path) -> None:
     low, high = close.keypoints_px.min(axis=0), close.keypoints_px.max(axis=0)
     assert close.window.width == close.window.height == pytest.approx(1.5 * (high - low).max())
     assert (close.window.centre_x, close.window.centre_y) == pytest.approx((low + high) / 2)
+    closer = open_split("lsp", tmp_path, "test", around="joints", margin=1.1)[0]
+    assert closer.window.width == pytest.approx(1.1 * (high - low).max())
     with pytest.raises(DataProblem, match="around picture or joints, not 'box'"):
         open_split("lsp", tmp_path, "test", around="box")
 

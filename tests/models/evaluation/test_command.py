@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -86,7 +88,9 @@ def test_record_table_and_plots_are_written(whole: Path) -> None:
     assert record["plots"]
     assert all((whole / plot).read_bytes().startswith(b"\x89PNG") for plot in record["plots"])
     page = (whole / "table.md").read_text()
+    assert "Settings: split val, views single." in page
     assert "| PCKh@0.5 | - |" in page  # nothing is published of a cut network
+    assert not any("block" in part["name"] for part in record["parts"])  # there is but one
     assert "leaves out the joints outside of the crop" in page
     assert not list(whole.glob(".*"))  # what is written aside
 
@@ -128,6 +132,22 @@ def test_ctrl_c_ends_with_130_and_keeps_what_is_done(
     assert not (tmp_path / "record.json").exists()
 
 
+def test_what_begins_anew_has_no_record_until_it_is_done(
+    mpii: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(mpii, tmp_path, "--limit", "1") == 0
+    capsys.readouterr()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Journal, "add", full)
+    assert evaluate(mpii, tmp_path, "--limit", "1", "--again") == 1
+    assert f"{tmp_path}: No space left on device" in capsys.readouterr().err
+    assert not (tmp_path / "record.json").exists()
+    assert not (tmp_path / "table.md").exists()
+
+
 def test_a_first_look_is_a_part_of_the_whole(whole: Path, mpii: Path, tmp_path: Path) -> None:
     assert evaluate(mpii, tmp_path, "--limit", "3", "--batch", "2") == 0
     assert recorded(tmp_path)["samples"] == 3
@@ -139,7 +159,9 @@ def test_a_first_look_is_a_part_of_the_whole(whole: Path, mpii: Path, tmp_path: 
 def test_a_folder_of_another_evaluation_is_refused(whole: Path, mpii: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (whole / "journal.jsonl").read_bytes()
     assert evaluate(mpii, whole, "--split", "train") == 1
-    assert "has another evaluation" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "has another evaluation: its settings" in said
+    assert "the same command goes on" not in said  # it would not
     assert (whole / "journal.jsonl").read_bytes() == before
 
 
@@ -168,8 +190,9 @@ def test_a_missing_picture_ends_it_and_the_rest_follows(
         (["--model", "nobody"], "no network nobody"),
         (["--model", "penn"], "the weights of penn are not imported"),
         (["--split", "minival"], "mpii has no split minival, but train"),
-        (["--boxes", "image"], "--boxes is for penn and ntu"),
+        (["--boxes", "image"], "--boxes is for penn, ntu, lsp and lspet"),
         (["--target", "nonsense"], "'nonsense' is no target"),
+        (["--target", "torch,nonsense"], "'nonsense' is no target"),
     ],
 )
 def test_mistakes_are_told_in_a_line_and_nothing_is_written(
@@ -196,7 +219,7 @@ def test_wrong_usage_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_actions_have_a_confusion_matrix_and_short_sequences_are_said(tmp_path: Path, cache: Path) -> None:
     made_models.make(cache, "ntu@2")
-    made_ntu.make(tmp_path / "ntu", ids=["S001C001P003R001A008"], frames=20)
+    made_ntu.make(tmp_path / "ntu", ids=["S001C001P003R001A008"], frames=20, size=(160, 90))
     out = tmp_path / "out"
     command = ["evaluate", "ntu", "--model", "ntu@2", "--data", str(tmp_path / "ntu"), "--out", str(out)]
     assert cli.main(command) == 0
@@ -211,9 +234,3 @@ def test_actions_have_a_confusion_matrix_and_short_sequences_are_said(tmp_path: 
     assert record["confusion"]["counts"][7][-1] == 1  # of the action, without an answer
     assert "confusion.png" in record["plots"]
     assert "under 32 frames after every second one was dropped" in (out / "table.md").read_text()
-
-
-def test_every_view_is_averaged(whole: Path, mpii: Path, tmp_path: Path) -> None:
-    assert evaluate(mpii, tmp_path, "--views", "multi", "--limit", "1", "--batch", "8") == 0
-    assert recorded(tmp_path)["settings"]["views"] == "multi"
-    assert recorded(tmp_path)["figures"][0] != recorded(whole)["figures"][0]

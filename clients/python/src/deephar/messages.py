@@ -95,6 +95,9 @@ def _model(message: pb.Model) -> Model:
         "weights": message.weights,
         "licence": message.licence,
     }
+    if message.crop_margin:  # older services do not say it
+        card["crop"]["margin"] = message.crop_margin
+        card["weights_sha256"] = message.weights_sha256
     if message.clip_frames:
         clip = {"frames": message.clip_frames, "interval_s": message.sample_interval_s}
         card["clip"] = {**clip, "labels": list(message.actions)}

@@ -60,7 +60,7 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., incomplete: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "ready", "description", "layout", "dimensions", "input_size", "actions", "clip_frames", "sample_interval_s", "weights", "licence", "missing")
+    __slots__ = ("name", "version", "ready", "description", "layout", "dimensions", "input_size", "actions", "clip_frames", "sample_interval_s", "weights", "licence", "missing", "crop_margin", "weights_sha256")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,8 @@ class Model(_message.Message):
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
     MISSING_FIELD_NUMBER: _ClassVar[int]
+    CROP_MARGIN_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_SHA256_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     ready: bool
@@ -87,7 +89,9 @@ class Model(_message.Message):
     weights: str
     licence: str
     missing: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., ready: _Optional[bool] = ..., description: _Optional[str] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., dimensions: _Optional[int] = ..., input_size: _Optional[int] = ..., actions: _Optional[_Iterable[str]] = ..., clip_frames: _Optional[int] = ..., sample_interval_s: _Optional[float] = ..., weights: _Optional[str] = ..., licence: _Optional[str] = ..., missing: _Optional[_Iterable[str]] = ...) -> None: ...
+    crop_margin: float
+    weights_sha256: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., ready: _Optional[bool] = ..., description: _Optional[str] = ..., layout: _Optional[_Union[Layout, _Mapping]] = ..., dimensions: _Optional[int] = ..., input_size: _Optional[int] = ..., actions: _Optional[_Iterable[str]] = ..., clip_frames: _Optional[int] = ..., sample_interval_s: _Optional[float] = ..., weights: _Optional[str] = ..., licence: _Optional[str] = ..., missing: _Optional[_Iterable[str]] = ..., crop_margin: _Optional[float] = ..., weights_sha256: _Optional[str] = ...) -> None: ...
 
 class Layout(_message.Message):
     __slots__ = ("name", "joints", "edges", "units")

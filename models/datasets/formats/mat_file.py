@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from scipy.io import loadmat
 
-from models.datasets.content import foreign_content
+from models.datasets.formats.content import foreign_content
 from models.datasets.problem import DataProblem
 
 HEADER_BYTES = 128

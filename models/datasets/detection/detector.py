@@ -44,10 +44,9 @@ class PersonDetector:
         """What the network sees of a picture."""
         return letterbox(picture, self.size)
 
-    def detect(self, looks: Sequence[Pixels], size: tuple[int, int]) -> list[Detections]:
-        """The people in pictures of a size (width, height), from what the network sees of them."""
-        boxes, scores = self.run(np.stack(looks))
-        return [self._found(b, s, size) for b, s in zip(boxes, scores, strict=True)]
+    def detect(self, looks: Sequence[Pixels], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+        """The people in pictures of these sizes (width, height), from what the network sees of them."""
+        return [self._found(*found) for found in zip(*self.run(np.stack(looks)), sizes, strict=True)]
 
     def _found(self, boxes: NDArray[np.float32], scores: NDArray[np.float32], size: tuple[int, int]) -> Detections:
         above = scores >= self.threshold

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from models.datasets.formats.video_frames import FARTHEST, VideoFrames
 from models.datasets.problem import DataProblem
-from models.datasets.video_frames import FARTHEST, VideoFrames
 
 FRAMES, SIZE = 140, (64, 48)
 

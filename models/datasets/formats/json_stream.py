@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from models.datasets.content import foreign_content
+from models.datasets.formats.content import foreign_content
 from models.datasets.problem import DataProblem
 
 _BLANK = " \t\r\n"

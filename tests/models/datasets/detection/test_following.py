@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.datasets.person_detector import Detections
-from models.datasets.person_following import follow
+from models.datasets.detection.detector import Detections
+from models.datasets.detection.following import follow
 
 Rows = list[tuple[float, float, float, float, float]]  # x, y, width, height, score
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.datasets.person_detector import Detections
+from models.datasets.detection.detector import Detections
 from models.datasets.samples import Bools, Floats
 from service.vision.boxes import iou
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.datasets.json_stream import members
+from models.datasets.formats.json_stream import members
 from models.datasets.problem import DataProblem
 
 CONTENT = {

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from models.datasets import h36m, mat_file
+from models.datasets import h36m
+from models.datasets.formats import mat_file
 from models.datasets.problem import DataProblem
 from tests.models.datasets import made_h36m
 from tests.models.datasets.drawn import structs
