@@ -24,7 +24,6 @@ from models.training.recipes import RECIPES
 from models.training.step import PRECISIONS
 from models.training.stopping import Stop, stop_asked
 from models.training.validation import validation_of
-from models.weights.keras_file import WrongWeights
 
 
 def folders(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Path]:  # noqa: ARG001 - click's
@@ -107,7 +106,7 @@ def command(
     except Stopped as stopped:
         _tell(rank, str(stopped))
         return 128 + stopped.signal
-    except (CannotTrain, DataProblem, RecipeProblem, WrongWeights) as problem:
+    except (CannotTrain, DataProblem, RecipeProblem) as problem:
         _tell(rank, str(problem))
     except torch.OutOfMemoryError:
         _tell(rank, "the GPU's memory is too small for this batch: more GPUs divide it, --precision bf16 halves it")
@@ -166,7 +165,6 @@ def train(
         Stopped: A signal came.
         DataProblem: Files of a data set are missing or damaged.
         RecipeProblem: The recipe lacks a data set, or its batch cannot be divided among the processes.
-        WrongWeights: `init` has the weights of another network.
     """
     sources = {
         name: open_split(name, folder, "train", **recipe.dataset_options.get(name, {})) for name, folder in data.items()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -185,6 +187,17 @@ def test_maps_for_actions_start_as_those_of_the_poses(tmp_path: Path) -> None:
 def test_the_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotTrain, match=r"has \d+% of the weights of ntu, by name and shape"):
         start_from(kept(build(SMALL), tmp_path / "other.pt"), build(SPNET), "ntu")
+
+
+def test_a_keras_file_of_another_network_is_told_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "other.h5"
+    with h5py.File(file, "w") as made:
+        made.attrs["layer_names"] = [b"conv1"]
+        group = made.create_group("conv1")
+        group.attrs["weight_names"] = [b"conv1/kernel:0"]
+        group["conv1/kernel:0"] = np.zeros((7, 7, 3, 64), np.float32)
+    with pytest.raises(CannotTrain, match=r"other.h5 has not the weights of mpii: .*must be imported first"):
+        start_from(file, build(ONE_BLOCK), "mpii")
 
 
 def test_imported_weights_start_a_training(trained: Trained) -> None:
