@@ -121,7 +121,6 @@ class FrameOutput(NamedTuple):
     visibility: Tensor  # (B, K, 1), of the pose network
     weight: Tensor  # (B, K, 1), the sharper visibility by which the poses are weighted for actions
     features: Tensor  # (B, F), action features
-    blocks: list[tuple[Tensor, Tensor]]  # pose and visibility: in training of each block, else of the last one
 
 
 class MergedFrame(nn.Module):
@@ -138,16 +137,12 @@ class MergedFrame(nn.Module):
         first, *others = self.pose.blocks
         low = first.reception(self.pose.stem(image))  # the visual features are those of the first block
         maps, x = first.after_reception(low)
-        every = [maps]
         for block in others:
             maps, x = block(x)
-            every.append(maps)
-        blocks: list[PoseMaps] = [self.pose.head(maps) for maps in (every if self.training else every[-1:])]
-        seen = blocks[-1]
+        seen: PoseMaps = self.pose.head(maps)
         weight = (self.config.sharpness * seen.evidence).sigmoid()
         visual = self.visual(at_joints(seen.probabilities, low))  # (B, V, K, 1)
-        outputs = [(block.pose, block.evidence.sigmoid()) for block in blocks]
-        return FrameOutput(*outputs[-1], weight, pack(seen.pose * weight, visual), outputs)
+        return FrameOutput(seen.pose, seen.evidence.sigmoid(), weight, pack(seen.pose * weight, visual))
 
 
 class MergedScores(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
@@ -15,9 +16,11 @@ from models.datasets.problem import DataProblem
 from models.datasets.samples import Clip, Person
 from models.protocol.clips import random_clip
 from models.training import examples
+from models.training.augmentation import Variation
 from models.training.examples import Example
 from models.training.mixing import Slot, check_division, present_shares, step_of
-from models.training.recipe import SINGLE_PICTURES, Batch, Phase, Recipe, RecipeProblem, Share, Sources
+from models.training.recipe import Batch, Phase, Recipe, RecipeProblem, Share, Sources
+from models.training.stopping import outlast_signals
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,35 +34,45 @@ class Steps(TorchDataset[Any]):
     first: int  # the number of the epoch's first step in the phase
     rank: int
     world: int
-    row: int
 
     def __getitem__(self, step: int) -> Batch | DataProblem:
         """A problem is returned, not raised: PyTorch would make a stack trace of its text."""
         sizes = {name: len(source) for name, source in self.sources.items()}
-        whole = step_of(self.shares, sizes, self.row, self.stream, self.first + step)
-        part = whole.part_of(self.rank, self.world)
+        part = step_of(self.shares, sizes, self.stream, self.first + step).part_of(self.rank, self.world)
         try:
-            rows = [[self._example(slot)[0] for slot in row] for row in part.pictures]
-            clips = [self._example(slot) for slot in part.clips]
+            pictures = [self._picture(slot) for slot in part.pictures]
+            clips = [self._clip(slot) for slot in part.clips]
         except DataProblem as problem:
             return problem
-        actions = [SINGLE_PICTURES] * len(rows) + [action for _, action in clips]
-        return _batch([*rows, *([example] for example, _ in clips)], actions)
+        joints, side = len(self.recipe.joints), self.recipe.image_size
+        return Batch(
+            _stacked([example.pictures[0] for example in pictures], 3, side, side),
+            _stacked([example.poses[0] for example in pictures], joints, self.recipe.dims),
+            _stacked([example.visibility[0] for example in pictures], joints),
+            _stacked([example.pictures for example, _ in clips], self.recipe.clip_frames, 3, side, side),
+            torch.tensor([action for _, action in clips], dtype=torch.long),
+        )
 
-    def _example(self, slot: Slot) -> tuple[Example, int]:
-        """What is learned in a place of the batch, and its action."""
-        random, recipe, name = slot.generator(), self.recipe, slot.share.dataset
-        sample = self.sources[name][slot.index]
-        variation = recipe.augmentations[name].draw(random)
-        wanted = (recipe.joints, recipe.dims, variation, recipe.image_size)
+    def _picture(self, slot: Slot) -> Example:
+        sample, variation, random = self._drawn(slot)
+        wanted = (self.recipe.joints, self.recipe.dims, variation, self.recipe.image_size)
         if isinstance(sample, Person):
-            return examples.of_person(sample, *wanted), SINGLE_PICTURES
+            return examples.of_person(sample, *wanted)
+        return examples.of_clip(sample, [int(random.integers(sample.frames))], *wanted)
+
+    def _clip(self, slot: Slot) -> tuple[Example, int]:
+        """A clip and its action."""
+        sample, variation, random = self._drawn(slot)
         assert isinstance(sample, Clip)
-        if not slot.share.clips:
-            frame = int(random.integers(sample.frames))
-            return examples.of_clip(sample, [frame], *wanted), SINGLE_PICTURES
-        frames = random_clip(sample.frames, recipe.clip_frames, variation.subsampling, random)
+        frames = random_clip(sample.frames, self.recipe.clip_frames, variation.subsampling, random)
+        wanted = (self.recipe.joints, self.recipe.dims, variation, self.recipe.image_size)
         return examples.of_clip(sample, frames, *wanted), sample.action
+
+    def _drawn(self, slot: Slot) -> tuple[Person | Clip, Variation, np.random.Generator]:
+        """The sample of a place of the batch, its variation, and what draws the rest."""
+        random = slot.generator()
+        variation = self.recipe.augmentations[slot.share.dataset].draw(random)
+        return self.sources[slot.share.dataset][slot.index], variation, random
 
 
 def epoch_batches(
@@ -80,16 +93,16 @@ def epoch_batches(
     for share in shares:
         if not len(sources[share.dataset]):
             raise RecipeProblem(f"the training split of {share.dataset} is empty: check its folder")
-    row = recipe.row_of(phase)
-    check_division(phase, shares, row, world)
+    check_division(phase, shares, world)
     stream = (seed, recipe.phases.index(phase))
-    steps = Steps(recipe, shares, sources, stream, epoch * phase.steps_per_epoch, rank, world, row)
+    steps = Steps(recipe, shares, sources, stream, epoch * phase.steps_per_epoch, rank, world)
     loader = DataLoader(
         steps,
         batch_size=None,
         sampler=range(start, phase.steps_per_epoch),
         num_workers=workers,
         pin_memory=pin_memory,
+        worker_init_fn=outlast_signals,
         generator=torch.Generator(),  # its own: the training's random numbers must not depend on the workers
         prefetch_factor=2 if workers else None,
     )
@@ -103,8 +116,6 @@ def _checked(loader: DataLoader[Any]) -> Iterator[Batch]:
         yield batch
 
 
-def _batch(rows: list[list[Example]], actions: list[int]) -> Batch:
-    def stacked(part: str) -> torch.Tensor:
-        return torch.from_numpy(np.stack([np.concatenate([getattr(example, part) for example in row]) for row in rows]))
-
-    return Batch(stacked("pictures"), stacked("poses"), stacked("visibility"), torch.tensor(actions))
+def _stacked(arrays: list[NDArray[np.float32]], *shape: int) -> torch.Tensor:
+    """All arrays as one, also where there are none of this shape."""
+    return torch.from_numpy(np.stack(arrays)) if arrays else torch.empty(0, *shape)

@@ -14,7 +14,7 @@ import torch
 from models.datasets.catalogue import MODULES, open_split
 from models.datasets.problem import DataProblem
 from models.training import checkpoint
-from models.training.distributed import Process, joined
+from models.training.distributed import Process, is_lost_process, joined
 from models.training.initial import source_of, start_from
 from models.training.loop import Run, Settings
 from models.training.mixing import check_division, present_shares
@@ -24,7 +24,6 @@ from models.training.recipes import RECIPES
 from models.training.step import PRECISIONS
 from models.training.stopping import Stop, stop_asked
 from models.training.validation import validation_of
-from models.weights.keras_file import WrongWeights
 
 
 def folders(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Path]:  # noqa: ARG001 - click's
@@ -123,18 +122,18 @@ def command(
     except Stopped as stopped:
         _tell(rank, str(stopped))
         return 128 + stopped.signal
-    except (CannotTrain, DataProblem, RecipeProblem, WrongWeights) as problem:
+    except (CannotTrain, DataProblem, RecipeProblem) as problem:
         _tell(rank, str(problem))
     except torch.OutOfMemoryError:
         _tell(rank, "the GPU's memory is too small for this batch: more GPUs divide it, --precision bf16 halves it")
     except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
+        if is_lost_process(error):
+            _tell(rank, "another process of the training is gone: what it said, or torchrun below, tells why")
+        elif str(error).startswith("DataLoader worker"):
+            fewer = f"--workers {chosen.workers // 2} takes less of it"
+            _tell(rank, f"a process that reads data was killed, as by a lack of memory; {fewer}")
+        else:
             raise
-        _tell(
-            rank,
-            f"a process that reads data was killed, as by a lack of memory; --workers {chosen.workers // 2} "
-            "takes less of it",
-        )
     except OSError as error:
         _tell(rank, f"{error.filename or out}: {error.strerror or error}")
     return 1
@@ -182,13 +181,12 @@ def train(
         Stopped: A signal came.
         DataProblem: Files of a data set are missing or damaged.
         RecipeProblem: The recipe lacks a data set, or its batch cannot be divided among the processes.
-        WrongWeights: `init` has the weights of another network.
     """
     sources = {
         name: open_split(name, folder, "train", **recipe.dataset_options.get(name, {})) for name, folder in data.items()
     }
     for phase in recipe.phases:  # now, not when a phase begins after days
-        check_division(phase, present_shares(phase, sources), recipe.row_of(phase), process.world)
+        check_division(phase, present_shares(phase, sources), process.world)
     say = _say if process.first else _silent
     torch.manual_seed(settings.seed)
     network = recipe.build()

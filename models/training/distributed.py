@@ -56,6 +56,11 @@ class Process:
         return DistributedDataParallel(module)
 
 
+def is_lost_process(error: RuntimeError) -> bool:
+    """Whether PyTorch says that another process of the training is gone."""
+    return isinstance(error, dist.DistError) or "/gloo/" in str(error)
+
+
 @contextmanager
 def joined(device: str | None = None) -> Iterator[Process]:
     """This process, joined with the others of the same torchrun.

@@ -32,7 +32,6 @@ def start_from(file: Path, network: nn.Module, model: str) -> str:
 
     Raises:
         CannotTrain: The file is none of these, or of another network.
-        WrongWeights: The Keras file is of another network.
         OSError: It cannot be read.
     """
     state = _keras_state(file, model) if h5py.is_hdf5(file) else _torch_state(file)
@@ -62,10 +61,15 @@ def source_of(file: Path) -> str:
 
 
 def _keras_state(file: Path, model: str) -> dict[str, Tensor]:
-    groups = keras_file.read(file)
-    released = NETWORKS[model]
-    network = released.build(replica=any(group.name.endswith("_replica") for group in groups))
-    keras_match.load(network, groups)
+    try:
+        groups = keras_file.read(file)
+        network = NETWORKS[model].build(replica=any(group.name.endswith("_replica") for group in groups))
+        keras_match.load(network, groups)
+    except keras_file.WrongWeights as wrong:
+        raise CannotTrain(
+            f"{file} has not the weights of {model}: {wrong}. A Keras file of another network must be imported first, "
+            "by `deephar-models weights import`; --init takes the imported file"
+        ) from None
     return dict(network.state_dict())
 
 

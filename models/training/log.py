@@ -51,9 +51,19 @@ def append(folder: Path, line: Line) -> None:
         log.write(json.dumps(line) + "\n")
 
 
-def cut_after(folder: Path, total: int) -> None:
-    """Removes the lines of steps after the first `total`: a resumed training makes these steps again."""
-    kept = [json.dumps(line) + "\n" for line in lines_of(folder) if line["total"] <= total]
+def cut_after(folder: Path, total: int = 0, *, in_epoch: bool = False) -> None:
+    """Removes the lines of what a resumed training does again.
+
+    Args:
+        folder: Of the log.
+        total: The steps that are kept.
+        in_epoch: Whether the epoch of the last of them goes on: its own line is still to come.
+    """
+    kept = [
+        json.dumps(line) + "\n"
+        for line in lines_of(folder)
+        if line["total"] < total or (line["total"] == total and not (in_epoch and line["kind"] == "epoch"))
+    ]
     write_whole(folder / LOG, "".join(kept).encode())
 
 

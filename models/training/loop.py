@@ -93,7 +93,7 @@ class Run:
         if (out / checkpoint.LAST).exists():
             self._resume(out / checkpoint.LAST)
         elif process.first:
-            log.cut_after(out, -1)
+            log.cut_after(out)
         self._saved_s = self._logged_s = self._drawn_s = time.monotonic()
 
     def _resume(self, file: Path) -> None:
@@ -103,7 +103,7 @@ class Run:
         self._restored = found["phase"]
         if self._process.first:  # its sums are those of all processes
             self._recent, self._epoch = log.Means(found["recent"]), log.Means(found["epoch"])
-            log.cut_after(self._out, self._at.total)
+            log.cut_after(self._out, self._at.total, in_epoch=self._at.step > 0)
         finished = self._at.phase == len(self._recipe.phases)
         self._say(f"{file}: " + ("the training is finished" if finished else f"goes on {self._where()}"))
 
@@ -134,10 +134,11 @@ class Run:
                 self._log("epoch", self._epoch, phase, steps, {"validation": figures}),
                 log.Means(),
             )
-            steps.schedule.step()
             better, at = self._is_best(figures), self._at
             last = at.epoch + 1 == phase.epochs
             self._at = Position(at.phase + 1, total=at.total) if last else replace(at, epoch=at.epoch + 1, step=0)
+            if last:  # else an earlier phase's figure could keep a network without actions as the best one
+                self._best = None
             self._save(None if last else steps, better)
             self._draw()
             if last:
@@ -157,7 +158,10 @@ class Run:
 
     def _run_epoch(self, phase: Phase, steps: PhaseSteps) -> None:
         at, process, settings = self._at, self._process, self._settings
+        if process.any_of([self._stop.signal is not None])[0]:
+            raise self._stopped()
         self._prepare(phase)
+        steps.begin_epoch(at.epoch)
         batches = self._recipe.batches(
             phase, self._sources, settings.seed, at.epoch, process.rank, process.world,
             start=at.step, workers=settings.workers, pin_memory=process.device.type == "cuda",
@@ -186,12 +190,15 @@ class Run:
             means.add(losses | ({"gradient": length} if math.isfinite(length) else {}))
         if self._at.step % settings.log_steps == 0:
             self._recent = self._log("steps", self._recent, phase, steps)
-        if self._at.step == phase.steps_per_epoch:
-            return  # the end of the epoch writes the checkpoint
-        if due or stopped:
+        # The end of the epoch writes a checkpoint of its own, but after the validation, which may take long.
+        ended = self._at.step == phase.steps_per_epoch
+        if stopped or (self._validates(phase) if ended else due):
             self._save(steps)
         if stopped:
-            raise Stopped(self._stop.signal or signal.SIGTERM)  # of another process
+            raise self._stopped()
+
+    def _stopped(self) -> Stopped:
+        return Stopped(self._stop.signal or signal.SIGTERM)  # of another process
 
     def _is_due(self) -> bool:
         """Whether it is time for a checkpoint within the epoch."""
@@ -214,9 +221,12 @@ class Run:
         return f"in phase {names[self._at.phase]}, epoch {self._at.epoch + 1}, after {self._at.step} of its steps"
 
     def _validated(self, phase: Phase) -> dict[str, float]:
-        if self._validation is None or phase.trains == "actions":
+        if self._validation is None or not self._validates(phase):
             return {}
         return self._validation(self.network.eval(), self._process)
+
+    def _validates(self, phase: Phase) -> bool:
+        return self._validation is not None and phase.trains != "actions"
 
     def _is_best(self, figures: dict[str, float]) -> bool:
         if self._validation is None or not figures:

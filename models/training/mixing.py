@@ -27,10 +27,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Step:
-    """The rows of one batch."""
+    """What makes one batch."""
 
-    pictures: tuple[tuple[Slot, ...], ...]  # rows of single pictures
-    clips: tuple[Slot, ...]  # a row each
+    pictures: tuple[Slot, ...]
+    clips: tuple[Slot, ...]
 
     def part_of(self, rank: int, world: int) -> Step:
         """What one of several processes takes."""
@@ -52,28 +52,27 @@ def present_shares(phase: Phase, present: Mapping[str, object]) -> tuple[Share, 
     return tuple(shares)
 
 
-def check_division(phase: Phase, shares: Sequence[Share], row: int, world: int) -> None:
-    """Every process must get as many rows.
+def check_division(phase: Phase, shares: Sequence[Share], world: int) -> None:
+    """Every process must get as many pictures and as many clips.
 
     Raises:
         RecipeProblem: They cannot be divided so.
     """
     pictures = sum(share.count for share in shares if not share.clips)
     clips = sum(share.count for share in shares if share.clips)
-    if pictures % row or pictures // row % world or clips % world:
+    if pictures % world or clips % world:
         raise RecipeProblem(
-            f"phase {phase.name} has {pictures} pictures in rows of {row} and {clips} clips a batch, which {world} "
-            "processes cannot share equally; choose another number of processes"
+            f"phase {phase.name} has {pictures} pictures and {clips} clips a batch, which {world} processes cannot "
+            "share equally; choose another number of processes"
         )
 
 
-def step_of(shares: Sequence[Share], sizes: Mapping[str, int], row: int, stream: tuple[int, int], number: int) -> Step:
+def step_of(shares: Sequence[Share], sizes: Mapping[str, int], stream: tuple[int, int], number: int) -> Step:
     """The batch of a step of all processes together.
 
     Args:
         shares: Of the batch.
         sizes: Samples of each data set.
-        row: Single pictures of a row.
         stream: The seed and the number of the phase.
         number: Of the step in the phase, from 0, all epochs counted.
     """
@@ -87,9 +86,8 @@ def step_of(shares: Sequence[Share], sizes: Mapping[str, int], row: int, stream:
             slots.append(Slot(share, int(order[position]), (*stream, number, place, i)))
     singles = [slot for slot in slots if not slot.share.clips]
     # Mixed, so that each process has something of every data set.
-    mixed = [singles[i] for i in np.random.default_rng((*stream, number)).permutation(len(singles))]
-    rows = tuple(tuple(mixed[first : first + row]) for first in range(0, len(mixed), row))
-    return Step(rows, tuple(slot for slot in slots if slot.share.clips))
+    mixed = tuple(singles[i] for i in np.random.default_rng((*stream, number)).permutation(len(singles)))
+    return Step(mixed, tuple(slot for slot in slots if slot.share.clips))
 
 
 @functools.lru_cache(maxsize=16)

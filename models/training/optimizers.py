@@ -1,4 +1,4 @@
-"""The optimizer and the schedule of a phase, PyTorch's, as Keras 2.1.4 computes them."""
+"""The optimizer of a phase, PyTorch's, as Keras 2.1.4 computes it, and its rates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import MultiStepLR
 
 from models.training.recipe import Phase
 
@@ -26,6 +25,6 @@ def optimizer_of(phase: Phase, parameters: Iterable[nn.Parameter]) -> torch.opti
     return torch.optim.SGD(parameters, phase.learning_rate, momentum=phase.momentum, nesterov=phase.momentum > 0)
 
 
-def schedule_of(phase: Phase, optimizer: torch.optim.Optimizer) -> MultiStepLR:
-    """The rate of each epoch of the phase."""
-    return MultiStepLR(optimizer, list(phase.milestones), phase.factor)
+def rate_of(phase: Phase, epoch: int) -> float:
+    """The rate of an epoch of the phase, from 0."""
+    return phase.learning_rate * phase.factor ** sum(epoch >= milestone for milestone in phase.milestones)

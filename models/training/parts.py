@@ -9,6 +9,7 @@ from typing import Literal
 from torch import nn
 
 from models.deephar.layers import BatchNorm
+from models.deephar.merged import MergedClip
 from models.deephar.spnet_frame import Heatmaps
 
 # SPNet's frame part holds the first layers of its action blocks.
@@ -38,10 +39,18 @@ def copy_replicas(network: nn.Module) -> None:
 
 
 def start_as_keras(network: nn.Module) -> None:
-    """Random weights as the original's: Glorot's uniform ones."""
+    """Random weights as the original's: Glorot's uniform ones.
+
+    The layers that weight a merged network's two maps of actions begin with 1 for each: their sum is the plain one.
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.xavier_uniform_(module.weight)
+    for module in network.modules():
+        if isinstance(module, MergedClip):
+            for weights in (module.pose_weights, module.visual_weights):
+                nn.init.ones_(weights.depthwise.weight)
+                nn.init.dirac_(weights.pointwise.weight)
 
 
 def _heatmaps(network: nn.Module) -> Iterator[Heatmaps]:

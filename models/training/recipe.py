@@ -22,9 +22,6 @@ from models.training.losses import PoseLoss
 Sources = Mapping[str, Dataset[Any]]  # the training split of each data set, by its name
 Trains = Literal["pose", "actions", "all"]
 
-SHORTEST_CLIP = 4  # the action networks halve the time twice
-SINGLE_PICTURES = -1  # in place of an action: the row's pictures do not follow each other, only their poses count
-
 
 class RecipeProblem(Exception):
     """A recipe that cannot be followed with what is there; the text says what to do."""
@@ -60,20 +57,24 @@ class Phase:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Rows of pictures, each a clip or single pictures side by side: every network part sees one shape."""
+    """Single pictures with their poses, and clips with their actions; there may be none of a kind."""
 
-    pictures: Tensor  # (N, T, 3, H, W) in -1..1
-    poses: Tensor  # (N, T, K, D) in 0..1 of the crop; `losses.UNKNOWN` where there is no truth
-    visibility: Tensor  # (N, T, K): 1 visible, 0 not, -1 where the data set does not have the joint at all
-    actions: Tensor  # (N,) from 0, or SINGLE_PICTURES
+    pictures: Tensor  # (B, 3, H, W) in -1..1
+    poses: Tensor  # (B, K, D) in 0..1 of the crop; `losses.UNKNOWN` where there is no truth
+    visibility: Tensor  # (B, K): 1 visible, 0 not, -1 where the data set does not have the joint at all
+    clips: Tensor  # (N, T, 3, H, W) in -1..1
+    actions: Tensor  # (N,) from 0
+
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        return self.pictures, self.poses, self.visibility, self.clips, self.actions
 
     def to(self, device: torch.device | str) -> Batch:
-        parts = (self.pictures, self.poses, self.visibility, self.actions)
-        return Batch(*(part.to(device, non_blocking=True) for part in parts))
+        return Batch(*(part.to(device, non_blocking=True) for part in self.parts))
 
     def pin_memory(self) -> Batch:
         """Called by PyTorch's DataLoader."""
-        return Batch(*(part.pin_memory() for part in (self.pictures, self.poses, self.visibility, self.actions)))
+        return Batch(*(part.pin_memory() for part in self.parts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ class Recipe:
     joints: Joints  # the network's layout
     phases: tuple[Phase, ...]
     augmentations: Mapping[str, Augmentation]  # of each data set
-    clip_frames: int = 1  # pictures of a row
+    clip_frames: int = 1
     dataset_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of `open_split`
 
     @property
@@ -100,12 +101,6 @@ class Recipe:
             return self.config.image_size
         pose = self.config.pose if isinstance(self.config, MergedConfig) else self.config
         return 8 * pose.map_size
-
-    def row_of(self, phase: Phase) -> int:
-        """Pictures of a row: those of a clip, or the fewest that the clip's part of the network takes."""
-        if any(share.clips for share in phase.batch):
-            return self.clip_frames
-        return min(self.clip_frames, SHORTEST_CLIP)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -163,13 +158,13 @@ class Recipe:
         )
 
     def loss(self, network: nn.Module, batch: Batch, phase: Phase) -> dict[str, Tensor]:
-        """The losses of a batch, means over its rows; "total" is minimised, the others are for the log.
+        """The losses of a batch, means over pictures and over clips; "total" is minimised, the others are for the log.
 
-        `network` may be wrapped, as by DistributedDataParallel: it is called once.
+        Parts of the network are called, not the whole: it must not be wrapped, but the caller of this may be.
         """
         from models.training.objective import losses_of
 
-        return losses_of(self.config, network, batch, phase)
+        return losses_of(network, batch, phase)
 
     def begin(self, network: nn.Module, phase: Phase) -> None:
         """Once, before the first step of a phase, not when it is resumed: copies layers that start as copies."""

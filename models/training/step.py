@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.training.distributed import Process
-from models.training.optimizers import optimizer_of, schedule_of
+from models.training.optimizers import optimizer_of, rate_of
 from models.training.problem import CannotTrain
 from models.training.recipe import Batch, Phase, Recipe
 
@@ -29,17 +29,21 @@ class _Losses(nn.Module):
 
 
 class PhaseSteps:
-    """What makes the steps of a phase: the optimizer, its schedule and, for fp16, the scale of the losses."""
+    """What makes the steps of a phase: the optimizer and, for fp16, the scale of the losses."""
 
     def __init__(self, network: nn.Module, recipe: Recipe, phase: Phase, process: Process, precision: str) -> None:
-        self._process, self._precision = process, precision
+        self._phase, self._process, self._precision = phase, process, precision
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         if not self._parameters:
             raise CannotTrain(f"phase {phase.name} trains {phase.trains}, of which {recipe.name} has nothing")
         self._losses = process.shared(_Losses(network, recipe, phase))
         self._optimizer = optimizer_of(phase, self._parameters)
-        self.schedule = schedule_of(phase, self._optimizer)
         self._scaler = torch.amp.GradScaler(process.device.type, enabled=precision == "fp16")
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Sets the rate of an epoch of the phase, from 0."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate_of(self._phase, epoch)
 
     @property
     def learning_rate(self) -> float:
@@ -72,14 +76,9 @@ class PhaseSteps:
         return float(length)
 
     def state(self) -> dict[str, Any]:
-        return {
-            "optimizer": self._optimizer.state_dict(),
-            "scheduler": self.schedule.state_dict(),
-            "scaler": self._scaler.state_dict(),
-        }
+        return {"optimizer": self._optimizer.state_dict(), "scaler": self._scaler.state_dict()}
 
     def load(self, state: dict[str, Any]) -> None:
         self._optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["scheduler"])
         if state["scaler"] and self._scaler.is_enabled():
             self._scaler.load_state_dict(state["scaler"])

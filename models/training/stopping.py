@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,18 +20,30 @@ class Stop:
     signal: int | None = None
 
     def __init__(self) -> None:
-        self._process, self._since = os.getpid(), 0.0
+        self._since = 0.0
 
     def ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's
-        if os.getpid() != self._process:  # a worker of the data: ends with the training, or when that terminates it
-            if number == signal.SIGTERM:
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
-            return
         if self.signal is None:
             self.signal, self._since = number, time.monotonic()
         elif number == signal.SIGINT and time.monotonic() - self._since > PASSED_ON_S:
             raise KeyboardInterrupt
+
+
+def outlast_signals(worker: int) -> None:  # noqa: ARG001 - a worker_init_fn of PyTorch's DataLoader
+    """Makes a process that reads data end with the training only, which needs it for the step that it is in.
+
+    Terminals send Ctrl-C, and torchrun and systemd SIGTERM, to all processes at once.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(training: int) -> None:
+    """Ends this process when the training says so, and at no other SIGTERM."""
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != training:
+        pass
+    os._exit(0)
 
 
 @contextmanager

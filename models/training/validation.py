@@ -25,6 +25,7 @@ from models.protocol.camera import DEPTH_RANGE_MM
 from models.protocol.crop import CropPlan, cut, plan_crop, to_image_px
 from models.protocol.joints import Joints, indices
 from models.training.distributed import Process
+from models.training.stopping import outlast_signals
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +68,10 @@ class PoseValidation:
         frame, _ = served_parts(network)
         mine = range(process.rank, len(self._people), process.world)
         found: dict[int, Floats] = {}
-        for numbers, crops in DataLoader(_Crops(self._people, mine), BATCH, num_workers=self._workers):
+        crops_of = DataLoader(
+            _Crops(self._people, mine), BATCH, num_workers=self._workers, worker_init_fn=outlast_signals
+        )
+        for numbers, crops in crops_of:
             keypoints: Tensor = frame(crops.to(process.device))[0]
             found |= dict(zip(numbers.tolist(), keypoints.double().cpu().numpy(), strict=True))
         everybody = {number: pose for part in process.gathered(found) for number, pose in part.items()}

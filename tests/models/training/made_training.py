@@ -28,7 +28,7 @@ from models.training.distributed import Process, joined
 from models.training.loop import Run, Settings
 from models.training.problem import CannotTrain, Stopped
 from models.training.recipe import Batch, Phase, Recipe, Share, Sources
-from models.training.stopping import stop_asked
+from models.training.stopping import outlast_signals, stop_asked
 
 ROWS = 4  # of a batch of all processes
 
@@ -59,11 +59,12 @@ class MadeBatches(TorchDataset[Any]):
     def __getitem__(self, step: int) -> Batch:
         time.sleep(self.pause_s)
         random = torch.Generator().manual_seed(hash((self.seed, self.epoch, step)))
-        pictures, poses = torch.rand(ROWS, 1, 3, 8, 8, generator=random), torch.rand(ROWS, 1, 1, 2, generator=random)
+        pictures, poses = torch.rand(ROWS, 3, 8, 8, generator=random), torch.rand(ROWS, 1, 2, generator=random)
         if (self.epoch, step) == self.spoilt:
             poses[0] = torch.nan
         mine = slice(self.rank, None, self.world)
-        return Batch(pictures[mine], poses[mine], torch.ones(ROWS, 1, 1)[mine], torch.arange(ROWS)[mine] % 3)
+        clips, actions = pictures[:, None], torch.arange(ROWS) % 3
+        return Batch(pictures[mine], poses[mine], torch.ones(ROWS, 1)[mine], clips[mine], actions[mine])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,17 +85,18 @@ class TinyRecipe(Recipe):
         *, start: int = 0, workers: int = 0, pin_memory: bool = False,
     ) -> Iterator[Batch]:  # fmt: skip
         made = MadeBatches(seed, epoch + 10 * self.phases.index(phase), rank, world, self.pause_s, self.spoilt)
-        loader = DataLoader(made, batch_size=None, sampler=range(start, phase.steps_per_epoch), num_workers=workers)
+        steps = range(start, phase.steps_per_epoch)
+        loader = DataLoader(made, batch_size=None, sampler=steps, num_workers=workers, worker_init_fn=outlast_signals)
         for step, batch in enumerate(loader, start):
             if (phase.name, epoch, step) == self.stop_before:
                 os.kill(os.getpid(), signal.SIGTERM)
             yield batch
 
     def loss(self, network: nn.Module, batch: Batch, phase: Phase) -> dict[str, Tensor]:
-        poses, scores = network(batch.pictures.flatten(0, 1))
+        poses, scores = network(batch.pictures)
         losses = {}
         if phase.trains != "actions":
-            losses["pose"] = (poses.float() - batch.poses.flatten(0, 2)).abs().mean()
+            losses["pose"] = (poses.float() - batch.poses.flatten(0, 1)).abs().mean()
         if phase.trains != "pose":
             losses["actions"] = nn.functional.cross_entropy(scores.float(), batch.actions)
         return {"total": torch.stack(list(losses.values())).sum(), **losses}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from models.datasets.problem import DataProblem
-from models.training.recipe import SINGLE_PICTURES, Batch, Phase, Recipe, RecipeProblem, Share
+from models.training.recipe import Batch, Phase, Recipe, RecipeProblem, Share
 from models.training.recipes import RECIPES
 from tests.models.training.made_samples import InMemory
 
@@ -26,7 +27,9 @@ MIXED = Phase(
         Share(dataset="ntu", count=2, clips=True),
     ),
 )
-RECIPE = replace(RECIPES["ntu"], phases=(MIXED,), clip_frames=4)
+SIDE = 64
+SPNET: Any = RECIPES["ntu"].config
+RECIPE = replace(RECIPES["ntu"], config=replace(SPNET, image_size=SIDE), phases=(MIXED,), clip_frames=4)
 
 
 def epoch(
@@ -37,24 +40,20 @@ def epoch(
     return list(recipe.batches(phase, SOURCES, seed, number, rank, world, start=start, workers=workers))
 
 
-def parts(batch: Batch) -> tuple[torch.Tensor, ...]:
-    return batch.pictures, batch.poses, batch.visibility, batch.actions
-
-
 def same(one: Batch, other: Batch) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(parts(one), parts(other), strict=True))
+    return all(torch.equal(a, b) for a, b in zip(one.parts, other.parts, strict=True))
 
 
 def test_a_batch_has_pictures_and_clips_of_several_data_sets() -> None:
     batches = epoch()
     assert len(batches) == 2
     for batch in batches:
-        assert batch.pictures.shape == (4, 4, 3, 256, 256)
-        assert batch.poses.shape == (4, 4, 17, 3)
-        assert batch.actions[:2].tolist() == [SINGLE_PICTURES] * 2
-        assert (batch.actions[2:] >= 0).all()
-        assert batch.pictures.abs().max() <= 1
-        deep = (batch.poses[:2, :, 0, 2] > 0).sum()  # Human3.6M's pictures: MPII has no depth
+        assert batch.pictures.shape == (8, 3, SIDE, SIDE)
+        assert batch.poses.shape == (8, 17, 3)
+        assert batch.clips.shape == (2, 4, 3, SIDE, SIDE)
+        assert (batch.actions >= 0).all()
+        assert max(batch.pictures.abs().max(), batch.clips.abs().max()) <= 1
+        deep = (batch.poses[:, 0, 2] > 0).sum()  # Human3.6M's pictures: MPII has no depth
         assert deep == 4
 
 
@@ -76,9 +75,8 @@ def test_epochs_and_seeds_differ() -> None:
 def test_processes_share_the_batch_of_a_single_one() -> None:
     whole = epoch()[0]
     halves = [epoch(rank=rank, world=2)[0] for rank in range(2)]
-    for place, part in enumerate(parts(whole)):
-        joined = torch.cat([parts(half)[place] for half in halves])
-        assert torch.equal(joined[[0, 2, 1, 3]], part)
+    for part, *own in zip(whole.parts, *(half.parts for half in halves), strict=True):
+        assert torch.equal(torch.stack(own, dim=1).flatten(0, 1), part)  # by turns
 
 
 def test_every_sample_comes_once_in_a_pass() -> None:
@@ -91,7 +89,7 @@ def test_every_sample_comes_once_in_a_pass() -> None:
 def test_an_optional_data_set_is_replaced_and_another_one_is_asked_for() -> None:
     few = {name: source for name, source in SOURCES.items() if name != "h36m"}
     (batch, *_) = RECIPE.batches(MIXED, few, 1, 0)
-    assert batch.pictures.shape[0] == 4
+    assert batch.pictures.shape[0] == 8
     assert RECIPE.missing(few) == ()
     assert RECIPE.missing(["h36m"]) == ("mpii", "ntu")
     with pytest.raises(RecipeProblem, match="needs the data set ntu"):
@@ -116,16 +114,14 @@ def test_a_missing_picture_ends_the_training_with_its_own_words(workers: int) ->
 def test_every_phase_of_every_recipe_makes_a_batch(name: str) -> None:
     recipe = RECIPES[name]
     for phase in recipe.phases:
-        # The smallest batch with the same data sets.
-        row = recipe.row_of(phase)
-        pictures = [share for share in phase.batch if not share.clips]
-        clips = [replace(share, count=1) for share in phase.batch if share.clips]
-        few = [replace(share, count=1) for share in pictures[1:]]
-        first = [replace(share, count=row - len(few)) for share in pictures[:1]]
-        small = replace(phase, batch=(*first, *few, *clips), steps_per_epoch=1)
+        small = replace(phase, batch=tuple(replace(share, count=1) for share in phase.batch), steps_per_epoch=1)
         (batch,) = replace(recipe, phases=(small,)).batches(small, SOURCES, 1, 0)
-        assert batch.pictures.shape[:2] == (bool(pictures) + len(clips), row)
-        assert batch.poses.shape[2:] == (len(recipe.joints), recipe.dims)
+        clips = sum(share.clips for share in phase.batch)
+        pictures = len(phase.batch) - clips
+        assert batch.pictures.shape == (pictures, 3, recipe.image_size, recipe.image_size)
+        assert batch.poses.shape == (pictures, len(recipe.joints), recipe.dims)
+        assert batch.clips.shape[:2] == (clips, recipe.clip_frames)
+        assert batch.actions.shape == (clips,)
 
 
 @pytest.mark.parametrize("world", [1, 2])

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
-import onnxruntime
 import pytest
 import torch
-from google.protobuf import text_format
 from torch import nn
-from tritonclient.grpc import InferenceServerClient, InferInput, model_config_pb2
-from tritonclient.utils import InferenceServerException
 
 from models import cli
 from models.deephar.merged import V1, MergedConfig
 from models.deephar.networks import build
 from models.deephar.reception import ReceptionConfig
-from models.deephar.served import served_parts
 from models.deephar.spnet_config import SPNetConfig
-from models.files.sample_picture import person_crops
 from models.training import checkpoint, log
 from models.training.command import train
 from models.training.distributed import Process
@@ -37,7 +28,6 @@ from models.training.recipe import RecipeProblem
 from models.training.recipes import RECIPES
 from models.training.stopping import Stop
 from models.weights.released import imported_file
-from service.testing.ports import free_loopback_port
 from tests.models.datasets import made_mpii, made_penn
 from tests.models.training.made_mpii_training import ONE_BLOCK, make_small
 
@@ -50,7 +40,6 @@ class Trained:
 
     data: Path
     out: Path
-    repository: Path
 
     @property
     def checkpoint(self) -> Path:
@@ -62,13 +51,12 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    """A tiny training, imported and exported."""
+    """A tiny training, imported."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
-        made = Trained(make_small(folder, patch), folder / "out", folder / "repository")
+        made = Trained(make_small(folder, patch), folder / "out")
         assert cli.main(made.arguments("--out", str(made.out))) == 0
         assert cli.main(["weights", "import", "mpii", str(made.checkpoint), "--unchecked"]) == 0
-        assert cli.main(["export", "mpii", "--repository", str(made.repository)]) == 0
         yield made
 
 
@@ -84,64 +72,6 @@ def test_the_log_has_the_figure_of_the_validation_split(trained: Trained) -> Non
     assert 0 <= epoch["validation"]["pckh"] <= 1
     assert (trained.out / checkpoint.BEST).exists()
     assert (trained.out / "curves.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_an_exported_checkpoint_computes_what_was_trained(trained: Trained) -> None:
-    session = onnxruntime.InferenceSession(trained.repository / "mpii_frame" / "1" / "model.onnx")
-    crops = person_crops([(0, 0), (30, -20)], 256)
-    found = session.run(["keypoints", "keypoint_scores"], {"image": crops})
-    frame, _ = served_parts(network_of(trained.checkpoint))
-    with torch.inference_mode():
-        wanted = [values.numpy() for values in frame(torch.from_numpy(crops))]
-    for ours, theirs in zip(found, wanted, strict=True):
-        assert np.allclose(ours, theirs, atol=1e-4)
-
-
-@pytest.mark.networks
-def test_triton_serves_an_exported_checkpoint(trained: Trained) -> None:
-    port = free_loopback_port()
-    command = [
-        str(ROOT / ".venv-triton/bin/python"), str(ROOT / "service/embedded_triton/launcher.py"),
-        "--repository", str(trained.repository), "--port", str(port),
-    ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as triton:
-        try:
-            client, deadline = InferenceServerClient(f"127.0.0.1:{port}"), time.monotonic() + 60
-            while not is_ready(client):
-                assert time.monotonic() < deadline
-                assert triton.poll() is None
-                time.sleep(0.2)
-            crops = person_crops([(0, 0), (30, -20)], 256)
-            image = InferInput("image", list(crops.shape), "UINT8")
-            image.set_data_from_numpy(crops)
-            found = client.infer("mpii_frame", [image]).as_numpy("keypoints")
-            client.close()
-        finally:
-            triton.terminate()
-    frame, _ = served_parts(network_of(trained.checkpoint))
-    with torch.inference_mode():
-        assert np.abs(found - frame(torch.from_numpy(crops))[0].numpy()).max() < 0.02  # bf16 where the processor has it
-
-
-def is_ready(client: InferenceServerClient) -> bool:
-    try:
-        return bool(client.is_model_ready("mpii_frame"))
-    except InferenceServerException:
-        return False
-
-
-def test_the_card_says_that_it_was_trained_here_and_on_what(trained: Trained) -> None:
-    text = (trained.repository / "mpii_frame" / "config.pbtxt").read_text()
-    config = text_format.Parse(text, model_config_pb2.ModelConfig())
-    card = json.loads(config.parameters["card"].string_value)
-    origin = checkpoint.read(trained.checkpoint)["origin"]
-    sha256 = hashlib.sha256(trained.checkpoint.read_bytes()).hexdigest()
-    assert card["weights"] == (
-        f"checkpoint.pt (unchecked, sha256 {sha256}) trained here by the recipe mpii (sha256 {origin.fingerprint}) on "
-        f"mpii (sha256 {origin.data['mpii']}): 2 steps, to the end"
-    )
-    assert card["description"].endswith("; trained here")
-    assert card["licence"].startswith("of whoever trained them")
 
 
 def test_weights_that_see_nobody_are_refused_without_unchecked(
@@ -228,7 +158,7 @@ def test_a_batch_that_the_processes_cannot_share_is_told_before_the_first_phase(
     made_penn.make(tmp_path / "penn", train=2, test=1, frames=10)
     data = {name: tmp_path / name for name in ("mpii", "penn")}
     eighth = Process(torch.device("cpu"), rank=1, world=8)
-    with pytest.raises(RecipeProblem, match=r"phase actions has 0 pictures .* and 4 clips a batch, which 8 processes"):
+    with pytest.raises(RecipeProblem, match="phase actions has 0 pictures and 4 clips a batch, which 8 processes"):
         train(RECIPES["penn"], data, tmp_path / "out", None, Settings(), eighth, Stop())
     assert not (tmp_path / "out").exists()
 
@@ -263,6 +193,17 @@ def test_maps_for_actions_start_as_those_of_the_poses(tmp_path: Path) -> None:
 def test_the_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotTrain, match=r"has \d+% of the weights of ntu, by name and shape"):
         start_from(kept(build(SMALL), tmp_path / "other.pt"), build(SPNET), "ntu")
+
+
+def test_a_keras_file_of_another_network_is_told_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "other.h5"
+    with h5py.File(file, "w") as made:
+        made.attrs["layer_names"] = [b"conv1"]
+        group = made.create_group("conv1")
+        group.attrs["weight_names"] = [b"conv1/kernel:0"]
+        group["conv1/kernel:0"] = np.zeros((7, 7, 3, 64), np.float32)
+    with pytest.raises(CannotTrain, match=r"other.h5 has not the weights of mpii: .*must be imported first"):
+        start_from(file, build(ONE_BLOCK), "mpii")
 
 
 def test_imported_weights_start_a_training(trained: Trained) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models.training import checkpoint, log
-from models.training.recipe import SINGLE_PICTURES, Batch
+from models.training.recipe import Batch
 from models.training.recipes import RECIPES
 from tests.models.training import tiny_recipes
 from tests.models.training.made_training import PHASES, tiny, train
@@ -34,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def networks(folder: Path) -> list[dict[str, Any]]:
+def states(folder: Path) -> list[dict[str, Any]]:
     """Of each process, and of the checkpoint."""
     kept = checkpoint.read(folder / checkpoint.LAST)["network"]
     return [*(torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)), kept]
@@ -45,34 +45,34 @@ def test_every_parameter_that_learns_has_a_gradient_after_every_batch(name: str)
     """Else DistributedDataParallel would have to look for those that have none."""
     recipe = tiny_recipes.tiny(name)
     network, joints, side = recipe.build(), len(recipe.joints), recipe.image_size
+    pictures, clips = torch.rand(2, 3, side, side), torch.rand(2, 4, 3, side, side)
+    poses, visibility = torch.rand(2, joints, recipe.dims), torch.ones(2, joints)
+    batch = Batch(pictures, poses, visibility, clips, torch.zeros(2, dtype=torch.long))
     for phase in recipe.phases:
         recipe.begin(network, phase)
         recipe.prepare(network, phase)
-        kinds = {0 if share.clips else SINGLE_PICTURES for share in phase.batch}
-        for action in kinds:
-            network.zero_grad(set_to_none=True)
-            frames = recipe.row_of(phase)
-            pictures, poses = torch.rand(2, frames, 3, side, side), torch.rand(2, frames, joints, recipe.dims)
-            batch = Batch(pictures, poses, torch.ones(2, frames, joints), torch.full((2,), action))
-            recipe.loss(network, batch, phase)["total"].backward()
-            without = [name for name, one in network.named_parameters() if one.requires_grad and one.grad is None]
-            assert not without, f"{phase.name}, action {action}"
+        network.zero_grad(set_to_none=True)
+        recipe.loss(network, batch, phase)["total"].backward()
+        without = [name for name, one in network.named_parameters() if one.requires_grad and one.grad is None]
+        assert not without, phase.name
 
 
+@pytest.mark.networks
 @pytest.mark.parametrize("folder", ["actions", "whole", "parts"])
 def test_all_processes_have_the_same_weights(folder: str, trained: Path) -> None:
-    first, second, kept = networks(trained / folder)
+    first, second, kept = states(trained / folder)
     averages = ("running_mean", "running_var")  # each process' own on a CPU; the first one's are kept
     for name, values in first.items():
         assert torch.equal(values, kept[name]), name
         assert name.endswith(averages) or torch.equal(values, second[name]), name
 
 
+@pytest.mark.networks
 def test_where_batch_normalisation_is_fixed_two_learn_what_one_learns_from_the_whole_batch(
     trained: Path, tmp_path: Path
 ) -> None:
     alone = train(tmp_path, tiny(PHASES[1:2])).state_dict()
-    for name, values in networks(trained / "actions")[0].items():
+    for name, values in states(trained / "actions")[0].items():
         assert torch.allclose(values, alone[name], rtol=1e-5, atol=1e-7), name
     ours, theirs = log.lines_of(trained / "actions"), log.lines_of(tmp_path)
     assert [line["total"] for line in ours] == [line["total"] for line in theirs]
@@ -80,8 +80,9 @@ def test_where_batch_normalisation_is_fixed_two_learn_what_one_learns_from_the_w
         assert mine["losses"]["actions"] == pytest.approx(other["losses"]["actions"], rel=1e-5)
 
 
+@pytest.mark.networks
 def test_a_signal_to_one_stops_all_and_they_resume_to_the_same_weights(trained: Path) -> None:
-    (whole, _, _), (parts, _, _) = networks(trained / "whole"), networks(trained / "parts")
+    (whole, _, _), (parts, _, _) = states(trained / "whole"), states(trained / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     assert [line["total"] for line in log.lines_of(trained / "parts")] == [
         line["total"] for line in log.lines_of(trained / "whole")

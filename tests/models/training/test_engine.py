@@ -6,6 +6,8 @@ import copy
 import itertools
 import json
 import math
+import os
+import signal
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,8 +19,8 @@ from torch import Tensor, nn
 from models.training import checkpoint, log
 from models.training.distributed import Process
 from models.training.loop import Settings
-from models.training.optimizers import optimizer_of, schedule_of
-from models.training.problem import CannotTrain
+from models.training.optimizers import optimizer_of, rate_of
+from models.training.problem import CannotTrain, Stopped
 from models.training.recipe import Phase
 from models.training.step import PhaseSteps
 from tests.models.training.made_training import PHASES, TinyRecipe, phase, tiny, train
@@ -74,12 +76,11 @@ def test_optimizers_make_the_steps_of_keras(of: Phase, keras: Any, milestones: i
     gradients = [1e-6 * torch.randn(5, dtype=torch.float64) for _ in range(4)]
     weight = nn.Parameter(torch.zeros(5, dtype=torch.float64))
     optimizer = optimizer_of(of, [weight])
-    schedule, rates = schedule_of(of, optimizer), []
-    for gradient in gradients:  # a step is an epoch here
-        rates.append(optimizer.param_groups[0]["lr"])
+    rates = [rate_of(of, epoch) for epoch in range(4)]
+    for gradient, rate in zip(gradients, rates, strict=True):  # a step is an epoch here
+        optimizer.param_groups[0]["lr"] = rate
         weight.grad = gradient.clone()
         optimizer.step()
-        schedule.step()
     assert rates == pytest.approx([1e-3 * (of.factor if epoch >= milestones else 1) for epoch in range(4)])
     wanted = keras(torch.zeros(5, dtype=torch.float64), gradients, rates)
     assert torch.allclose(weight.detach(), wanted, rtol=1e-9, atol=0)
@@ -186,12 +187,12 @@ def test_a_phase_without_anything_to_learn_is_refused(tmp_path: Path) -> None:
 
 
 class Falling:
-    """A validation whose figure is best in the second epoch."""
+    """A validation whose figure is best in the second epoch, and then never as good."""
 
     figure, larger_is_better = "error", False
 
     def __init__(self) -> None:
-        self.figures = iter([3.0, 1.0, 2.0])
+        self.figures = iter([3.0, 1.0, 2.0, 4.0, 5.0])
 
     def __call__(self, network: nn.Module, process: Process) -> dict[str, float]:
         assert not network.training
@@ -199,10 +200,44 @@ class Falling:
 
 
 def test_the_best_epoch_by_validation_is_kept_beside_the_last(tmp_path: Path) -> None:
-    train(tmp_path, tiny(PHASES[:2]), validation=Falling())  # of the phase `actions` there is none
-    assert checkpoint.read(tmp_path / checkpoint.BEST)["position"].total == 10
-    figures = [line["validation"] for line in log.lines_of(tmp_path) if line["kind"] == "epoch"]
-    assert figures == [{"error": 3.0}, {"error": 1.0}, {"error": 2.0}, {}, {}]
+    train(tmp_path / "two", tiny(PHASES[:2]), validation=Falling())  # of the phase `actions` there is none
+    assert checkpoint.read(tmp_path / "two" / checkpoint.BEST)["position"].total == 10
+    train(tmp_path / "three", tiny(), validation=Falling())
+    # The newest phase's: the actions of the earlier one's are not trained.
+    assert checkpoint.read(tmp_path / "three" / checkpoint.BEST)["position"].total == 30
+    figures = [line["validation"] for line in log.lines_of(tmp_path / "three") if line["kind"] == "epoch"]
+    assert figures == [{"error": 3.0}, {"error": 1.0}, {"error": 2.0}, {}, {}, {"error": 4.0}, {"error": 5.0}]
+
+
+class Interrupted(Falling):
+    """The first validation ends by what is given: an exception, or a signal that this process gets meanwhile."""
+
+    def __init__(self, number: signal.Signals | None) -> None:
+        super().__init__()
+        self.number = number
+
+    def __call__(self, network: nn.Module, process: Process) -> dict[str, float]:
+        if self.number is None:
+            raise KeyboardInterrupt
+        os.kill(os.getpid(), self.number)
+        return super().__call__(network, process)
+
+
+@pytest.mark.parametrize(
+    ("number", "ends", "at"), [(None, KeyboardInterrupt, (0, 5)), (signal.SIGTERM, Stopped, (1, 0))]
+)
+def test_a_validation_that_is_interrupted_costs_no_step(
+    number: signal.Signals | None, ends: type[BaseException], at: tuple[int, int], tmp_path: Path
+) -> None:
+    recipe = tiny(PHASES[:1])
+    with pytest.raises(ends):
+        train(tmp_path, recipe, validation=Interrupted(number))
+    position = checkpoint.read(tmp_path / checkpoint.LAST)["position"]
+    assert (position.epoch, position.step) == at
+    train(tmp_path, recipe, validation=Falling())
+    epochs = [line for line in log.lines_of(tmp_path) if line["kind"] == "epoch"]
+    assert [line["total"] for line in epochs] == [5, 10, 15]
+    assert all(line["validation"] for line in epochs)
 
 
 def test_every_line_of_the_log_is_json_by_itself(tmp_path: Path) -> None:

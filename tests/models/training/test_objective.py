@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.training.recipe import SINGLE_PICTURES
 from tests.models.training.made_samples import InMemory
 from tests.models.training.tiny_recipes import tiny
 
@@ -33,18 +32,37 @@ def test_pictures_teach_poses_and_clips_teach_actions() -> None:
     torch.manual_seed(1)
     recipe = tiny("ntu")
     phase = recipe.phases[-1]
-    network = recipe.build().eval()  # so that rows do not meet in the batch normalisation
+    network = recipe.build()  # in training: pictures and clips do not meet in the batch normalisation either
     batch = next(recipe.batches(phase, SOURCES, 1, 0))
-    single = batch.actions == SINGLE_PICTURES
     whole = recipe.loss(network, batch, phase)
-
-    def only(rows: torch.Tensor) -> dict[str, torch.Tensor]:
-        parts = (batch.pictures, batch.poses, batch.visibility, batch.actions)
-        return recipe.loss(network, type(batch)(*(part[rows] for part in parts)), phase)
-
-    torch.testing.assert_close(only(single)["total"], whole["pose"])
-    torch.testing.assert_close(only(~single)["total"], whole["actions"])
     torch.testing.assert_close(whole["total"].detach(), whole["pose"] + whole["actions"])
+    poses = recipe.loss(network, replace(batch, clips=torch.randn_like(batch.clips)), phase)
+    actions = recipe.loss(network, replace(batch, pictures=torch.randn_like(batch.pictures)), phase)
+    assert torch.equal(poses["pose"], whole["pose"])
+    assert not torch.equal(poses["actions"], whole["actions"])
+    assert torch.equal(actions["actions"], whole["actions"])
+    assert not torch.equal(actions["pose"], whole["pose"])
+
+
+@pytest.mark.parametrize("name", ["penn", "ntu-cvpr18"])
+def test_the_action_part_is_normalised_by_clips_only(name: str) -> None:
+    torch.manual_seed(1)
+    recipe = tiny(name)
+    phase = recipe.phases[-1]
+    batch = next(recipe.batches(phase, SOURCES, 1, 0))
+    other = replace(batch, pictures=torch.randn_like(batch.pictures))
+    start, averages = recipe.build().state_dict(), []
+    for one in (batch, other):
+        network = recipe.build()
+        network.load_state_dict(start)
+        recipe.prepare(network, phase)
+        recipe.loss(network, one, phase)
+        averages.append({key: value for key, value in network.state_dict().items() if key.endswith("running_mean")})
+    mine, theirs = averages
+    moved = {key for key, value in mine.items() if not torch.equal(value, start[key])}
+    by_pictures = {key for key, value in mine.items() if not torch.equal(value, theirs[key])}
+    assert moved == set(mine)
+    assert by_pictures == {key for key in mine if not key.startswith(("clip.", "frame.visual."))}
 
 
 def test_the_weight_of_the_actions_is_the_phases() -> None:

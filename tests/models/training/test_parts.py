@@ -78,6 +78,13 @@ def test_replicas_start_as_copies_of_the_pose_layers() -> None:
     assert all(torch.equal(own, replica) for own, replica in pairs)
 
 
+def test_the_two_parts_of_a_merged_network_count_alike_at_the_start() -> None:
+    clip = tiny("ntu-cvpr18").build().get_submodule("clip")
+    maps = torch.randn(1, 60, 3, 4)
+    for weights in (clip.pose_weights, clip.visual_weights):
+        assert torch.equal(weights(maps), maps)
+
+
 def test_a_recipe_is_told_from_a_changed_one() -> None:
     recipe = RECIPES["penn"]
     slower = replace(recipe, phases=(replace(recipe.phases[0], learning_rate=1e-4), *recipe.phases[1:]))

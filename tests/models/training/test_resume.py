@@ -117,6 +117,7 @@ def alive(process: int) -> bool:
         return False
 
 
+@pytest.mark.networks
 def test_after_kill_9_the_same_command_ends_the_same_and_no_process_is_left(undisturbed: Path, tmp_path: Path) -> None:
     options = ("--pause", "0.2", "--workers", "2", "--steps", "2")
     running = begin(tmp_path, *options)
@@ -139,17 +140,19 @@ def test_after_kill_9_the_same_command_ends_the_same_and_no_process_is_left(undi
         time.sleep(0.1)
 
 
-def test_two_trainings_do_not_share_a_folder_and_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
-    first = begin(tmp_path, "--pause", "0.2", "--workers", "1")
+@pytest.mark.networks
+def test_two_trainings_do_not_share_a_folder_and_a_signal_to_all_processes_leaves_a_checkpoint(tmp_path: Path) -> None:
+    first = begin(tmp_path, "--pause", "0.1", "--workers", "1")
     deadline = time.monotonic() + 60
     while not (tmp_path / log.LOG).exists() or not log.lines_of(tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     with pytest.raises(CannotTrain, match="another training runs in"), checkpoint.only_one(tmp_path):
         pass
-    first.send_signal(signal.SIGINT)
+    for process in (*children(first.pid), first.pid):  # as torchrun and systemd do
+        os.kill(process, signal.SIGTERM)
     out, _ = first.communicate(timeout=60)
-    assert first.returncode == 130, out
+    assert first.returncode == 128 + signal.SIGTERM, out
     assert checkpoint.read(tmp_path / checkpoint.LAST)["position"].total >= 2
     with checkpoint.only_one(tmp_path):
         pass
