@@ -136,6 +136,10 @@ class GatewayTarget:
                 f"what answers at {self.address} is no gateway of deephar-serve; is it a Triton? "
                 f"Then --target {self.address}, or give the gateway's address in DEEPHAR_ADDRESS"
             )
+        if error.code == "unreachable":
+            return TargetProblem(
+                f"no gateway answers at {self.address}: start one (make serve), or say where it is by DEEPHAR_ADDRESS"
+            )
         return TargetProblem(f"the gateway at {self.address}: {error}")
 
 
