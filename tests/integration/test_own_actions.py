@@ -16,6 +16,8 @@ from service.testing.ports import free_loopback_port
 from service.testing.running import ROOT, ServiceProcess, running_service
 from tests.conftest import SAMPLES
 
+pytestmark = pytest.mark.networks
+
 PYTHON = ROOT / ".venv-models" / "bin" / "python"
 # Two videos of each action, and two of none of them: parts of a second or two, for a fast test.
 CLIPS = (
