@@ -17,6 +17,8 @@ from models.datasets.published import Published
 from models.datasets.samples import Floats
 from models.files.checksums import md5_of, sha256_of
 
+NAMED = 3  # folders, in one text
+
 
 def annotation_file(name: str, folder: Path, published: Published) -> Path:
     """The annotation file in a data set's folder.
@@ -32,6 +34,9 @@ def annotation_file(name: str, folder: Path, published: Published) -> Path:
     if file := published.find(folder):
         return file
     raise DataProblem(missing_text(name, folder, published.name, published.source))
+
+
+NAMED = 3  # folders in one text
 
 
 def missing_text(name: str, folder: Path, file: str, source: str) -> str:
@@ -50,10 +55,10 @@ def absent(folder: Path, file: str) -> str:
 
 
 def _in_its_place(folder: Path, file: str) -> str:
-    below = [
-        f"there is one in {place.parents[file.count('/')]}: name that folder" for place in folder.glob(f"*/{file}")
-    ]
-    return "".join(f"; {note}" for note in (*below, *beside(folder)))
+    below = sorted(str(place.parents[file.count("/")]) for place in folder.glob(f"*/{file}"))
+    more = f" and {len(below) - NAMED} more" if len(below) > NAMED else ""
+    notes = [f"there is one in {', '.join(below[:NAMED])}{more}: name that folder"] if below else []
+    return "".join(f"; {note}" for note in (*notes, *beside(folder)))
 
 
 def inspect_annotations(folder: Path, published: Published, read: Callable[[Path], str]) -> tuple[Finding, Path | None]:
