@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from models.failure import failed
+
 # Loaded only when asked for: export loads PyTorch, engine must do without.
 COMMANDS = {
     "weights": ("models.weights.command", "List, download and import deephar's released weights."),
@@ -32,7 +34,7 @@ class LacksPackage(click.ClickException):
         )
 
     def show(self, file: object = None) -> None:  # noqa: ARG002 - click's name
-        click.echo(f"deephar-models: {self.message}", err=True)
+        failed(self.message)
 
 
 def lacking(command: str | None, error: ModuleNotFoundError) -> Exception:

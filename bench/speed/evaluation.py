@@ -131,7 +131,7 @@ def _evaluate(service: ServiceProcess, model: str, data: Path, out: Path, second
 
 
 def _command(model: str, data: Path, address: str, out: Path, limit: int) -> tuple[float, float]:
-    """Evaluates up to so many people. Returns the processor time that it took, in seconds, and its peak memory."""
+    """Evaluates `limit` people. Returns the CPU time in seconds and the peak memory."""
     arguments = ["evaluate", "mpii", "--model", model, "--data", data, "--target", address, "--out", out]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

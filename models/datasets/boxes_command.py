@@ -14,6 +14,7 @@ from models.datasets.boxes_making import MARGIN, UnfinishedBoxes, make, write_as
 from models.datasets.catalogue import open_split
 from models.datasets.pictures import named
 from models.datasets.problem import DataProblem
+from models.failure import failed, text_of
 from models.files.folders import repository_folder
 
 SPLITS = ("test", "train")
@@ -79,7 +80,7 @@ def command(
     except DataProblem as problem:
         return failed(str(problem))
     except OSError as error:
-        return failed(f"{error.filename or file}: {error.strerror or error}")
+        return failed(text_of(error, file))
 
 
 def _boxes(
@@ -139,9 +140,3 @@ def _summary(unfinished: UnfinishedBoxes) -> str:
     if empty:
         text += f"\nnobody was found in {len(empty):,} sequences, which have the whole image: {named(empty)}"
     return text
-
-
-def failed(text: str) -> int:
-    """Tells what failed. Returns the exit status."""
-    print(f"deephar-models: {text}", file=sys.stderr)
-    return 1

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from models.datasets import boxes_command
-from models.datasets.boxes_command import failed
 from models.datasets.catalogue import MODULES, module_of
 from models.datasets.check import report
+from models.failure import failed, text_of
 
 
 @click.group()
@@ -33,6 +33,6 @@ def check(name: str, folder: Path) -> int:
             return failed(f"{folder} is no folder")
         findings = module_of(name).inspect(folder)
     except OSError as error:  # such as a folder that may not be read
-        return failed(f"{error.filename or folder}: {error.strerror or error}")
+        return failed(text_of(error, folder))
     print(report(findings))
     return int(any(finding.state.is_problem for finding in findings))

@@ -19,7 +19,7 @@ from models.datasets.formats import mat_file
 from models.datasets.pictures import PictureFile, inspect_pictures, picture_size
 from models.datasets.problem import DataProblem
 from models.datasets.samples import Bools, Dataset, Floats, Person
-from models.protocol.boxes import clip_window
+from models.protocol.boxes import POSE_MARGIN, clip_window
 from models.protocol.joints import LSP
 from models.protocol.window import Window
 
@@ -82,6 +82,23 @@ class Leeds(Dataset[Person]):
         if self._around == "picture":
             return Window.of_whole_image(*size)
         return clip_window(keypoints_px[None], np.isfinite(keypoints_px[None]).all(axis=-1), size, self._margin)
+
+
+def open_split(form: Form, folder: Path, split: str, around: Around = "picture", margin: float = POSE_MARGIN) -> Leeds:
+    """A split of the data set.
+
+    Args:
+        form: Which of the two.
+        folder: Of the data set.
+        split: One of the form's splits.
+        around: What the window encloses: the whole picture, or the annotated joints, which tells the network where the
+            person is.
+        margin: Side of the window over the longer side of the joints' box.
+
+    Raises:
+        DataProblem: Files are missing or are not those of the data set.
+    """
+    return Leeds(form, folder, split, around, margin)
 
 
 def inspect(form: Form, folder: Path) -> list[Finding]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 from models.datasets import leeds
-from models.datasets.check import Finding
 from models.datasets.published import LSPET_PAGE
-from models.protocol.boxes import POSE_MARGIN
 
 SPLITS = ("train",)
 
@@ -22,16 +20,5 @@ _FORM = leeds.Form(
     flag_means_occluded=False,
 )
 
-
-def open_split(folder: Path, split: str, around: leeds.Around = "picture", margin: float = POSE_MARGIN) -> leeds.Leeds:
-    """A split of Leeds Sports Pose Extended, whose options are those of Leeds Sports Pose.
-
-    Raises:
-        DataProblem: Files are missing or are not those of the data set.
-    """
-    return leeds.Leeds(_FORM, folder, split, around, margin)
-
-
-def inspect(folder: Path) -> list[Finding]:
-    """What of Leeds Sports Pose Extended lies in a folder."""
-    return leeds.inspect(_FORM, folder)
+open_split = partial(leeds.open_split, _FORM)
+inspect = partial(leeds.inspect, _FORM)

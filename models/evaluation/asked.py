@@ -39,7 +39,7 @@ def answered(
     """The samples in order, each with the answers to its inputs; a `DataProblem` stands for one that cannot be read.
 
     Args:
-        protocol: Says what to ask and whom.
+        protocol: Makes the inputs of a sample and asks the target.
         samples: Drawn as they are needed.
         threads: That read and cut pictures.
         ahead: Inputs that may wait; with the target's own batches this bounds the memory.

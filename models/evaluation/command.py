@@ -14,6 +14,7 @@ from models.evaluation.figures import COUNTINGS, ORIGINAL, STRICT, Counting
 from models.evaluation.journal import NAME as JOURNAL
 from models.evaluation.problem import EvaluationProblem
 from models.evaluation.targets.problem import TargetProblem
+from models.failure import failed, text_of
 from models.files.folders import cache_folder, repository_folder
 
 
@@ -57,12 +58,12 @@ from models.files.folders import cache_folder, repository_folder
     show_default=True,
     help="How ntu is split.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many samples, for a first look.")
+@click.option("--limit", type=click.IntRange(min=1), help="Evaluate only the first samples, this many.")
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Crops computed at a time.")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results.  [default: evaluations/...]"
 )
-@click.option("--again", is_flag=True, help="Begin anew, whatever --out has.")
+@click.option("--again", is_flag=True, help="Discard the results in --out and start again.")
 @click.option(
     "--repository",
     type=click.Path(path_type=Path),
@@ -106,11 +107,11 @@ def command(
         with opened(wanted) as asked:
             found = evaluate(asked, folder, counting=protocol, limit=limit, again=again)
     except EvaluationProblem as problem:
-        return _failed(str(problem))
+        return failed(str(problem))
     except (DataProblem, TargetProblem) as problem:
         return _failed(str(problem), folder)
     except OSError as error:
-        return _failed(f"{error.filename or folder}: {error.strerror or error}", folder)
+        return _failed(text_of(error, folder), folder)
     print(_summary(found, protocol))
     print(f"{folder}: table.md, record.json and plots")
     return 0
@@ -140,9 +141,9 @@ def _summary(found: dict[str, object], protocol: Counting) -> str:
     return tabulate(rows, headers=headers, disable_numparse=True)
 
 
-def _failed(text: str, folder: Path | None = None) -> int:
+def _failed(text: str, folder: Path) -> int:
     """Says why, and that the journals of the folder, which has one for each target, are kept."""
-    print(f"deephar-models: {text}", file=sys.stderr)
-    if folder is not None and any([*folder.glob(JOURNAL), *folder.glob(f"*/{JOURNAL}")]):
+    status = failed(text)
+    if any([*folder.glob(JOURNAL), *folder.glob(f"*/{JOURNAL}")]):
         print(f"What is done is kept in {folder}: the same command goes on.", file=sys.stderr)
-    return 1
+    return status

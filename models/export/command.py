@@ -7,7 +7,6 @@ model of its own, such as penn@14, and knows actions as long as an action block 
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from torch import nn
 from models.deephar.networks import IMAGE_SIZE, NETWORKS, Network
 from models.deephar.served import served_parts
 from models.export import onnx_file, triton_model
+from models.failure import failed, text_of
 from models.files.folder_swap import put_in_place
 from models.files.folders import cache_folder, repository_folder
 from models.files.sample_picture import person_crops
@@ -187,10 +187,8 @@ def command(model: str, repository: Path, blocks: int | None, precision: str) ->
     try:
         name = export(model, repository, cache_folder(), blocks, precision)
     except (CannotExport, WrongWeights, onnx_file.DiffersFromTorch) as error:
-        print(f"deephar-models: {error}", file=sys.stderr)
-        return 1
+        return failed(str(error))
     except OSError as error:
-        print(f"deephar-models: {error.filename or repository}: {error.strerror or error}", file=sys.stderr)
-        return 1
+        return failed(text_of(error, repository))
     print(f"{name}: {repository / f'{name}_frame'}. A service that runs on this folder takes it up by itself.")
     return 0

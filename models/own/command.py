@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from models.failure import failed
 from models.files.folders import repository_folder
 from models.own.adding import Added, Wanted, add, chosen
 from models.own.options import GRIDS, RANGES, REFINEMENTS, Decoding, Pixels
@@ -182,9 +183,9 @@ def command(file: Path, repository: Path, picture: Path | None, box: tuple[float
         seen = _sample(picture, box)
         added = add(file, repository, wanted(options), seen)
     except CannotAdd as error:
-        return _failed(str(error))
+        return failed(str(error))
     except OSError as error:
-        return _failed(f"{error.filename or repository}: {error.strerror}" if error.strerror else str(error))
+        return failed(f"{error.filename or repository}: {error.strerror}" if error.strerror else str(error))
     print(report(added, seen, options["name"]))
     for doubt in added.doubts:
         print(f"warning: {doubt}", file=sys.stderr)
@@ -233,8 +234,3 @@ def _sample(picture: Path | None, box: tuple[float, ...] | None) -> Sample:
     if box is not None and picture is None:
         raise click.UsageError("--box goes with --picture")
     return sample(picture, None if box is None else Box(*box))
-
-
-def _failed(text: str) -> int:
-    print(f"deephar-models: {text}", file=sys.stderr)
-    return 1

@@ -11,6 +11,7 @@ import click
 from deephar import DeepharError
 from deephar.address import default_address
 
+from models.failure import failed, text_of
 from models.files.folders import cache_folder, repository_folder
 from models.own_actions.making import AGREES, Made, Wanted, make
 from models.own_actions.problem import CannotTrain
@@ -75,10 +76,10 @@ def command(name: str, out: Path | None, steps: int, seed: int, no_mirror: bool,
     try:
         made = make(wanted, lambda line: print(line, file=sys.stderr))
     except (CannotTrain, DeepharError) as error:
-        return _failed(str(error))
+        return failed(str(error))
     except OSError as error:
-        places = error.filename or f"{wanted.repository}, {wanted.out} or {wanted.cache} cannot be written"
-        return _failed(f"{places}: {error.strerror or error}")
+        places = f"{wanted.repository}, {wanted.out} or {wanted.cache} cannot be written"
+        return failed(text_of(error, places))
     print(report(made, wanted))
     if made.difference is not None and made.difference > AGREES:
         print("warning: the service answers something else than was computed here; see its log", file=sys.stderr)
@@ -101,8 +102,3 @@ def report(made: Made, wanted: Wanted) -> str:
                 f"{difference:.2g}"
             )
     return "\n".join(lines)
-
-
-def _failed(text: str) -> int:
-    print(f"deephar-models: {text}", file=sys.stderr)
-    return 1

@@ -11,6 +11,7 @@ from typing import ParamSpec
 
 import click
 
+from models.failure import failed, text_of
 from models.files.checksums import md5_of
 from models.files.folders import cache_folder
 from models.weights import download
@@ -32,7 +33,7 @@ def reporting(action: Callable[P, int]) -> Callable[P, int]:
         except BrokenPipeError:
             return 1  # such as `| head`
         except OSError as error:
-            return _failed(f"{error.filename or cache_folder()}: {error.strerror or error}")
+            return failed(text_of(error, cache_folder()))
 
     return reported
 
@@ -105,7 +106,7 @@ def _pull(released: Released, cache: Path) -> int:
 
 def _import(released: Released, file: Path, cache: Path, check_content: bool) -> int:
     if not file.is_file():
-        return _failed(
+        return failed(
             f"there is no file {shlex.quote(str(file))}. Download it: deephar-models weights pull {released.model}"
         )
     from models.weights import keras_file, store  # here: they load h5py and PyTorch, which the other actions do without
@@ -113,7 +114,7 @@ def _import(released: Released, file: Path, cache: Path, check_content: bool) ->
     try:
         imported = store.import_file(released.model, file, cache, check_content)
     except keras_file.WrongWeights as error:
-        return _failed(f"{file.name} cannot be the weights of {released.model}: {error}{_unpublished(released, file)}")
+        return failed(f"{file.name} cannot be the weights of {released.model}: {error}{_unpublished(released, file)}")
     print(f"{imported} is here{_unpublished(released, file)}")
     print(f"Next: deephar-models export {released.model}")
     return 0
@@ -124,8 +125,3 @@ def _unpublished(released: Released, file: Path) -> str:
 
     found = released.md5 if is_checkpoint(file) else released.md5 and md5_of(file)
     return "" if found == released.md5 else f"\nNote: it is not the published file (MD5 {found}, not {released.md5})"
-
-
-def _failed(text: str) -> int:
-    print(f"deephar-models: {text}", file=sys.stderr)
-    return 1
