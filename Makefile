@@ -67,9 +67,9 @@ test-bulk: setup $(RAY)/done
 
 # Minutes each: soaking, every signal, many restarts, and fuzzing with 100,000 inputs instead of 2,000.
 test-long: setup $(GATEWAY)/dev $(MODELS)/done
-	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/bulk -m long
-	$(MODELS)/bin/python -m pytest tests/models -m long
-	FUZZ_INPUTS=100000 $(GATEWAY)/bin/python -m pytest tests/fuzz -s
+	$(GATEWAY)/bin/python -m pytest tests --ignore tests/models --ignore tests/bulk -m long --timeout 0
+	$(MODELS)/bin/python -m pytest tests/models -m long --timeout 0
+	FUZZ_INPUTS=100000 $(GATEWAY)/bin/python -m pytest tests/fuzz -s --timeout 0
 
 # Of the profiles cpu and proxy; docker-compose 1.29 does too: make images COMPOSE=docker-compose
 COMPOSE ?= docker compose

@@ -6,10 +6,8 @@ A connection that is lost in mid-stream is not seen in the events.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -19,7 +17,6 @@ import numpy as np
 import pytest
 from deephar import AsyncClient, Camera, Client, Flush, Frame
 from deephar.errors import (
-    Closed,
     DeadlineExceeded,
     DeepharError,
     InvalidArgument,
@@ -405,36 +402,6 @@ def test_a_service_that_hangs_is_an_error(proxy: tuple[FaultyProxy, str], frames
     line, address = proxy
     with pytest.raises(DeadlineExceeded, match="no event came within 1 s"):
         after_an_action(address, frames, line.flowing.clear, event_timeout_s=1.0)
-
-
-@pytest.mark.parametrize("transport", ["grpc", "rest"])
-def test_a_client_that_is_closed(addresses: dict[str, str], frames: list[Frame], transport: str) -> None:
-    """Its streams end with an error, and further calls are refused."""
-    endless = itertools.cycle([frame.picture for frame in frames])
-
-    async def streamed() -> None:
-        client = AsyncClient(addresses[transport])
-        asyncio.get_running_loop().call_later(0.5, lambda: closing.append(asyncio.create_task(client.close())))
-        async for _ in client.stream(endless, fps=10):
-            pass
-
-    closing: list[Any] = []
-    client = Client(addresses[transport])
-    timer = threading.Timer(0.5, client.close)
-    timer.start()
-    with pytest.raises(Closed):
-        list(client.stream(endless, fps=10))
-    timer.join()
-    for call in (
-        client.models,
-        lambda: client.pose(b""),
-        lambda: client.classify(frames),
-        lambda: list(client.stream([])),
-    ):
-        with pytest.raises(Closed, match="make another one"):
-            call()
-    with pytest.raises(Closed):
-        asyncio.run(streamed())
 
 
 def test_nobody_is_there() -> None:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deephar.address import Address
 from deephar.async_stream import events_of
@@ -19,6 +19,7 @@ from deephar.inputs import async_items_of, encoded, items_of
 from deephar.options import BoxLike, Camera, DropPolicy, Effort, People, PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Model, PoseAnswer
 from deephar.retries import Retries
+from deephar.tasks import is_being_cancelled
 from deephar.transport import AsyncTransport, Connecting
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class AsyncClient:
         self._where, self._connecting = connecting_to(address, api_key, credentials, ca)
         self._made: AsyncTransport | None = None  # with the first call, whose event loop it belongs to
         self._is_closed = False
+        self._running: set[asyncio.Future[Any]] = set()  # what calls and streams wait for
         self._timeout_s, self._retries = timeout_s, retries
 
     async def __aenter__(self) -> AsyncClient:
@@ -71,8 +73,13 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connection; running calls are cancelled."""
+        """Closes the connection; running calls end with `Closed`."""
         self._is_closed = True
+        running = self._running - {asyncio.current_task()}  # which reads a video where that closes the client
+        if running:
+            for call in running:
+                call.cancel()
+            await asyncio.wait(running)
         if self._made is not None:
             await self._made.close()
 
@@ -133,7 +140,7 @@ class AsyncClient:
         """
         options = VideoOptions(model, top_k, hop, people, box, layout, effort, max_people, smooth)
         source = Path(video) if isinstance(video, str | PathLike) else async_items_of(video, fps)
-        return await self._transport.classify(source, options, self._limit_s(timeout_s))
+        return await self._while_open(self._transport.classify(source, options, self._limit_s(timeout_s)))
 
     def stream(
         self,
@@ -175,7 +182,7 @@ class AsyncClient:
             video = await asyncio.to_thread(items_of, video)
         items = async_items_of(video, fps)
         async with aclosing(events_of(self._transport, items, options, event_timeout_s, reconnect)) as events:
-            async for event in events:
+            while (event := await self._while_open(anext(events, None))) is not None:
                 yield event
 
     @property
@@ -186,11 +193,28 @@ class AsyncClient:
             self._made = _transport(self._where, self._connecting)
         return self._made
 
+    async def _while_open(self, call: Awaitable[T]) -> T:
+        """Waits for a call or for the next event of a stream, until the client is closed."""
+        running = asyncio.ensure_future(call)
+        self._running.add(running)
+        try:
+            return await running
+        except asyncio.CancelledError:
+            if not self._is_closed or is_being_cancelled():
+                raise
+            raise Closed from None
+        except Exception as error:
+            if not self._is_closed or isinstance(error, Closed):
+                raise
+            raise Closed from error
+        finally:
+            self._running.discard(running)
+
     async def _trying(self, call: Callable[[float], Awaitable[T]], timeout_s: float | None) -> T:
         retries = Retries(self._limit_s(timeout_s), self._retries)
         while True:
             try:
-                return await call(retries.left_s())
+                return await self._while_open(call(retries.left_s()))
             except DeepharError as error:
                 if (pause_s := retries.pause_s(error)) is None:
                     raise

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deephar.address import Address, default_address
-from deephar.errors import DeepharError, InvalidArgument
+from deephar.errors import Closed, DeepharError, InvalidArgument
 from deephar.events import Event
 from deephar.inputs import encoded, items_of
 from deephar.options import BoxLike, Camera, DropPolicy, Effort, People, PoseOptions, VideoOptions
@@ -62,6 +63,7 @@ class Client:
         where, connecting = connecting_to(address, api_key, credentials, ca)
         self._transport = _transport(where, connecting)
         self._timeout_s, self._retries = timeout_s, retries
+        self._is_closed = False
 
     def __enter__(self) -> Client:
         return self
@@ -72,7 +74,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; running calls are cancelled."""
+        """Closes the connection; running calls end with `Closed`."""
+        self._is_closed = True
         self._transport.close()
 
     def models(self, *, timeout_s: float | None = None) -> list[Model]:
@@ -174,7 +177,8 @@ class Client:
         """
         options = VideoOptions(model, top_k, hop, people, box, layout, effort, max_people, smooth)
         source = Path(video) if isinstance(video, str | PathLike) else items_of(video, fps)
-        return self._transport.classify(source, options, self._limit_s(timeout_s))
+        with self._open():
+            return self._transport.classify(source, options, self._limit_s(timeout_s))
 
     def stream(
         self,
@@ -232,13 +236,28 @@ class Client:
         options = VideoOptions(
             model, top_k, hop, people, box, layout, effort, max_people, smooth, want_keypoints, drop_policy, deadline_ms
         )
-        return events_of(self._transport, items_of(video, fps), options, event_timeout_s, reconnect)
+        return self._while_open(events_of(self._transport, items_of(video, fps), options, event_timeout_s, reconnect))
+
+    def _while_open(self, events: Generator[Event, None, None]) -> Generator[Event, None, None]:
+        with self._open():
+            yield from events
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """What fails in a client that was closed meanwhile fails for that reason."""
+        try:
+            yield
+        except Exception as error:
+            if not self._is_closed or isinstance(error, Closed):
+                raise
+            raise Closed from error
 
     def _trying(self, call: Callable[[float], T], timeout_s: float | None) -> T:
         retries = Retries(self._limit_s(timeout_s), self._retries)
         while True:
             try:
-                return call(retries.left_s())
+                with self._open():
+                    return call(retries.left_s())
             except DeepharError as error:
                 if (pause_s := retries.pause_s(error)) is None:
                     raise

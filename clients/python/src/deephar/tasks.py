@@ -13,3 +13,9 @@ async def ended(task: asyncio.Task[Any]) -> None:
         await asyncio.wait((task,))
     if not task.cancelled():
         task.exception()  # is looked at: asyncio does not log it
+
+
+def is_being_cancelled() -> bool:
+    """Returns whether somebody cancels the task that asks. Else its `CancelledError` comes from what it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import grpc
 from grpc._cython import cygrpc
@@ -40,7 +41,7 @@ class AsyncGrpcTransport:
         else:
             self._channel = grpc.aio.secure_channel(address.target, credentials, OPTIONS)
         self._stub = pb_grpc.InferenceServiceStub(self._channel)
-        self._is_closed = False
+        self._streams: WeakSet[_GrpcStream] = WeakSet()  # running ones: a channel that is closed may forget to end them
 
     async def models(self, timeout_s: float) -> list[Model]:
         response = await self._answer(self._stub.ListModels, pb.ListModelsRequest(), timeout_s)
@@ -95,15 +96,15 @@ class AsyncGrpcTransport:
         return messages.actions_answer(response, clip.facts())
 
     async def stream(self, options: VideoOptions, connect_timeout_s: float) -> AsyncStreamConnection:  # noqa: ARG002
-        if self._is_closed:
-            raise Closed
         call = self._stub.StreamVideo(metadata=self._metadata)
         connection = _GrpcStream(call, self._address)
+        self._streams.add(connection)
         await connection.write(messages.config_request(options))
         return connection
 
     async def close(self) -> None:
-        self._is_closed = True
+        for stream in list(self._streams):
+            await stream.close()
         await self._channel.close()
 
     async def _answer(self, method: Any, request: Any, timeout_s: float) -> Any:
@@ -153,7 +154,7 @@ class _GrpcStream:
         reading, self._reading = self._reading, None
         try:
             response = reading.result()
-        except asyncio.CancelledError:  # the channel was closed
+        except asyncio.CancelledError:  # the call was
             raise Closed from None
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._address, in_stream=True) from error

@@ -111,6 +111,7 @@ class FramesQuestion:
         self._options = options
         self._times_ns: list[int] = []
         self._pictures: list[bytes] = []
+        self._is_left = False
 
     def add(self, item: Frame | Flush) -> None:
         """Takes a frame; a flush says nothing here."""
@@ -119,8 +120,15 @@ class FramesQuestion:
             self._times_ns.append(item.time_ns)
 
     def add_all(self, items: Iterable[Frame | Flush]) -> None:
+        """Takes frames until there are no more, or nobody waits for them."""
         for item in items:
+            if self._is_left:
+                return
             self.add(item)
+
+    def leave(self) -> None:
+        """Says that nobody waits for the frames any longer."""
+        self._is_left = True
 
     @property
     def question(self) -> Question:

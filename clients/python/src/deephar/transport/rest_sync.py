@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from socket import SHUT_RDWR
@@ -36,6 +36,8 @@ class RestTransport:
         self._tls = rest.verification(connecting) if address.is_encrypted else None
         self._http = httpx.Client(headers=self._headers, verify=self._tls or False)
         self._sockets: WeakSet[_Socket] = WeakSet()  # of running streams
+        self._adding = threading.Lock()
+        self._closing: Future[None] = Future()
 
     def models(self, timeout_s: float) -> list[Model]:
         return rest.models_of(self._answer(rest.models_question(), timeout_s))
@@ -49,8 +51,10 @@ class RestTransport:
         until_s = time.monotonic() + timeout_s
         clip = rest.FramesQuestion(options)
         reading = in_thread(lambda: clip.add_all(video))
-        wait((reading,), timeout_s)
+        wait((reading, self._closing), timeout_s, FIRST_COMPLETED)
         if not reading.done():
+            clip.leave()
+            self._refuse_if_closed()
             raise rest.late()
         reading.result()
         return clip.answer(self._answer(clip.question, max(rest.SHORTEST_S, until_s - time.monotonic())))
@@ -65,13 +69,21 @@ class RestTransport:
         except rest.NOT_OPENED as error:
             rest.refused(error, self._address)
         connection = _Socket(socket, opened, self._address, options)
-        self._sockets.add(connection)
+        with self._adding:
+            self._sockets.add(connection)
+        if self._http.is_closed:  # while it connected
+            connection.close()
+            raise Closed
         return connection
 
     def close(self) -> None:
         self._http.close()
-        for connection in list(self._sockets):
-            connection.close()
+        if not self._closing.done():
+            self._closing.set_result(None)
+        with self._adding:
+            sockets = list(self._sockets)
+        for socket in sockets:
+            socket.close()
 
     def _refuse_if_closed(self) -> None:
         if self._http.is_closed:
