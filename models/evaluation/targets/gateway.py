@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from deephar import Client, DeepharError, Frame
 from deephar.address import default_address
-from deephar.results import Model
+from deephar.errors import Overloaded, Unavailable, Unreachable
+from deephar.results import ActionsAnswer, Model
 
 from models.datasets.samples import Pixels
 from models.evaluation.targets.ahead import made_ahead
@@ -18,7 +21,11 @@ from models.evaluation.targets.problem import TargetProblem
 
 CALLS = 4  # at a time
 LONGEST_S = 600.0  # of a call
+PATIENCE_S = 60.0  # with a gateway that was there: others may keep it busy, or it is started again
 LARGEST_BITMAP = 16 * 2**20  # bytes; the gateway takes pictures of up to 20 MiB
+_PAUSE_S = 1.0
+
+T = TypeVar("T")
 
 
 class GatewayTarget:
@@ -74,7 +81,7 @@ class GatewayTarget:
         """The poses of pictures, in order. Pictures are sent without loss.
 
         Raises:
-            TargetProblem: The gateway refuses them, or is away; or the model is replaced meanwhile.
+            TargetProblem: The gateway refuses them, or is away or busy for a minute; or the model is replaced.
         """
         return made_ahead(self._pose, pictures, self._concurrency, 2 * self._concurrency)
 
@@ -82,7 +89,7 @@ class GatewayTarget:
         """The action scores of clips, in order.
 
         Raises:
-            TargetProblem: The gateway refuses them, or is away; the model knows no actions, or is replaced meanwhile.
+            TargetProblem: As of `poses`, or the model knows no actions.
         """
         if not self.labels:
             raise TargetProblem(f"{self.model.name} knows no actions; choose a model with a clip network")
@@ -104,24 +111,34 @@ class GatewayTarget:
         return models[name]
 
     def _pose(self, picture: WholePicture) -> PosePx:
-        try:
-            answer = self._client.pose(_to_send(picture.pixels), model=self.model.name, boxes=[picture.box])
-        except DeepharError as error:
-            raise self._problem(error) from None
+        content = _to_send(picture.pixels)
+        answer = self._answered(lambda: self._client.pose(content, model=self.model.name, boxes=[picture.box]))
         self._check_version(answer.version)
         found = answer.to_numpy()
         return PosePx(found.keypoints[0], found.scores[0].astype(np.float32), answer.layout.joints)
 
     def _actions(self, clip: WholeClip) -> ActionsOfClip:
-        frames = (Frame(pixels, number / clip.fps, number) for number, pixels in enumerate(clip.read()))
-        try:
-            answer = self._client.classify(frames, model=self.model.name, top_k=len(self.labels), box=clip.box)
-        except DeepharError as error:
-            raise self._problem(error) from None
+        def ask() -> ActionsAnswer:
+            frames = (Frame(pixels, number / clip.fps, number) for number, pixels in enumerate(clip.read()))
+            return self._client.classify(frames, model=self.model.name, top_k=len(self.labels), box=clip.box)
+
+        answer = self._answered(ask)
         self._check_version(answer.version)
         scores = {action.label: action.score for action in answer.actions}
         in_order = np.array([scores.get(label, 0.0) for label in self.labels], np.float32)
         return ActionsOfClip(in_order, self.labels, None if scores else answer.reason or "not_seen")
+
+    def _answered(self, ask: Callable[[], T]) -> T:
+        until_s = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return ask()
+            except (Overloaded, Unavailable, Unreachable) as error:
+                if time.monotonic() > until_s:
+                    raise self._problem(error) from None
+            except DeepharError as error:
+                raise self._problem(error) from None
+            time.sleep(_PAUSE_S)
 
     def _check_version(self, version: str) -> None:
         if version != self.model.version:
