@@ -149,13 +149,16 @@ def test_a_half_complete_model_says_what_is_missing(service: ServiceProcess, rep
         listed = httpx.get(f"{service.url}/v1/models").json()["incomplete"]
         return {model["name"]: model["missing"][0] for model in listed if not model["ready"]}
 
-    assert wait_for(lambda: incomplete().keys() == lacking.keys(), TAKEN_UP_S), service.log.read_text()
+    def all_told() -> bool:  # until then they are being loaded
+        told = incomplete()
+        return told.keys() == lacking.keys() and all(text in told[name] for name, text in lacking.items())
+
+    assert wait_for(all_told, TAKEN_UP_S), service.log.read_text()
     told = incomplete()
     answers = {name: pose(service, name) for name in lacking}
     with grpc.insecure_channel(service.grpc_address) as channel:
         listed = rpc.InferenceServiceStub(channel).ListModels(pb.ListModelsRequest()).incomplete
-    for name, text in lacking.items():
-        assert text in told[name]
+    for name in lacking:
         assert (answers[name].status_code, answers[name].json()["code"]) == (503, "unavailable")
         assert f"model '{name}' is not ready: {told[name]}" in answers[name].json()["detail"]
         assert [list(model.missing) for model in listed if model.name == name] == [[told[name]]]
