@@ -73,13 +73,13 @@ async def read_to_the_end(client: AsyncClient, video: Endless) -> None:
 CALLS = pytest.mark.parametrize(
     ("call", "pause_s", "after_s"),
     [
-        pytest.param(classified, 0.0, 0.5, id="a clip without end"),
-        pytest.param(classified, 0.1, 0.5, id="a clip that is awaited"),
+        pytest.param(classified, 0.0, 0.3, id="a clip without end"),
+        pytest.param(classified, 0.1, 0.3, id="a clip that is awaited"),
         pytest.param(classified_file, 0.0, 0.05, id="a file"),
         pytest.param(streamed, 0.0, 0.0, id="a stream that begins"),
         pytest.param(streamed, 0.0, 0.003, id="a stream that connects"),
-        pytest.param(streamed, 0.0, 0.5, id="a stream"),
-        pytest.param(streamed, 0.1, 0.5, id="a stream whose frames are awaited"),
+        pytest.param(streamed, 0.0, 0.3, id="a stream"),
+        pytest.param(streamed, 0.1, 0.3, id="a stream whose frames are awaited"),
     ],
 )
 
@@ -123,9 +123,9 @@ def test_a_call_of_an_async_client(address: str, call: Callable[..., Any], pause
 
 
 def assert_nothing_more_is_taken(video: Endless) -> None:
-    time.sleep(0.3)  # a thread that reads frames may be at one
+    time.sleep(0.15)  # a thread that reads frames may be at one
     before = video.given
-    time.sleep(0.3)
+    time.sleep(0.15)
     assert video.given == before
 
 
