@@ -19,7 +19,7 @@ from deephar.inputs import async_items_of, encoded, items_of
 from deephar.options import BoxLike, Camera, DropPolicy, Effort, People, PoseOptions, VideoOptions
 from deephar.results import ActionsAnswer, Model, PoseAnswer
 from deephar.retries import Retries
-from deephar.tasks import is_being_cancelled
+from deephar.tasks import cancellations
 from deephar.transport import AsyncTransport, Connecting
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class AsyncClient:
         self._where, self._connecting = connecting_to(address, api_key, credentials, ca)
         self._made: AsyncTransport | None = None  # with the first call, whose event loop it belongs to
         self._is_closed = False
-        self._running: set[asyncio.Future[Any]] = set()  # what calls and streams wait for
+        self._running: set[asyncio.Task[Any]] = set()  # what calls and streams wait for
         self._timeout_s, self._retries = timeout_s, retries
 
     async def __aenter__(self) -> AsyncClient:
@@ -75,13 +75,17 @@ class AsyncClient:
     async def close(self) -> None:
         """Closes the connection; running calls end with `Closed`."""
         self._is_closed = True
-        running = self._running - {asyncio.current_task()}  # which reads a video where that closes the client
-        if running:
-            for call in running:
-                call.cancel()
-            await asyncio.wait(running)
-        if self._made is not None:
-            await self._made.close()
+        here = asyncio.current_task()
+        running = {call for call in self._running if call is not here}
+        try:
+            if running:
+                for call in running:
+                    if not call.cancelling():  # a second time would end its ending
+                        call.cancel()
+                await asyncio.wait(running)
+        finally:  # whoever waits may be cancelled, or be a part of such a call: the task that reads its video
+            if self._made is not None:
+                await self._made.close()
 
     async def models(self, *, timeout_s: float | None = None) -> list[Model]:
         """Returns the models of the service; see `Client.models`.
@@ -195,12 +199,12 @@ class AsyncClient:
 
     async def _while_open(self, call: Awaitable[T]) -> T:
         """Waits for a call or for the next event of a stream, until the client is closed."""
-        running = asyncio.ensure_future(call)
+        running, before = asyncio.create_task(_awaited(call)), cancellations()
         self._running.add(running)
         try:
             return await running
         except asyncio.CancelledError:
-            if not self._is_closed or is_being_cancelled():
+            if not self._is_closed or cancellations() > before:
                 raise
             raise Closed from None
         except Exception as error:
@@ -218,10 +222,14 @@ class AsyncClient:
             except DeepharError as error:
                 if (pause_s := retries.pause_s(error)) is None:
                     raise
-                await asyncio.sleep(pause_s)
+                await self._while_open(asyncio.sleep(pause_s))
 
     def _limit_s(self, timeout_s: float | None) -> float:
         return self._timeout_s if timeout_s is None else timeout_s
+
+
+async def _awaited(call: Awaitable[T]) -> T:
+    return await call
 
 
 def _transport(address: Address, connecting: Connecting) -> AsyncTransport:

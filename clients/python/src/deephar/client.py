@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -63,7 +63,7 @@ class Client:
         where, connecting = connecting_to(address, api_key, credentials, ca)
         self._transport = _transport(where, connecting)
         self._timeout_s, self._retries = timeout_s, retries
-        self._is_closed = False
+        self._closed = threading.Event()
 
     def __enter__(self) -> Client:
         return self
@@ -75,7 +75,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connection; running calls end with `Closed`."""
-        self._is_closed = True
+        self._closed.set()
         self._transport.close()
 
     def models(self, *, timeout_s: float | None = None) -> list[Model]:
@@ -248,7 +248,7 @@ class Client:
         try:
             yield
         except Exception as error:
-            if not self._is_closed or isinstance(error, Closed):
+            if not self._closed.is_set() or isinstance(error, Closed):
                 raise
             raise Closed from error
 
@@ -261,7 +261,8 @@ class Client:
             except DeepharError as error:
                 if (pause_s := retries.pause_s(error)) is None:
                     raise
-                time.sleep(pause_s)
+                if self._closed.wait(pause_s):
+                    raise Closed from error
 
     def _limit_s(self, timeout_s: float | None) -> float:
         return self._timeout_s if timeout_s is None else timeout_s

@@ -15,7 +15,7 @@ async def ended(task: asyncio.Task[Any]) -> None:
         task.exception()  # is looked at: asyncio does not log it
 
 
-def is_being_cancelled() -> bool:
-    """Returns whether somebody cancels the task that asks. Else its `CancelledError` comes from what it awaits."""
+def cancellations() -> int:
+    """Returns how often the task that asks was cancelled: a `CancelledError` without a new one is of what it awaits."""
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return 0 if task is None else task.cancelling()

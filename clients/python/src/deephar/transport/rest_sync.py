@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from socket import SHUT_RDWR
-from typing import Any
+from typing import Any, cast
 from weakref import WeakSet
 
 import httpx
@@ -25,6 +25,7 @@ from deephar.results import ActionsAnswer, Json, Model, PoseAnswer
 from deephar.transport import Connecting, Message, StreamConnection
 from deephar.transport import rest_calls as rest
 
+_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 _LEAVING_S = 1.0  # for a frame that is being sent
 
 
@@ -36,8 +37,9 @@ class RestTransport:
         self._tls = rest.verification(connecting) if address.is_encrypted else None
         self._http = httpx.Client(headers=self._headers, verify=self._tls or False)
         self._sockets: WeakSet[_Socket] = WeakSet()  # of running streams
-        self._adding = threading.Lock()
+        self._wires: WeakSet[Any] = WeakSet()  # TCP connections of requests, and of WebSockets that are being opened
         self._closing: Future[None] = Future()
+        self._changing = threading.Lock()  # guards these
 
     def models(self, timeout_s: float) -> list[Model]:
         return rest.models_of(self._answer(rest.models_question(), timeout_s))
@@ -64,35 +66,59 @@ class RestTransport:
         opened = ExitStack()
         try:
             socket = opened.enter_context(
-                connect(**rest.socket_options(self._address, self._tls, self._headers, connect_timeout_s))
+                connect(
+                    **rest.socket_options(self._address, self._tls, self._headers, connect_timeout_s),
+                    create_connection=cast("type[ClientConnection]", self._opened),
+                )
             )
+            with self._changing:
+                self._wires.discard(socket.socket)
         except rest.NOT_OPENED as error:
             rest.refused(error, self._address)
         connection = _Socket(socket, opened, self._address, options)
-        with self._adding:
+        with self._changing:
             self._sockets.add(connection)
-        if self._http.is_closed:  # while it connected
+        if self._closing.done():  # while it connected
             connection.close()
             raise Closed
         return connection
 
     def close(self) -> None:
+        with self._changing:
+            if not self._closing.done():
+                self._closing.set_result(None)
+            sockets, wires = list(self._sockets), list(self._wires)
+        for wire in wires:
+            _cut(wire)
         self._http.close()
-        if not self._closing.done():
-            self._closing.set_result(None)
-        with self._adding:
-            sockets = list(self._sockets)
         for socket in sockets:
             socket.close()
 
+    def _opened(self, wire: Any, *arguments: Any, **options: Any) -> ClientConnection:
+        """Makes a WebSocket of a TCP connection, as websockets' `create_connection`."""
+        self._note(wire)
+        return ClientConnection(wire, *arguments, **options)
+
+    def _traced(self, step: str, of: Json) -> None:
+        """Takes what httpx's `trace` tells of a request's steps."""
+        if step in _CONNECTED:
+            self._note(of["return_value"].get_extra_info("socket"))
+
+    def _note(self, wire: Any) -> None:
+        with self._changing:
+            self._wires.add(wire)
+        if self._closing.done():
+            _cut(wire)
+
     def _refuse_if_closed(self) -> None:
-        if self._http.is_closed:
+        if self._closing.done():
             raise Closed
 
     def _answer(self, question: rest.Question, timeout_s: float) -> Json:
         self._refuse_if_closed()
         until_s = time.monotonic() + timeout_s
         sent = rest.options_of(question, timeout_s)
+        sent["extensions"] = {"trace": self._traced}
         if question.file is not None:
             sent["content"] = rest.chunks_of(question.file)
         try:
@@ -106,6 +132,12 @@ class RestTransport:
         except httpx.HTTPError as error:
             self._refuse_if_closed()
             raise rest.failed(error, self._address) from error
+
+
+def _cut(wire: Any) -> None:
+    """Wakes whoever reads from a TCP connection, which closing it would not."""
+    with suppress(OSError):
+        wire.shutdown(SHUT_RDWR)
 
 
 class _Socket:
