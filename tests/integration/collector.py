@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.http_serving import serving_http
+
 
 class Collector:
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.requests: list[ExportTraceServiceRequest] = []
 
     def spans(self, trace_id: str) -> dict[str, Span]:
@@ -42,13 +43,6 @@ def collecting() -> Iterator[Collector]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    collector = Collector(server.server_port)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
+    with serving_http(Handler) as url:
+        collector = Collector(url)
         yield collector
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ import pytest
 from deephar import AsyncClient, Client, Frame
 from deephar.errors import Closed
 from deephar.v1 import inference_pb2_grpc as pb_grpc
+
+from tests.http_serving import serving_http
 
 SOON_S = 3.0
 PICTURE = np.zeros((8, 8, 3), np.uint8)
@@ -92,15 +94,11 @@ def overloaded() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        serving.join()
+    with serving_http(Answer) as url:
+        yield url
 
 
 def one_frame() -> Iterator[Frame]:

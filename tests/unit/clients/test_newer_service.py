@@ -6,10 +6,9 @@ The newer service is a real gRPC server whose messages are written by hand, byte
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import grpc
@@ -17,6 +16,8 @@ import pytest
 from deephar import Client, Frame
 from deephar.events import Flushed, PoseEvent, Started
 from deephar.v1 import inference_pb2 as pb
+
+from tests.http_serving import serving_http
 
 SERVICE = "deephar.v1.InferenceService"
 OF_2030 = b"\xa2\x3e\x03abc"  # field 996, three bytes: unknown to everybody here
@@ -102,18 +103,14 @@ class NewerRest(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"<html>bad gateway</html>")
 
-    def log_message(self, format: str, *arguments: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
 
 @pytest.fixture
 def newer_rest() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), NewerRest) as server:
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        serving.join()
+    with serving_http(NewerRest) as url:
+        yield url
 
 
 def test_rest_of_a_newer_service(newer_rest: str) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.errors import Unavailable
 from service.telemetry.triton_metrics import LARGEST, TritonMetrics, merged
+from tests.http_serving import serving_http
 
 TEXT = """# HELP nv_inference_count Number of inferences
 # TYPE nv_inference_count counter
@@ -37,15 +37,8 @@ def triton(body: bytes, status: int = 200) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/metrics"
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()
+    with serving_http(Handler) as url:
+        yield f"{url}/metrics"
 
 
 def test_several_are_one_text_with_each_metric_once() -> None:

@@ -75,8 +75,7 @@ class AsyncClient:
     async def close(self) -> None:
         """Closes the connection; running calls end with `Closed`."""
         self._is_closed = True
-        here = asyncio.current_task()
-        running = {call for call in self._running if call is not here}
+        running = self._running - {asyncio.current_task()}
         try:
             if running:
                 for call in running:
