@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import time
@@ -193,6 +194,21 @@ def test_the_video_itself_may_close_it(silent: str) -> None:
             assert not (await asyncio.wait(others, timeout=SOON_S))[1]
 
     asyncio.run(run())
+
+
+def test_a_call_that_has_not_begun(silent: str) -> None:
+    async def run(turns: int) -> None:
+        client = AsyncClient(silent)
+        asking = [asyncio.create_task(client.models()), asyncio.create_task(client.classify(one_frame()))]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await client.close()
+        for end in await asyncio.gather(*asking, return_exceptions=True):
+            assert isinstance(end, Closed)
+
+    for turns in range(5):
+        asyncio.run(run(turns))
+    gc.collect()  # whose warnings are errors
 
 
 def test_a_task_that_was_cancelled_before_learns_why(silent: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from deephar.address import Address
 from deephar.async_stream import events_of
@@ -198,7 +198,8 @@ class AsyncClient:
 
     async def _while_open(self, call: Awaitable[T]) -> T:
         """Waits for a call or for the next event of a stream, until the client is closed."""
-        running, before = asyncio.create_task(_awaited(call)), cancellations()
+        before = cancellations()
+        running = cast("asyncio.Task[T]", asyncio.ensure_future(call))  # all that is given here becomes a task
         self._running.add(running)
         try:
             return await running
@@ -225,10 +226,6 @@ class AsyncClient:
 
     def _limit_s(self, timeout_s: float | None) -> float:
         return self._timeout_s if timeout_s is None else timeout_s
-
-
-async def _awaited(call: Awaitable[T]) -> T:
-    return await call
 
 
 def _transport(address: Address, connecting: Connecting) -> AsyncTransport:
