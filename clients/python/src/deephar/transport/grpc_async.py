@@ -162,7 +162,7 @@ class _GrpcStream:
 
     async def close(self) -> None:
         self._call.cancel()
-        if self._reading is not None:
-            await asyncio.wait((self._reading,))
-            if not self._reading.cancelled():
-                self._reading.exception()
+        if (reading := self._reading) is not None:  # which whoever receives may take meanwhile
+            await asyncio.wait((reading,))
+            if not reading.cancelled():
+                reading.exception()
