@@ -26,8 +26,8 @@ from deephar.transport.grpc_calls import OPTIONS, credentials_of, error_of, mess
 from deephar.v1 import inference_pb2 as pb
 from deephar.v1 import inference_pb2_grpc as pb_grpc
 
-_ENDED = (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError)  # what writing to an ended call raises
-_WRITE_FAILED = (*_ENDED, cygrpc.InternalError)
+# What writing to an ended call raises.
+_ENDED = (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError, cygrpc.InternalError)
 
 
 class AsyncGrpcTransport:
@@ -123,7 +123,7 @@ async def _written(call: Any, request: pb.StreamVideoRequest) -> bool:
     try:
         await call.wait_for_connection()
         await call._cython_call.send_serialized_message(request.SerializeToString())
-    except _WRITE_FAILED:
+    except _ENDED:
         return False
     return True
 
